@@ -1,0 +1,34 @@
+# make run: the default study, set-up included.  make test: all tests, set-up included.
+# The set-up is redone only when requirements.lock changes.
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+LOCK := requirements.lock
+
+.PHONY: run test setup lint clean
+
+run: $(READY)
+	$(VENV)/bin/snakemake
+	@echo "Report: results/report.html"
+
+test: $(READY)
+	$(VENV)/bin/python -m pytest -n 2 --dist worksteal tests
+
+setup: $(READY)
+
+$(READY): $(LOCK)
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet $$(grep '^torch==' $(LOCK))
+	$(VENV)/bin/python -m pip install --quiet --requirement $(LOCK)
+	touch $@
+
+lint: $(READY)
+	$(VENV)/bin/ruff check workflow_scripts tests
+	$(VENV)/bin/ruff format --check workflow_scripts tests
+	$(VENV)/bin/snakefmt --check Snakefile rules
+	$(VENV)/bin/snakemake --lint
+
+clean: # keeps results/README.md
+	git clean -fdxq results
+	rm -rf .snakemake

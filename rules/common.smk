@@ -1,0 +1,82 @@
+# What every rule file uses: the checked config, specs, code fingerprints, grid cells, resources.
+
+import itertools
+import json
+import shlex
+
+from prefgrid.config import objectives
+from prefgrid.config.load import ConfigError, load
+from prefgrid.fingerprint import fingerprint
+from prefgrid.store import canonical_json
+
+try:
+    CONFIG = load(config)
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+STUDY = CONFIG.link_robustness
+RUNNER = shlex.quote(os.path.join(workflow.basedir, "workflow_scripts", "run_job.py"))
+REFERENCE = "results/models/reference"
+REWARD = "results/models/reward"
+ROOT = "results/link_robustness"
+CELL = "method={method}/seed={seed}/shift={shift}/n={n}"
+
+# How a job is run travels to the job runner beside the params, so that it never causes a rerun.
+os.environ["PREFGRID_EXECUTION"] = canonical_json(CONFIG.execution.model_dump())
+os.environ["PREFGRID_PARENT"] = str(os.getpid())
+
+
+wildcard_constraints:
+    method=r"[A-Za-z][A-Za-z0-9_.-]*",
+    seed=r"\d+",
+    shift=r"\d+\.\d+(e[+-]?\d+)?",
+    n=r"\d+",
+    shard=r"\d+",
+
+
+def spec(**values):
+    """The one string param of a rule: canonical JSON of exactly the config its cell uses."""
+    return canonical_json(values)
+
+
+def seeds():
+    return STUDY.seeds
+
+
+def shifts():
+    """Link shifts in their one path form: 0.0, 0.5, 4.0."""
+    return [repr(float(shift)) for shift in STUDY.shifts]
+
+
+def cells(pattern):
+    """`pattern` filled with every cell of the grid."""
+    axes = itertools.product(STUDY.methods, STUDY.seeds, shifts(), STUDY.n)
+    return [pattern.format(method=m, seed=s, shift=b, n=n) for m, s, b, n in axes]
+
+
+def shards(pattern):
+    """`pattern`, which still holds {seed}, filled with every shard of a seed."""
+    return [pattern.replace("{shard}", str(k)) for k in range(STUDY.generation.shards)]
+
+
+def gpus():
+    """Devices of a job that runs a model; more than the run has would be capped silently."""
+    wanted = CONFIG.execution.gpus_per_job
+    pool = workflow.global_resources.get("gpu")
+    if pool is not None and wanted > pool:
+        raise WorkflowError(
+            f"execution.gpus_per_job: {wanted} devices a job, but this run has {pool} "
+            f"(--resources gpu={pool}); allowed: at most {pool}"
+        )
+    return wanted
+
+
+GPUS = gpus()
+
+
+def mem_mb(wildcards, attempt):
+    return CONFIG.execution.mem_mb * attempt
+
+
+def runtime(wildcards, attempt):
+    return CONFIG.execution.runtime_minutes * attempt

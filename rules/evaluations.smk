@@ -1,0 +1,142 @@
+# Reward and KL of every policy over a scan of beta, on held-out prompts.
+
+
+rule sample_reference:
+    input:
+        prompts=f"{ROOT}/prompts/eval.jsonl",
+        reference=f"{REFERENCE}/manifest.json",
+        weights=ancient(f"{REFERENCE}/model.safetensors"),
+        reward=f"{REWARD}/manifest.json",
+        reward_weights=ancient(f"{REWARD}/model.safetensors"),
+    output:
+        samples=f"{ROOT}/reference_samples/samples.parquet",
+    log:
+        "results/logs/sample_reference.log",
+    conda:
+        "../envs/prefgrid.yaml"
+    params:
+        spec=spec(
+            evaluation=STUDY.evaluation.model_dump(
+                include={
+                    "prompts",
+                    "max_new_tokens",
+                    "temperature",
+                    "batch_rows",
+                    "reference_samples",
+                    "seed",
+                }
+            ),
+            reward=CONFIG.reward.model_dump(),
+            prompt_format=CONFIG.prompt_format,
+            precision=CONFIG.training.precision,
+        ),
+        code=fingerprint("sample_reference"),
+    resources:
+        gpu=GPUS,
+        mem_mb=mem_mb,
+        runtime=runtime,
+    message:
+        "Reference samples: scored, for the evaluation prompts"
+    shell:
+        "exec python {RUNNER} --log {log} --gpus {resources.gpu} sample_reference "
+        "--prompts {input.prompts} --reference {input.reference} --reward {input.reward} "
+        "--samples {output.samples} --spec {params.spec:q} --code {params.code:q}"
+
+
+def evaluation_spec(wildcards):
+    return spec(
+        method=wildcards.method,
+        seed=int(wildcards.seed),
+        shift=float(wildcards.shift),
+        n=int(wildcards.n),
+        link_temperature=STUDY.link_temperature,
+        evaluation=STUDY.evaluation.model_dump(exclude={"kappa", "reference_samples"}),
+        reward=CONFIG.reward.model_dump(),
+        prompt_format=CONFIG.prompt_format,
+        precision=CONFIG.training_of(CONFIG.methods[wildcards.method].training).precision,
+        batch_size=CONFIG.training.micro_batch_size,
+    )
+
+
+EVALUATION = f"{ROOT}/evaluations/{CELL}"
+
+
+rule evaluate_policy:
+    input:
+        policy=f"{POLICY}/manifest.json",
+        adapter=ancient(f"{POLICY}/adapter_model.safetensors"),
+        link=f"{POLICY}/link.json",
+        preferences=f"{PREFERENCES}/preferences.jsonl",
+        prompts=f"{ROOT}/prompts/eval.jsonl",
+        reference_samples=f"{ROOT}/reference_samples/samples.parquet",
+        reference=f"{REFERENCE}/manifest.json",
+        weights=ancient(f"{REFERENCE}/model.safetensors"),
+        reward=f"{REWARD}/manifest.json",
+        reward_weights=ancient(f"{REWARD}/model.safetensors"),
+    output:
+        evaluation=f"{EVALUATION}/evaluation.csv",
+        samples=f"{EVALUATION}/samples.parquet",
+        indices=f"{EVALUATION}/indices.parquet",
+    log:
+        f"results/logs/evaluate_policy/{CELL}.log",
+    conda:
+        "../envs/prefgrid.yaml"
+    params:
+        spec=evaluation_spec,
+        code=fingerprint("evaluate_policy"),
+    resources:
+        gpu=GPUS,
+        mem_mb=mem_mb,
+        runtime=runtime,
+    message:
+        "Evaluation: {wildcards.method}, seed {wildcards.seed}, shift {wildcards.shift}, n {wildcards.n}"
+    shell:
+        "exec python {RUNNER} --log {log} --gpus {resources.gpu} evaluate_policy "
+        "--policy {input.policy} --link {input.link} --preferences {input.preferences} "
+        "--prompts {input.prompts} --reference-samples {input.reference_samples} "
+        "--reference {input.reference} --reward {input.reward} "
+        "--evaluation {output.evaluation} --samples {output.samples} --indices {output.indices} "
+        "--spec {params.spec:q} --code {params.code:q}"
+
+
+GATHERED = f"{ROOT}/gathered"
+
+
+# The shell text names folders and not the files of every cell: a wide grid's file names would
+# not fit on one command line. The script opens exactly the cells that the spec lists.
+rule gather_evaluations:
+    input:
+        evaluations=cells(f"{EVALUATION}/evaluation.csv"),
+        samples=cells(f"{EVALUATION}/samples.parquet"),
+        indices=cells(f"{EVALUATION}/indices.parquet"),
+        metrics=cells(f"{POLICY}/metrics.jsonl"),
+        links=cells(f"{POLICY}/link.json"),
+    output:
+        evaluations=f"{GATHERED}/evaluations.csv",
+        samples=f"{GATHERED}/samples.parquet",
+        indices=f"{GATHERED}/indices.parquet",
+        training=f"{GATHERED}/training.parquet",
+        links=f"{GATHERED}/links.parquet",
+    log:
+        "results/logs/gather_evaluations.log",
+    conda:
+        "../envs/prefgrid.yaml"
+    params:
+        spec=spec(
+            root=ROOT,
+            methods=STUDY.methods,
+            seeds=STUDY.seeds,
+            shifts=STUDY.shifts,
+            n=STUDY.n,
+        ),
+        code=fingerprint("gather_evaluations"),
+    resources:
+        mem_mb=mem_mb,
+        runtime=runtime,
+    message:
+        "Gather all evaluations of the grid into one table each"
+    shell:
+        "exec python {RUNNER} --log {log} gather_evaluations "
+        "--evaluations {output.evaluations} --samples {output.samples} "
+        "--indices {output.indices} --training {output.training} --links {output.links} "
+        "--spec {params.spec:q} --code {params.code:q}"

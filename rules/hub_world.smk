@@ -1,0 +1,51 @@
+# The hub world: models and data from the Hugging Face hub or from local folders, pinned.
+
+
+def model_spec(wildcards):
+    return spec(**getattr(CONFIG.hub.models, wildcards.name).model_dump(), name=wildcards.name)
+
+
+rule fetch_model:
+    output:
+        manifest="results/models/{name}/manifest.json",
+        weights="results/models/{name}/model.safetensors",
+        config="results/models/{name}/config.json",
+        tokenizer="results/models/{name}/tokenizer.json",
+    wildcard_constraints:
+        name="base|reward",
+    log:
+        "results/logs/fetch_model/{name}.log",
+    conda:
+        "../envs/prefgrid.yaml"
+    params:
+        spec=model_spec,
+        code=fingerprint("fetch_model"),
+    resources:
+        mem_mb=mem_mb,
+        runtime=runtime,
+    message:
+        "Fetch the {wildcards.name} model"
+    shell:
+        "exec python {RUNNER} --log {log} --online fetch_model --weights {output.weights} "
+        "--config {output.config} --tokenizer {output.tokenizer} --manifest {output.manifest} "
+        "--spec {params.spec:q} --code {params.code:q}"
+
+
+rule fetch_ultrafeedback:
+    output:
+        data="results/data/ultrafeedback/train.jsonl",
+    log:
+        "results/logs/fetch_ultrafeedback.log",
+    conda:
+        "../envs/prefgrid.yaml"
+    params:
+        spec=spec(**CONFIG.hub.ultrafeedback.model_dump()),
+        code=fingerprint("fetch_ultrafeedback"),
+    resources:
+        mem_mb=mem_mb,
+        runtime=runtime,
+    message:
+        "Fetch UltraFeedback"
+    shell:
+        "exec python {RUNNER} --log {log} --online fetch_ultrafeedback --data {output.data} "
+        "--spec {params.spec:q} --code {params.code:q}"

@@ -1,0 +1,156 @@
+# From prompts to labelled pairs: sample once a seed, score once a seed, label once a cell.
+
+
+def response_spec(wildcards):
+    return spec(
+        seed=int(wildcards.seed),
+        shard=int(wildcards.shard),
+        pairs=max(STUDY.n),
+        generation=STUDY.generation.model_dump(),
+        prompt_format=CONFIG.prompt_format,
+        precision=CONFIG.training.precision,
+    )
+
+
+rule sample_responses:
+    input:
+        prompts=f"{ROOT}/prompts/train.jsonl",
+        reference=f"{REFERENCE}/manifest.json",
+        weights=ancient(f"{REFERENCE}/model.safetensors"),
+    output:
+        responses=f"{ROOT}/responses/seed={{seed}}/shard={{shard}}/responses.jsonl",
+    log:
+        "results/logs/sample_responses/seed={seed}/shard={shard}.log",
+    conda:
+        "../envs/prefgrid.yaml"
+    params:
+        spec=response_spec,
+        code=fingerprint("sample_responses"),
+    resources:
+        gpu=GPUS,
+        mem_mb=mem_mb,
+        runtime=runtime,
+    message:
+        "Responses: two a prompt, seed {wildcards.seed}, shard {wildcards.shard}"
+    shell:
+        "exec python {RUNNER} --log {log} --gpus {resources.gpu} sample_responses "
+        "--prompts {input.prompts} --reference {input.reference} --responses {output.responses} "
+        "--spec {params.spec:q} --code {params.code:q}"
+
+
+def reward_spec(wildcards):
+    return spec(
+        seed=int(wildcards.seed),
+        reward=CONFIG.reward.model_dump(),
+        prompt_format=CONFIG.prompt_format,
+    )
+
+
+rule score_responses:
+    input:
+        responses=shards(f"{ROOT}/responses/seed={{seed}}/shard={{shard}}/responses.jsonl"),
+        reward=f"{REWARD}/manifest.json",
+        weights=ancient(f"{REWARD}/model.safetensors"),
+    output:
+        rewards=f"{ROOT}/rewards/seed={{seed}}/rewards.jsonl",
+    log:
+        "results/logs/score_responses/seed={seed}.log",
+    conda:
+        "../envs/prefgrid.yaml"
+    params:
+        spec=reward_spec,
+        code=fingerprint("score_responses"),
+    resources:
+        gpu=GPUS,
+        mem_mb=mem_mb,
+        runtime=runtime,
+    message:
+        "Rewards: score both responses of every pair, seed {wildcards.seed}"
+    shell:
+        "exec python {RUNNER} --log {log} --gpus {resources.gpu} score_responses "
+        "--responses {input.responses} --reward {input.reward} --rewards {output.rewards} "
+        "--spec {params.spec:q} --code {params.code:q}"
+
+
+rule compute_reference_logps:
+    input:
+        responses=shards(f"{ROOT}/responses/seed={{seed}}/shard={{shard}}/responses.jsonl"),
+        reference=f"{REFERENCE}/manifest.json",
+        weights=ancient(f"{REFERENCE}/model.safetensors"),
+    output:
+        logps=f"{ROOT}/reference_logps/seed={{seed}}/logps.parquet",
+    log:
+        "results/logs/compute_reference_logps/seed={seed}.log",
+    conda:
+        "../envs/prefgrid.yaml"
+    params:
+        spec=spec(
+            batch_size=CONFIG.training.micro_batch_size,
+            precision=CONFIG.training.precision,
+        ),
+        code=fingerprint("compute_reference_logps"),
+    resources:
+        gpu=GPUS,
+        mem_mb=mem_mb,
+        runtime=runtime,
+    message:
+        "Reference log-probabilities of every response, seed {wildcards.seed}"
+    shell:
+        "exec python {RUNNER} --log {log} --gpus {resources.gpu} compute_reference_logps "
+        "--responses {input.responses} --reference {input.reference} --logps {output.logps} "
+        "--spec {params.spec:q} --code {params.code:q}"
+
+
+def preference_spec(wildcards):
+    return spec(
+        shift=float(wildcards.shift),
+        n=int(wildcards.n),
+        link_temperature=STUDY.link_temperature,
+    )
+
+
+PREFERENCES = f"{ROOT}/preferences/seed={{seed}}/shift={{shift}}/n={{n}}"
+
+
+rule label_preferences:
+    input:
+        rewards=f"{ROOT}/rewards/seed={{seed}}/rewards.jsonl",
+    output:
+        preferences=f"{PREFERENCES}/preferences.jsonl",
+    log:
+        "results/logs/label_preferences/seed={seed}/shift={shift}/n={n}.log",
+    conda:
+        "../envs/prefgrid.yaml"
+    params:
+        spec=preference_spec,
+        code=fingerprint("label_preferences"),
+    resources:
+        mem_mb=mem_mb,
+        runtime=runtime,
+    message:
+        "Preferences: seed {wildcards.seed}, shift {wildcards.shift}, n {wildcards.n}"
+    shell:
+        "exec python {RUNNER} --log {log} label_preferences --rewards {input.rewards} "
+        "--preferences {output.preferences} --spec {params.spec:q} --code {params.code:q}"
+
+
+rule export_preferences:
+    input:
+        preferences=f"{PREFERENCES}/preferences.jsonl",
+    output:
+        pairs=f"{PREFERENCES}/chosen_rejected/pairs.jsonl",
+    log:
+        "results/logs/export_preferences/seed={seed}/shift={shift}/n={n}.log",
+    conda:
+        "../envs/prefgrid.yaml"
+    params:
+        spec=spec(),
+        code=fingerprint("export_preferences"),
+    resources:
+        mem_mb=mem_mb,
+        runtime=runtime,
+    message:
+        "Export as chosen and rejected: seed {wildcards.seed}, shift {wildcards.shift}, n {wildcards.n}"
+    shell:
+        "exec python {RUNNER} --log {log} export_preferences --preferences {input.preferences} "
+        "--pairs {output.pairs} --spec {params.spec:q} --code {params.code:q}"

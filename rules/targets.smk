@@ -1,0 +1,57 @@
+# What a user asks for: everything, one study, or one stage.
+
+
+localrules:
+    all,
+    link_robustness,
+    references,
+    preferences,
+    policies,
+    evaluations,
+    figures,
+    report,
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report.html",
+
+
+rule link_robustness:
+    input:
+        FIGURES,
+        TABLES,
+
+
+rule references:
+    input:
+        f"{REFERENCE}/manifest.json",
+
+
+rule preferences:
+    input:
+        [
+            f"{ROOT}/preferences/seed={seed}/shift={shift}/n={n}/preferences.jsonl"
+            for seed, shift, n in itertools.product(STUDY.seeds, shifts(), STUDY.n)
+        ],
+
+
+rule policies:
+    input:
+        cells(f"{POLICY}/manifest.json"),
+
+
+rule evaluations:
+    input:
+        cells(f"{EVALUATION}/evaluation.csv"),
+
+
+rule figures:
+    input:
+        FIGURES,
+
+
+rule report:
+    input:
+        "results/report.html",

@@ -1,0 +1,1 @@
+"""Shared fixtures: a tiny random model of the real architecture class."""

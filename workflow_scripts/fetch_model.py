@@ -1,0 +1,18 @@
+"""Bring a model from the hub or a local folder into results/.
+
+Outputs: weights, config, tokenizer, manifest. Spec: name (base or reward), source, revision.
+"""
+
+from prefgrid import jobs
+from prefgrid.models.fetching import fetch_model
+
+KINDS = {"base": "causal", "reward": "sequence-classification"}
+
+
+def main(job: jobs.Job) -> None:
+    spec = job.spec
+    fetch_model(spec["source"], spec["revision"], job.folder("manifest"), KINDS[spec["name"]])
+
+
+if __name__ == "__main__":
+    jobs.run(main, inputs=(), outputs=("weights", "config", "tokenizer", "manifest"))

@@ -1,0 +1,71 @@
+"""The one place where prompts and responses become tokens.
+
+SFT, sampling, scoring, training and evaluation all call these functions, so no two stages can
+disagree about the text a model sees. Formats: `chat` renders the tokenizer's own chat template
+(user turn, generation prompt, thinking off); `raw` is the bare text, as in the published SPO code.
+"""
+
+from typing import Any
+
+FORMATS = ("chat", "raw")
+
+
+def _check(tokenizer: Any, prompt_format: str) -> None:
+    if prompt_format not in FORMATS:
+        raise ValueError(f"prompt_format {prompt_format!r}: allowed are {', '.join(FORMATS)}")
+    if prompt_format == "chat" and not tokenizer.chat_template:
+        raise ValueError(
+            f"the tokenizer of {tokenizer.name_or_path!r} has no chat template: "
+            "use a chat model, or set prompt_format: raw"
+        )
+
+
+def render_prompt(tokenizer: Any, prompt: str, prompt_format: str) -> list[int]:
+    """Token ids a model is conditioned on before it writes its response to `prompt`."""
+    _check(tokenizer, prompt_format)
+    if prompt_format == "raw":
+        return tokenizer(prompt, add_special_tokens=False)["input_ids"]
+    return tokenizer.apply_chat_template(
+        [{"role": "user", "content": prompt}],
+        add_generation_prompt=True,
+        enable_thinking=False,
+        return_dict=True,
+    )["input_ids"]
+
+
+def render_dialogue(
+    tokenizer: Any, prompt: str, response: str, prompt_format: str
+) -> tuple[list[int], list[int]]:
+    """Token ids of a finished dialogue, as (prompt part, response part): what a reward model reads.
+
+    The two parts concatenated are exactly the template's rendering of both turns.
+    """
+    _check(tokenizer, prompt_format)
+    if prompt_format == "raw":
+        return (
+            tokenizer(prompt, add_special_tokens=False)["input_ids"],
+            tokenizer(response, add_special_tokens=False)["input_ids"],
+        )
+    turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
+    whole = tokenizer.apply_chat_template(turns, return_dict=True)["input_ids"]
+    head = tokenizer.apply_chat_template(turns[:1], return_dict=True)["input_ids"]
+    return whole[: len(head)], whole[len(head) :]
+
+
+def eos_id(tokenizer: Any) -> int:
+    """Id of the token that ends a response."""
+    if tokenizer.eos_token_id is None:
+        raise ValueError(
+            f"the tokenizer of {tokenizer.name_or_path!r} has no end-of-sequence token"
+        )
+    return tokenizer.eos_token_id
+
+
+def encode_response(tokenizer: Any, response: str) -> list[int]:
+    """Token ids of a response written by somebody else, with the end token it should learn."""
+    return [*tokenizer(response, add_special_tokens=False)["input_ids"], eos_id(tokenizer)]
+
+
+def decode_response(tokenizer: Any, tokens: list[int]) -> str:
+    """Text of sampled response tokens, special tokens left out."""
+    return tokenizer.decode(tokens, skip_special_tokens=True)

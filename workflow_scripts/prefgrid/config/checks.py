@@ -1,0 +1,120 @@
+"""Checks that compare config keys with each other.
+
+They run on the raw values, beside the schema, so that one run reports every mistake. A check
+whose keys are missing or of the wrong type stays silent: the schema has already said so.
+"""
+
+import difflib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from prefgrid.config import objectives
+
+Raw = dict[str, Any]
+Problem = tuple[str, str]
+
+
+def problems(raw: Raw) -> list[Problem]:
+    """All (key, message) pairs that the cross-key checks find in a raw config."""
+    found: list[Problem] = []
+    for check in CHECKS:
+        try:
+            found += check(raw)
+        except (KeyError, TypeError, AttributeError, ValueError):
+            continue
+    return found
+
+
+def _hub_is_described(raw: Raw) -> Iterator[Problem]:
+    if raw["world"] == "hub" and raw["hub"] is None:
+        yield "hub", "is null, but world: hub needs models and data named there"
+
+
+def _prompt_pools_are_large_enough(raw: Raw) -> Iterator[Problem]:
+    study = raw["link_robustness"]
+    for n in study["n"]:
+        if n > study["prompts"]["train"]:
+            yield (
+                "link_robustness.n",
+                f"{n} is larger than the training prompt pool; allowed: at most "
+                f"link_robustness.prompts.train = {study['prompts']['train']}",
+            )
+
+
+def _evaluation_prompts_exist(raw: Raw) -> Iterator[Problem]:
+    study = raw["link_robustness"]
+    if study["evaluation"]["prompts"] > study["prompts"]["eval"]:
+        yield (
+            "link_robustness.evaluation.prompts",
+            f"{study['evaluation']['prompts']} is larger than the evaluation prompt pool; allowed: "
+            f"at most link_robustness.prompts.eval = {study['prompts']['eval']}",
+        )
+
+
+def _index_pairs_exist(raw: Raw) -> Iterator[Problem]:
+    evaluation = raw["link_robustness"]["evaluation"]
+    most = evaluation["reference_samples"] // 2
+    if evaluation["index_pairs_per_prompt"] > most:
+        yield (
+            "link_robustness.evaluation.index_pairs_per_prompt",
+            f"{evaluation['index_pairs_per_prompt']} needs more reference samples; allowed: at most "
+            f"reference_samples / 2 = {most}",
+        )
+
+
+def _shards_have_rows(raw: Raw) -> Iterator[Problem]:
+    study = raw["link_robustness"]
+    if study["generation"]["shards"] > max(study["n"]):
+        yield (
+            "link_robustness.generation.shards",
+            f"{study['generation']['shards']} shards for {max(study['n'])} pairs; "
+            "allowed: at most one shard a pair",
+        )
+
+
+def _responses_fit(raw: Raw) -> Iterator[Problem]:
+    for stage in ("generation", "evaluation"):
+        longest = raw["link_robustness"][stage]["max_new_tokens"]
+        if longest > raw["max_response_tokens"]:
+            yield (
+                f"link_robustness.{stage}.max_new_tokens",
+                f"{longest} exceeds max_response_tokens = {raw['max_response_tokens']}; "
+                "responses are never cut after sampling, so raise that limit or lower this one",
+            )
+
+
+def _grid_methods_exist(raw: Raw) -> Iterator[Problem]:
+    labels = raw["methods"].keys()
+    for label in raw["link_robustness"]["methods"]:
+        if label not in labels:
+            close = difflib.get_close_matches(label, labels, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            yield (
+                "link_robustness.methods",
+                f"unknown label {label!r}{hint} Allowed: {', '.join(labels)} (see methods)",
+            )
+
+
+def _grid_methods_fit_the_study(raw: Raw) -> Iterator[Problem]:
+    for label in raw["link_robustness"]["methods"]:
+        if label not in raw["methods"]:
+            continue
+        needs = objectives.constants(raw["methods"][label]["objective"])["NEEDS"]
+        if (needs["targets"], needs["responses"]) != ("labels", 2):
+            yield (
+                "link_robustness.methods",
+                f"{label!r} needs {needs['targets']} on {needs['responses']} responses; this study "
+                "offers labels on 2",
+            )
+
+
+CHECKS: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
+    _hub_is_described,
+    _prompt_pools_are_large_enough,
+    _evaluation_prompts_exist,
+    _index_pairs_exist,
+    _shards_have_rows,
+    _responses_fit,
+    _grid_methods_exist,
+    _grid_methods_fit_the_study,
+)

@@ -1,0 +1,206 @@
+"""The typed configuration: the one truth about keys, types and allowed values.
+
+`config.yaml` sets every key and says what it means; presets override some. Checks that compare
+keys with each other live in `checks.py`.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from prefgrid.config import objectives
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    repeated = sorted({value for value in values if values.count(value) > 1}, key=str)
+    if repeated:
+        raise ValueError(f"every value may appear once; repeated: {repeated}")
+    return values
+
+
+Distinct = AfterValidator(_distinct)
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0)]
+Precision = Literal["none", "bf16", "fp16"]
+Label = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, and so are NaN and infinity."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class HubSource(Section):
+    """A hub id or a local path, at a pinned revision (null for a local path)."""
+
+    source: str = Field(min_length=1)
+    revision: str | None
+
+
+class HubModels(Section):
+    base: HubSource
+    reward: HubSource
+
+
+class HubDataset(HubSource):
+    split: str
+
+
+class Hub(Section):
+    models: HubModels
+    ultrafeedback: HubDataset
+
+
+class Lora(Section):
+    rank: Count
+    alpha: Positive
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    targets: Literal["all-linear"] | Annotated[list[str], Field(min_length=1)]
+
+
+class Training(Section):
+    """How one policy (or the SFT reference) is optimised; a step is an optimizer step."""
+
+    epochs: Positive | None
+    max_steps: Count | None
+    batch_size: Count
+    micro_batch_size: Count
+    learning_rate: Positive
+    final_learning_rate_share: Share
+    warmup_steps: Annotated[int, Field(ge=0)]
+    schedule_steps: Count | None
+    weight_decay: NonNegative
+    adam_betas: tuple[Share, Share]
+    max_grad_norm: Positive | None
+    precision: Precision
+    lora: Lora | None
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Training":
+        if (self.epochs is None) == (self.max_steps is None):
+            raise ValueError("set exactly one of epochs and max_steps, the other to null")
+        return self
+
+
+class Method(Section):
+    """A grid label: an objective, its options, and overrides of the `training` defaults."""
+
+    objective: str
+    options: dict[str, Any]
+    training: dict[str, Any]
+
+    @field_validator("objective")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        objectives.source(name)
+        return name
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> "Method":
+        objectives.check_options(self.objective, self.options)
+        return self
+
+
+class Sft(Section):
+    """Supervised fine-tuning of the base model into the reference."""
+
+    completions: Literal["best", "all"]
+    rows: Count | None
+    seed: Seed
+    training: dict[str, Any]
+
+
+class Reference(Section):
+    sft: Sft | None
+
+
+class Data(Section):
+    eval_share: Annotated[float, Field(gt=0, lt=1)]
+    bad_row_share: Share
+
+
+class Prompts(Section):
+    train: Count
+    eval: Count
+
+
+class Generation(Section):
+    max_new_tokens: Count
+    temperature: Positive
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    batch_rows: Count
+    shards: Count
+
+
+class Reward(Section):
+    max_tokens: Count
+    batch_size: Count
+    precision: Precision
+
+
+class Evaluation(Section):
+    prompts: Count
+    samples: Count
+    max_new_tokens: Count
+    temperature: Positive
+    beta_grid: Annotated[list[Positive], Field(min_length=1), Distinct]
+    kappa: Positive
+    batch_rows: Count
+    reference_samples: Annotated[int, Field(ge=64)]
+    index_pairs_per_prompt: Count
+    seed: Seed
+
+
+class LinkRobustness(Section):
+    seeds: Annotated[list[Seed], Field(min_length=1), Distinct]
+    shifts: Annotated[list[NonNegative], Field(min_length=1), Distinct]
+    n: Annotated[list[Count], Field(min_length=1), Distinct]
+    methods: Annotated[list[Label], Field(min_length=1), Distinct]
+    link_temperature: Positive
+    prompts: Prompts
+    generation: Generation
+    evaluation: Evaluation
+
+
+class Execution(Section):
+    """Where and how fast; nothing here may change a result beyond rounding, nothing is tracked."""
+
+    torch_threads: Count
+    torch_threads_of: dict[str, Count]
+    gpus_per_job: Annotated[int, Field(ge=0)]
+    mem_mb: Count
+    runtime_minutes: Count
+
+
+class Config(Section):
+    world: Literal["tiny", "hub"]
+    studies: Annotated[list[Literal["link_robustness"]], Field(min_length=1), Distinct]
+    tiny_world: dict[str, dict[str, Any]]
+    hub: Hub | None
+    data: Data
+    prompt_format: Literal["chat", "raw"]
+    max_prompt_tokens: Count
+    max_response_tokens: Count
+    reference: Reference
+    reward: Reward
+    training: Training
+    methods: Annotated[dict[Label, Method], Field(min_length=1)]
+    link_robustness: LinkRobustness
+    execution: Execution
+
+    def training_of(self, overrides: dict[str, Any]) -> Training:
+        """The `training` defaults with `overrides` on top; `lora` merges key by key."""
+        return Training.model_validate(merged(self.training.model_dump(), overrides))
+
+
+def merged(defaults: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """`defaults` with `overrides` on top, dictionaries merged recursively."""
+    result = dict(defaults)
+    for key, value in overrides.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result

@@ -1,0 +1,193 @@
+"""Reward against KL, one panel a shift: what each method buys with its KL, and by how much it
+differs from the baseline at the same KL."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from prefgrid.figures.layout import frame, hide, line_kwargs, marker_kwargs, method_handle, padded
+from prefgrid.figures.style import INK, QUIET, MethodStyle, method_styles, theme
+from prefgrid.statistics.reference import Reference
+
+SMALLEST_KL_LIMIT = 3.0
+KL_TICKS = np.array([0, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 40, 80, 160])
+GRID_POINTS = 241
+MOST_COLUMNS = 3
+BAND_ALPHA = 0.14
+ORACLE_LINE = {"color": INK, "linestyle": (0, (4, 2)), "linewidth": 1.3}
+
+
+def draw(
+    evaluations: pd.DataFrame,
+    reference: Reference,
+    oracle: pd.DataFrame,
+    methods: Sequence[str],
+    baseline: str,
+    kappa_nats: float,
+) -> Figure:
+    """Frontiers at the largest n.
+
+    `evaluations`: `method, seed, shift, n, beta, avg_reward, kl_div`. `oracle`: `kl_nats, reward`
+    (may be empty). Curves: mean over seeds at equal KL, where every seed was scanned; bands: lowest
+    to highest seed; dots: the scanned points.
+    """
+    largest_n = int(evaluations["n"].max())
+    data = evaluations[evaluations["n"] == largest_n]
+    data = data.assign(gain=reference.gain(data["avg_reward"]), root=np.sqrt(data["kl_div"].clip(0)))
+    shifts = sorted(data["shift"].unique())
+    present = [method for method in methods if (data["method"] == method).any()]
+    styles = {label: style for label, style in method_styles(methods).items() if label in present}
+    limit = min(data["kl_div"].max(), max(SMALLEST_KL_LIMIT, 2 * kappa_nats))
+    grid = np.linspace(0, np.sqrt(limit), GRID_POINTS)
+    oracle = oracle[oracle["kl_nats"] <= limit]
+    compare = baseline in present and len(present) > 1
+    columns = min(len(shifts), MOST_COLUMNS)
+    blocks = -(-len(shifts) // columns)
+    with theme():
+        figure, axes = frame(
+            ([3.0, 1.3] if compare else [3.3]) * blocks,
+            columns,
+            "Reward against KL to the reference",
+            _subtitle(data, largest_n),
+            _handles(styles, len(oracle) > 0),
+            right=0.66,
+            row_gap=0.42,
+            share_x=True,
+        )
+        # [block, panel of the block, column]
+        axes = axes.reshape(blocks, -1, columns)
+        hide(axes.transpose(0, 2, 1).reshape(blocks * columns, -1)[len(shifts) :].ravel())
+        for position, shift in enumerate(shifts):
+            block, column = divmod(position, columns)
+            here = data[data["shift"] == shift]
+            curves = {method: _curves(here[here["method"] == method], grid) for method in present}
+            panels = axes[block, :, column]
+            _frontiers(panels[0], here[here["kl_div"] <= limit], curves, grid, styles)
+            panels[0].plot(np.sqrt(oracle["kl_nats"]), reference.gain(oracle["reward"]), **ORACLE_LINE)
+            panels[0].set_title(f"Link shift {shift:g}" + (" (logistic link)" if shift == 0 else ""))
+            if compare:
+                _gaps(panels[1], curves, grid, styles, baseline)
+            for axis in panels:
+                _kl_axis(axis, limit, kappa_nats)
+            panels[-1].tick_params(labelbottom=True)
+            panels[-1].set_xlabel("KL to the reference (nats per response)")
+            if position == len(shifts) - 1 or column == columns - 1:
+                _raw_reward_axis(panels[0], reference)
+        for block in axes:
+            block[0, 0].set_ylabel("Reward gain (reference sd)")
+            if compare:
+                block[1, 0].set_ylabel(f"Gain minus {styles[baseline].name}\n(reference sd)")
+        _limits(axes, data[data["kl_div"] <= limit], oracle, reference)
+        axes[0, 0, 0].annotate(
+            f"κ = {kappa_nats:g}",
+            (np.sqrt(kappa_nats), 0),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, 5),
+            textcoords="offset points",
+            fontsize=8.5,
+            color=QUIET,
+        )
+        return figure
+
+
+def _subtitle(data: pd.DataFrame, n: int) -> str:
+    seeds = data["seed"].nunique()
+    band = f"mean of {seeds} seeds, band = lowest to highest seed" if seeds > 1 else "one seed"
+    return f"n = {n:,} preference pairs · curves traced by the decoding weight β · {band} · KL axis in √KL"
+
+
+def _handles(styles: dict[str, MethodStyle], has_oracle: bool) -> list[Line2D]:
+    handles = [method_handle(style) for style in styles.values()]
+    handles.append(
+        Line2D([], [], color=INK, marker="o", markersize=6, linestyle="", label="Reference")
+    )
+    if has_oracle:
+        handles.append(Line2D([], [], label="Oracle (estimate)", **ORACLE_LINE))
+    return handles
+
+
+def _curves(runs: pd.DataFrame, grid: np.ndarray) -> pd.DataFrame:
+    """Gain of each seed's curve (rows: seeds) over `grid`, a grid of √KL; NaN off its scan."""
+    rows = {}
+    for seed, run in runs.sort_values("root", kind="stable").groupby("seed", sort=True):
+        # The reference is every scan's end point: KL 0, gain 0.
+        root, gain = np.append(0, run["root"]), np.append(0, run["gain"])
+        rows[seed] = np.interp(grid, root, gain, right=np.nan)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=range(grid.size), dtype=float)
+
+
+def _band(axis: Axes, curves: pd.DataFrame, grid: np.ndarray, style: MethodStyle) -> None:
+    """Mean over seeds where all seeds have a value, and the range from lowest to highest."""
+    everywhere = curves.notna().all()
+    low, high = curves.min()[everywhere], curves.max()[everywhere]
+    inside = grid[everywhere.to_numpy()]
+    if len(curves) > 1:
+        axis.fill_between(inside, low, high, color=style.colour, alpha=BAND_ALPHA, linewidth=0)
+    axis.plot(inside, curves.mean()[everywhere], **line_kwargs(style))
+
+
+def _frontiers(
+    axis: Axes,
+    points: pd.DataFrame,
+    curves: dict[str, pd.DataFrame],
+    grid: np.ndarray,
+    styles: dict[str, MethodStyle],
+) -> None:
+    for method, style in styles.items():
+        _band(axis, curves[method], grid, style)
+        own = points[points["method"] == method]
+        axis.plot(own["root"], own["gain"], linestyle="", alpha=0.55, **marker_kwargs(style, 3.4))
+    axis.plot([0], [0], marker="o", color=INK, markersize=6.5, zorder=5, clip_on=False)
+
+
+def _gaps(
+    axis: Axes,
+    curves: dict[str, pd.DataFrame],
+    grid: np.ndarray,
+    styles: dict[str, MethodStyle],
+    baseline: str,
+) -> None:
+    """Differences to the baseline at equal KL, paired by seed."""
+    axis.axhline(0, **line_kwargs(styles[baseline]))
+    for method, style in styles.items():
+        if method != baseline:
+            _band(axis, curves[method].sub(curves[baseline]).dropna(how="all"), grid, style)
+    axis.yaxis.set_major_locator(MaxNLocator(5))
+
+
+def _kl_axis(axis: Axes, limit: float, kappa_nats: float) -> None:
+    ticks = KL_TICKS[KL_TICKS <= limit]
+    axis.set_xticks(np.sqrt(ticks), [f"{tick:g}" for tick in ticks])
+    axis.set_xlim(-0.012 * np.sqrt(limit), 1.02 * np.sqrt(limit))
+    axis.axvline(np.sqrt(kappa_nats), color=QUIET, linewidth=1.0, linestyle=":", zorder=1)
+
+
+def _raw_reward_axis(axis: Axes, reference: Reference) -> None:
+    """The same reward in the reward model's own unit, on the right."""
+    second = axis.secondary_yaxis(
+        "right",
+        functions=(
+            lambda gain: reference.reward_mean + gain * reference.reward_sd,
+            lambda reward: reference.gain(reward),
+        ),
+    )
+    second.set_ylabel("Mean reward (reward model)", color=QUIET)
+    second.tick_params(labelcolor=QUIET)
+
+
+def _limits(
+    axes: np.ndarray, points: pd.DataFrame, oracle: pd.DataFrame, reference: Reference
+) -> None:
+    """One reward scale for all panels, and one for all differences, so shifts can be compared."""
+    gains = np.concatenate([[0.0], points["gain"], reference.gain(oracle["reward"])])
+    for axis in axes[:, 0].ravel():
+        axis.set_ylim(padded(gains.min(), gains.max(), 0.05))
+    if axes.shape[1] > 1:
+        lows, highs = zip(*(axis.get_ylim() for axis in axes[:, 1].ravel()), strict=True)
+        for axis in axes[:, 1].ravel():
+            axis.set_ylim(min(lows), max(highs))

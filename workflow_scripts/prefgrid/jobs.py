@@ -1,0 +1,147 @@
+"""What every workflow script shares: its command line, its outputs' atomic publication, provenance.
+
+A script declares the names of its inputs and outputs, gets them as paths in a `Job`, and writes
+outputs only to the job's temporary paths. When its `main` returns, the files are flushed and
+renamed into place, `manifest.json` last; when it raises, nothing is published.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from prefgrid import provenance, store
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of one script.
+
+    inputs: name → path, or list of paths for names declared with a trailing "*".
+    outputs: name → the temporary path to write; files added beside an output are published too.
+    spec: the part of the config this job depends on, wildcards included.
+    """
+
+    inputs: dict[str, Any]
+    outputs: dict[str, Path]
+    spec: dict[str, Any]
+
+    def folder(self, output: str) -> Path:
+        """The temporary folder of an output, for artifacts of several files."""
+        return self.outputs[output].parent
+
+
+def run(
+    main: Callable[[Job], None],
+    *,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    shared_folder: bool = False,
+) -> None:
+    """Parse the command line, call `main(job)`, publish its outputs, write their provenance.
+
+    shared_folder: several artifacts live in the outputs' folder, so the provenance file is named
+    after the first output (`_provenance/<stem>.json`) and not `_provenance.json`.
+    """
+    arguments = _parse(main, inputs, outputs)
+    # No two jobs write the same path, so a leftover of this name belongs to a killed run.
+    finals = {name: Path(getattr(arguments, name)) for name in outputs}
+    first = finals[outputs[0]]
+    for stale in first.parent.glob(f".partial-{first.stem}-*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    suffix = f".partial-{first.stem}-{uuid4().hex}"
+    partials = {path.parent: path.parent / suffix for path in finals.values()}
+    started = time.monotonic()
+    try:
+        for partial in partials.values():
+            partial.mkdir(parents=True)
+        job = Job(
+            inputs={name.rstrip("*"): _paths(arguments, name) for name in inputs},
+            outputs={name: partials[path.parent] / path.name for name, path in finals.items()},
+            spec=json.loads(arguments.spec),
+        )
+        if "torch" in sys.modules:
+            from prefgrid import devices
+
+            devices.limit_threads()
+        main(job)
+        hashes = {}
+        for folder, partial in partials.items():
+            hashes |= _publish(partial, folder)
+        absent = [str(path) for path in finals.values() if not path.is_file()]
+        if absent:
+            raise RuntimeError(f"the script ended without writing {', '.join(absent)}")
+        record = provenance.collect(
+            script=Path(sys.argv[0]).stem,
+            spec=job.spec,
+            code=arguments.code,
+            inputs=job.inputs,
+            output_hashes=hashes,
+            seconds=time.monotonic() - started,
+        )
+        store.write_json(_provenance_path(first, shared_folder), record)
+    except Exception as error:
+        traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(1)
+    finally:
+        for partial in partials.values():
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _parse(
+    main: Callable[[Job], None], inputs: Sequence[str], outputs: Sequence[str]
+) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=sys.modules[main.__module__].__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for name in inputs:
+        flag = "--" + name.rstrip("*").replace("_", "-")
+        nargs = "+" if name.endswith("*") else None
+        parser.add_argument(flag, dest=name.rstrip("*"), nargs=nargs, required=True, help="input")
+    for name in outputs:
+        flag = "--" + name.replace("_", "-")
+        parser.add_argument(flag, dest=name, required=True, help="output")
+    parser.add_argument("--spec", required=True, help="JSON object of this job's settings")
+    parser.add_argument("--code", default="", help="fingerprint of the code, for the provenance")
+    return parser.parse_args()
+
+
+def _paths(arguments: argparse.Namespace, name: str) -> Path | list[Path]:
+    value = getattr(arguments, name.rstrip("*"))
+    return [Path(item) for item in value] if name.endswith("*") else Path(value)
+
+
+def _publish(partial: Path, folder: Path) -> dict[str, str]:
+    """Move every file of `partial` into `folder`, the manifest last; return path → SHA-256."""
+    files = sorted(
+        (path for path in partial.rglob("*") if path.is_file()),
+        key=lambda path: (path.name == "manifest.json", path),
+    )
+    hashes = {}
+    for path in files:
+        final = folder / path.relative_to(partial)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        hashes[str(final)] = store.sha256_file(path)
+        store.publish(path, final)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return hashes
+
+
+def _provenance_path(first_output: Path, shared_folder: bool) -> Path:
+    if shared_folder:
+        return first_output.parent / "_provenance" / f"{first_output.stem}.json"
+    return first_output.parent / "_provenance.json"

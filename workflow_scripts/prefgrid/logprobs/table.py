@@ -1,0 +1,103 @@
+"""Log-probabilities of a whole data set: the cached reference table, and index refreshes."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from prefgrid import store
+from prefgrid.logprobs.sequence import Tokens, sequence_logps
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@torch.no_grad()
+def dataset_logps(
+    model: Any,
+    prompt_tokens: Sequence[Tokens],
+    response_tokens: Sequence[Sequence[Tokens]],
+    *,
+    pad_id: int,
+    batch_size: int,
+    token_budget: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """`sequence_logps` of N groups without gradient or dropout, in batches of `batch_size` groups.
+
+    Batches hold groups of similar length, longest first, and are fixed by the data and
+    `batch_size` alone. Returns (logp_sums float32 [N, K] nats, lengths int64 [N, K]) in the given
+    order, on the CPU. Logs progress about five times.
+    """
+    longest = [
+        len(prompt) + max(map(len, responses))
+        for prompt, responses in zip(prompt_tokens, response_tokens, strict=True)
+    ]
+    order = sorted(range(len(longest)), key=lambda group: (-longest[group], group))
+    starts = range(0, len(order), batch_size)
+    was_training = model.training
+    model.eval()
+    parts = []
+    for number, start in enumerate(starts, start=1):
+        batch = order[start : start + batch_size]
+        sums, lengths = sequence_logps(
+            model,
+            [prompt_tokens[group] for group in batch],
+            [response_tokens[group] for group in batch],
+            pad_id=pad_id,
+            token_budget=token_budget,
+        )
+        parts.append((sums.cpu(), lengths.cpu()))
+        if number == len(starts) or number % max(1, len(starts) // 5) == 0:
+            store.log(f"log-probabilities: {min(number * batch_size, len(order))}/{len(order)}")
+    model.train(was_training)
+    back = torch.tensor(order).argsort()
+    return torch.cat([part[0] for part in parts])[back], torch.cat([part[1] for part in parts])[
+        back
+    ]
+
+
+def logp_frame(pairs: Sequence[int], logp_sums: Tensor, lengths: Tensor) -> "pandas.DataFrame":
+    """The table on disk: one row per response, columns pair, response, logp_sum (nats), tokens."""
+    import pandas
+
+    responses = logp_sums.shape[1]
+    return pandas.DataFrame(
+        {
+            "pair": torch.tensor(pairs).repeat_interleave(responses).numpy(),
+            "response": torch.arange(responses).repeat(len(pairs)).numpy(),
+            "logp_sum": logp_sums.flatten().numpy(),
+            "tokens": lengths.flatten().numpy(),
+        }
+    )
+
+
+def logps_of_pairs(
+    frame: "pandas.DataFrame", pairs: Sequence[int], response_tokens: Sequence[Sequence[Tokens]]
+) -> Tensor:
+    """Look up float32 [len(pairs), K] nats in a table made by `logp_frame`.
+
+    Raises ValueError where a pair is missing or was scored with another number of tokens: the
+    table then belongs to other responses.
+    """
+    cells = {
+        (pair, response): (logp_sum, tokens)
+        for pair, response, logp_sum, tokens in zip(
+            *(frame[name].tolist() for name in ("pair", "response", "logp_sum", "tokens")),
+            strict=True,
+        )
+    }
+    table = []
+    for pair, responses in zip(pairs, response_tokens, strict=True):
+        row = []
+        for response, tokens in enumerate(responses):
+            logp_sum, scored = cells.get((pair, response), (None, None))
+            if scored != len(tokens):
+                raise ValueError(
+                    f"reference log-probabilities: pair {pair}, response {response} has "
+                    f"{len(tokens)} tokens, the table holds "
+                    f"{'no such row' if scored is None else f'{scored} tokens'}"
+                )
+            row.append(logp_sum)
+        table.append(row)
+    return torch.tensor(table, dtype=torch.float32)

@@ -1,0 +1,46 @@
+"""Bring a model from the hub, or from a folder, into the one folder shape of this workflow."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import transformers
+
+from prefgrid import store
+from prefgrid.models.loading import save_model
+
+KINDS: dict[str, Any] = {
+    "causal": transformers.AutoModelForCausalLM,
+    "sequence-classification": transformers.AutoModelForSequenceClassification,
+}
+
+
+def fetch_model(source: str, revision: str | None, folder: Path | str, kind: str) -> None:
+    """Save `source` (a hub id or a local folder) with its tokenizer into `folder`.
+
+    Weights keep their stored dtype and become one safetensors file. `kind` is a key of `KINDS`.
+    Raises ValueError naming what was tried if the source cannot be had, and if a reward model
+    does not give exactly one score.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind {kind!r}: allowed are {', '.join(KINDS)}")
+    store.log(f"fetching {source} (revision {revision or 'default'})")
+    try:
+        config = transformers.AutoConfig.from_pretrained(source, revision=revision)
+        if kind == "sequence-classification" and config.num_labels != 1:
+            raise ValueError(
+                f"it is no scalar reward model: num_labels is {config.num_labels}, 1 is needed"
+            )
+        model = KINDS[kind].from_pretrained(source, revision=revision, config=config, dtype="auto")
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, revision=revision)
+    except (OSError, ValueError) as error:
+        if Path(source).is_dir():
+            tried = f"the local folder {Path(source).resolve()}"
+        else:
+            tried = f"the hub {os.environ.get('HF_ENDPOINT', 'https://huggingface.co')}"
+        raise ValueError(
+            f"cannot get model {source!r} at revision {revision!r}: {str(error).splitlines()[0]} "
+            f"(tried {tried}). Allowed: a hub id 'owner/name' that this machine can reach and may "
+            "read, or a local folder with config.json, weights and tokenizer files."
+        ) from error
+    save_model(folder, model, tokenizer)

@@ -1,0 +1,113 @@
+"""Models as folders: load, save, adapters. A saved folder's `manifest.json` is written last."""
+
+from pathlib import Path
+from typing import Any
+
+import peft
+import torch
+import transformers
+
+from prefgrid import store
+
+# Weights' dtype by the name of the precision.
+DTYPES = {"none": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+MANIFEST = "manifest.json"
+# One weights file whatever the size, so that the declared outputs of a rule are known beforehand.
+ONE_SHARD = "100TB"
+
+
+def load_causal_lm(folder: Path | str, precision: str = "none") -> Any:
+    """The causal language model in `folder`, in evaluation mode, on the CPU.
+
+    Raises ValueError if the folder holds no model or the precision has no dtype.
+    """
+    if precision not in DTYPES:
+        raise ValueError(f"precision {precision!r}: allowed are {', '.join(DTYPES)}")
+    _require_file(folder, "config.json", "a model")
+    return transformers.AutoModelForCausalLM.from_pretrained(
+        folder, dtype=DTYPES[precision], attn_implementation="sdpa"
+    )
+
+
+def load_tokenizer(folder: Path | str) -> Any:
+    """The tokenizer in `folder`; ValueError if there is none."""
+    _require_file(folder, "tokenizer_config.json", "a tokenizer")
+    return transformers.AutoTokenizer.from_pretrained(folder)
+
+
+def pad_id(tokenizer: Any) -> int:
+    """A token for padding; nothing ever attends to it or scores it."""
+    if tokenizer.pad_token_id is not None:
+        return tokenizer.pad_token_id
+    return tokenizer.eos_token_id
+
+
+def add_lora(
+    model: Any, *, rank: int, alpha: float, dropout: float, targets: str | list[str], seed: int
+) -> Any:
+    """Wrap `model` with a new trainable LoRA adapter that changes nothing yet (B = 0).
+
+    `targets` is "all-linear" (every linear layer but the output one) or names of layers. The
+    adapter is float32 whatever the weights are, and its A depends on `seed` alone; the global
+    random state is left as it was. Wrap before moving the model to a device.
+    """
+    config = peft.LoraConfig(
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=targets,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return peft.get_peft_model(model, config)
+
+
+def load_adapter(model: Any, folder: Path | str, *, trainable: bool = False) -> Any:
+    """Wrap `model` with the adapter saved in `folder`; ValueError if there is none."""
+    _require_file(folder, "adapter_config.json", "an adapter")
+    return peft.PeftModel.from_pretrained(model, folder, is_trainable=trainable)
+
+
+def save_model(folder: Path | str, model: Any, tokenizer: Any) -> None:
+    """Write weights (one safetensors file), configs, tokenizer and then the manifest."""
+    model.save_pretrained(folder, max_shard_size=ONE_SHARD)
+    tokenizer.save_pretrained(folder)
+    write_manifest(folder)
+
+
+def save_adapter(folder: Path | str, model: Any) -> None:
+    """Write the adapter's weights, its config and then the manifest.
+
+    The bytes depend on the adapter alone: peft writes the base model's path and an unordered set
+    of layer names into the config, and a model card beside it.
+    """
+    folder = Path(folder)
+    model.save_pretrained(folder)
+    (folder / "README.md").unlink()
+    config = store.read_json(folder / "adapter_config.json")
+    config["base_model_name_or_path"] = None
+    if isinstance(config["target_modules"], list):
+        config["target_modules"].sort()
+    store.write_json(folder / "adapter_config.json", config)
+    write_manifest(folder)
+
+
+def write_manifest(folder: Path | str) -> None:
+    """Write `manifest.json`: {file name: SHA-256} of every other file in `folder` itself."""
+    folder = Path(folder)
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    store.write_json(
+        folder / MANIFEST,
+        {
+            path.name: store.sha256_file(path)
+            for path in files
+            if path.name != MANIFEST and not path.name.startswith(("_", "."))
+        },
+    )
+
+
+def _require_file(folder: Path | str, name: str, what: str) -> None:
+    if not (Path(folder) / name).is_file():
+        raise ValueError(f"{folder}: does not hold {what} ({name} is missing)")

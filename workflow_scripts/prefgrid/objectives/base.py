@@ -1,0 +1,144 @@
+"""What every objective is: a loss on log-probabilities, with optional state.
+
+An objective sees sequence log-probabilities and labels, never text and never a model.  Its module
+carries two literal constants, read with `ast.literal_eval` where importing torch is not wanted:
+
+* `NEEDS`: `targets` ("labels" | "none"), `responses` (k of a group), `reference_logps` (bool) and
+  `coupled` (True where the loss of a batch is not the mean of the losses of its groups);
+* `OPTIONS`: every option with its default.
+
+The index of a pair is t = [log π(y1|x) − log π_ref(y1|x)] − [log π(y0|x) − log π_ref(y0|x)].
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """All groups of one optimizer step; G groups of K responses.
+
+    rows: LongTensor[G], ids of the groups in the training set.
+    log_ratios: Tensor[G, K], log π − log π_ref of each response, nats, float32.
+    logp_sums: Tensor[G, K], log π of each response, nats.
+    lengths: LongTensor[G, K], response tokens including EOS.
+    labels: Tensor[G], 1 where response 1 is preferred, else 0; None without labels.
+    """
+
+    rows: Tensor
+    log_ratios: Tensor
+    logp_sums: Tensor
+    lengths: Tensor
+    labels: Tensor | None
+
+    @property
+    def index(self) -> Tensor:
+        """Tensor[G]: t = a_1 − a_0, nats."""
+        return self.log_ratios[:, 1] - self.log_ratios[:, 0]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Length of the training: rows of the training set, optimizer steps, and the run's seed."""
+
+    rows: int
+    steps: int
+    steps_per_epoch: int
+    seed: int
+
+
+class Objective(ABC):
+    """Base class; a subclass sets `defaults` to its module's `OPTIONS` and defines `loss`.
+
+    The other methods are hooks with a neutral default; an objective overrides those it needs.
+    """
+
+    defaults: dict[str, Any]
+
+    def __init__(self, options: dict[str, Any], schedule: Schedule) -> None:
+        """Raises ValueError for an option the objective does not have."""
+        unknown = sorted(set(options) - set(self.defaults))
+        if unknown:
+            raise ValueError(
+                f"{type(self).__module__}: unknown options {unknown}; "
+                f"allowed: {sorted(self.defaults)}"
+            )
+        self.options = {**self.defaults, **options}
+        self.schedule = schedule
+
+    @abstractmethod
+    def loss(self, batch: Batch) -> Tensor:
+        """Scalar loss of one optimizer step's batch."""
+
+    def wants_indices(self, step: int) -> bool:
+        """Asked before optimizer step `step` (0-based); True requests a call of `update`."""
+        return False
+
+    def update(self, step: int, index: Tensor, labels: Tensor) -> None:  # noqa: B027
+        """Receives t (Tensor[N], no gradient) and the labels of all training rows."""
+
+    def observe(self, batch: Batch) -> None:  # noqa: B027
+        """Called after each optimizer step with the step's batch, detached."""
+
+    def finish(self, index: Tensor, labels: Tensor) -> None:  # noqa: B027
+        """Called after training with the final t (Tensor[N]) and labels of all training rows."""
+
+    def sign(self) -> int:
+        """ζ: the trained policy is read as π_ref·(π/π_ref)^(ζ/β); −1 if t fell with the label."""
+        return 1
+
+    def probability(self, index: Tensor) -> Tensor:
+        """The learned link: P(label = 1) at the given t (nats); here σ(β_train·t).
+
+        Means something only for objectives that use labels.
+        """
+        return torch.sigmoid(self.options.get("beta_train", 1.0) * index)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and integers from which `load_state_dict` restores the state exactly."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what `state_dict` returned, for the same options and schedule."""
+        if state:
+            raise ValueError(f"{type(self).__module__}: has no state, was given {sorted(state)}")
+
+    def require_positive(self, key: str) -> float:
+        """The option as a number > 0, else ValueError."""
+        value = self.options[key]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise ValueError(f"{type(self).__module__}: {key} = {value!r}; allowed: a number > 0")
+        return float(value)
+
+    def require_share(self, key: str, below: float = 1.0) -> float:
+        """The option as a number in [0, below), else ValueError."""
+        value = self.options[key]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 <= value < below:
+            raise ValueError(
+                f"{type(self).__module__}: {key} = {value!r}; allowed: a number in [0, {below})"
+            )
+        return float(value)
+
+    def require_choice(self, key: str, allowed: Collection[str]) -> str:
+        """The option as one of the allowed words, else ValueError."""
+        value = self.options[key]
+        if value not in allowed:
+            raise ValueError(
+                f"{type(self).__module__}: {key} = {value!r}; allowed: {sorted(allowed)}"
+            )
+        return value
+
+
+def create(name: str, options: dict[str, Any], schedule: Schedule) -> Objective:
+    """The objective `prefgrid.objectives.<name>`, or of any module if `name` has a dot."""
+    module = importlib.import_module(name if "." in name else f"prefgrid.objectives.{name}")
+    return module.Objective(options, schedule)

@@ -1,0 +1,155 @@
+"""PSPO: profiled SPO (arXiv 2512.21917), a monotone link fitted in turns with the policy.
+
+    L = mean_i −[z_i log ψ̂(t_i) + (1 − z_i) log(1 − ψ̂(t_i))]
+
+ψ̂ is an isotonic regression of the labels on the index (`isotonic`), made differentiable by one of
+`smoothers`, and constant between refits.  Before the first fit ψ̂ is σ(β_train·t), so the loss is
+DPO's: the warm start.  After it β_train acts through the logistic blend alone.
+
+Defaults correct the published learner: warm start (at t ≡ 0 there is nothing to fit), each pair
+added flipped so that ψ̂(−t) = 1 − ψ̂(t), ties pooled, jumps smoothed on the scale of sd(t), and the
+link fitted on rows that the policy is not trained on, whose indices have not been fitted to the
+noise of their labels.  The published learner is a set of option values.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from prefgrid import seeding
+from prefgrid.objectives import base, isotonic
+from prefgrid.objectives.pairs import bernoulli_nll, signed_margin, with_flipped
+from prefgrid.objectives.smoothers import SMOOTHERS
+
+NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
+OPTIONS = {
+    # scale of the index in the warm start and in the logistic blend
+    "beta_train": 1.0,
+    # epochs of DPO before the first fit
+    "warm_start_epochs": 1.0,
+    # optimizer steps between fits (2.5: after 3, 5, 8, … steps); null: one epoch
+    "refit_every_steps": None,
+    # share of the rows that only the link sees and the policy is not trained on; 0: the link is
+    # fitted on the rows the policy is trained on
+    "link_share": 0.2,
+    # add each pair flipped to the fit
+    "symmetrize": True,
+    # rows with equal t become one weighted point
+    "pool_ties": True,
+    # neighbouring blocks merge when left ≥ right + tolerance
+    "merge_tolerance": 0.0,
+    # levels of the blocks are clipped to [level_clip, 1 − level_clip]
+    "level_clip": 0.01,
+    # gaussian_cdf | knot_softmax
+    "smoother": "gaussian_cdf",
+    # width of the smoother, in the unit below
+    "bandwidth": 0.2,
+    # sd: standard deviations of the fitted indices | nats
+    "bandwidth_unit": "sd",
+    # ψ̂ = (1 − blend)·fit + blend·σ(β_train·t)
+    "logistic_blend": 0.0,
+    # ψ̂ is clipped to [clip, 1 − clip] last
+    "clip": 1.0e-6,
+}
+
+
+class Objective(base.Objective):
+    """State: the blocks and the width of the fitted link, or nothing before the first fit."""
+
+    defaults = OPTIONS
+
+    def __init__(self, options: dict, schedule: base.Schedule) -> None:
+        super().__init__(options, schedule)
+        self.beta_train = self.require_positive("beta_train")
+        warm_epochs = self.require_share("warm_start_epochs", below=float("inf"))
+        self.warm_steps = round(warm_epochs * schedule.steps_per_epoch)
+        if self.options["refit_every_steps"] is None:
+            self.refit_every = float(schedule.steps_per_epoch)
+        else:
+            self.refit_every = self.require_positive("refit_every_steps")
+        self.level_clip = self.require_share("level_clip", below=0.5)
+        self.clip = self.require_share("clip", below=0.5)
+        self.blend = self.require_share("logistic_blend")
+        self.bandwidth = self.require_positive("bandwidth")
+        self.relative = self.require_choice("bandwidth_unit", ("sd", "nats")) == "sd"
+        self.smoother = SMOOTHERS[self.require_choice("smoother", SMOOTHERS)]
+        self.link: dict[str, Tensor] = {}
+
+        held_out = round(self.require_share("link_share") * schedule.rows)
+        order = seeding.stream(schedule.seed, "pspo link rows").permutation(schedule.rows)
+        # weight of each row's loss: 0 for link rows, and mean 1 over all rows
+        self.row_weight = torch.ones(schedule.rows)
+        self.link_rows = torch.arange(schedule.rows)
+        if held_out:
+            self.link_rows = torch.as_tensor(order[:held_out]).sort().values
+            self.row_weight[self.link_rows] = 0.0
+            self.row_weight *= schedule.rows / (schedule.rows - held_out)
+
+    def loss(self, batch: base.Batch) -> Tensor:
+        """Mean over the batch of row weight × negative log-likelihood, nats a pair."""
+        weight = self.row_weight.to(batch.index.device)[batch.rows]
+        if not self.link:
+            margin = signed_margin(batch.index, batch.labels)
+            return (weight * softplus(-self.beta_train * margin)).mean()
+        return (weight * bernoulli_nll(self.probability(batch.index), batch.labels)).mean()
+
+    def wants_indices(self, step: int) -> bool:
+        """At the end of the warm start and then at the first step ≥ each multiple of the period."""
+        since = step - self.warm_steps
+        if since <= 0:
+            return since == 0
+        return math.floor(since / self.refit_every) > math.floor((since - 1) / self.refit_every)
+
+    def update(self, step: int, index: Tensor, labels: Tensor) -> None:
+        """Fits the link to the link rows."""
+        self.fit(index, labels)
+
+    def finish(self, index: Tensor, labels: Tensor) -> None:
+        """Fits the link to the finished policy, unless training never left the warm start."""
+        if self.link:
+            self.fit(index, labels)
+
+    def fit(self, index: Tensor, labels: Tensor) -> None:
+        """Isotonic regression of z on t over the link rows; both Tensor[N] for all rows.
+
+        A fit without a jump, or to indices that are all equal, says nothing about t and would stop
+        the gradient: the link then stays as it was.
+        """
+        rows = self.link_rows.to(index.device)
+        index, labels = index.detach().float()[rows], labels.float()[rows]
+        if self.options["symmetrize"]:
+            index, labels = with_flipped(index, labels)
+        blocks = isotonic.fit_blocks(
+            index.cpu().numpy(),
+            labels.cpu().numpy(),
+            pool_ties=self.options["pool_ties"],
+            merge_tolerance=self.options["merge_tolerance"],
+        )
+        width = self.bandwidth * (index.std(correction=0) if self.relative else 1.0)
+        if blocks.value.size < 2 or not width > 0:
+            return
+        level = blocks.value.clip(self.level_clip, 1 - self.level_clip)
+        arrays = {"left": blocks.left, "right": blocks.right, "level": level, "width": width}
+        self.link = {
+            name: torch.as_tensor(array, dtype=torch.float32, device=index.device)
+            for name, array in arrays.items()
+        }
+
+    def probability(self, index: Tensor) -> Tensor:
+        """ψ̂(t), Tensor like `index`."""
+        logistic = torch.sigmoid(self.beta_train * index)
+        if not self.link:
+            return logistic
+        link = {name: tensor.to(index.device) for name, tensor in self.link.items()}
+        fitted = self.smoother(index, **link)
+        return torch.lerp(fitted, logistic, self.blend).clamp(self.clip, 1 - self.clip)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return dict(self.link)
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self.link = dict(state)

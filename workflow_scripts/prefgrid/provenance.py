@@ -1,0 +1,93 @@
+"""The record written beside every artifact: what it was made of, by what, and at what cost."""
+
+import platform
+import resource
+import subprocess
+import sys
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from prefgrid import store
+
+PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "accelerate",
+    "datasets",
+    "numpy",
+    "pandas",
+    "snakemake",
+)
+
+
+def collect(
+    *,
+    script: str,
+    spec: dict[str, Any],
+    code: str,
+    inputs: dict[str, Path | list[Path]],
+    output_hashes: dict[str, str],
+    seconds: float,
+) -> dict[str, Any]:
+    """The provenance record, JSON-ready. Checksums are SHA-256, times seconds, memory bytes."""
+    return {
+        "script": script,
+        "spec": spec,
+        "code": code,
+        "inputs": {name: _checksums(paths) for name, paths in inputs.items()},
+        "outputs": output_hashes,
+        "packages": versions(),
+        "python": platform.python_version(),
+        "git_commit": git_commit(),
+        "device": _device(),
+        "wall_time_seconds": round(seconds, 3),
+        "peak_memory_bytes": _peak_memory(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that results depend on."""
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+@cache
+def git_commit() -> str:
+    """Commit of this source tree, with "+changes" if it was edited since; "unknown" outside git."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), *words],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _checksums(paths: Path | list[Path]) -> dict[str, str]:
+    listed = paths if isinstance(paths, list) else [paths]
+    return {str(path): store.sha256_file(path) for path in listed if path.is_file()}
+
+
+def _device() -> str:
+    # A job that never imported torch has no business importing it to say where it ran.
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return "cpu"
+
+
+def _peak_memory() -> dict[str, int]:
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = {"host": kilobytes * 1024}
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        peak["device"] = torch.cuda.max_memory_allocated()
+    return peak

@@ -1,0 +1,165 @@
+"""Files: atomic writes, checked reads, hive-partitioned grids. Imports no torch; pandas only on use."""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class DataError(ValueError):
+    """An input file does not hold what it should; the message says where and what is allowed."""
+
+
+def log(message: str) -> None:
+    """One progress line on standard error, which the job runner copies to the rule's log."""
+    print(f"[{time.strftime('%H:%M:%S')}] {message}", file=sys.stderr, flush=True)
+
+
+def canonical_json(value: Any) -> str:
+    """The one text of a JSON value: sorted keys, no spaces, no NaN."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def sha256_file(path: Path | str) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it over `path` only if the block succeeds.
+
+    The bytes are on disk before the rename, so no reader and no crash ever sees half a file.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        yield temporary
+        publish(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Flush `temporary` to disk and rename it to `path`."""
+    with open(temporary, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write a text file atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write indented JSON with sorted keys, atomically."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file; a broken one raises DataError naming file and line."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: not valid JSON ({error})") from error
+
+
+def write_jsonl(path: Path | str, rows: Iterable[dict[str, Any]]) -> None:
+    """Write one JSON object a line, atomically, keys in the rows' own order."""
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_jsonl(path: Path | str, required: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Read JSON lines; every row must be an object holding the `required` fields.
+
+    Raises DataError naming file, line and field; a last line without its newline means the file
+    was cut, and is an error too.
+    """
+    return list(iterate_jsonl(path, required))
+
+
+def iterate_jsonl(path: Path | str, required: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """`read_jsonl`, row by row."""
+    if not Path(path).is_file():
+        raise DataError(f"{path}: no such file")
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            where = f"{path}, line {number}"
+            if not line.endswith("\n"):
+                raise DataError(f"{where}: the file ends inside a line; it was cut or half copied")
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise DataError(f"{where}: not valid JSON ({error})") from error
+            if not isinstance(row, dict):
+                raise DataError(f"{where}: expected a JSON object, found {type(row).__name__}")
+            for field in required:
+                if field not in row:
+                    raise DataError(f"{where}: field {field!r} is missing; found {sorted(row)}")
+            yield row
+
+
+def write_parquet(path: Path | str, frame: "pandas.DataFrame") -> None:
+    """Write a data frame as parquet, atomically."""
+    with replacing(path) as temporary:
+        frame.to_parquet(temporary, index=False)
+
+
+def write_csv(path: Path | str, frame: "pandas.DataFrame") -> None:
+    """Write a data frame as CSV, atomically; missing values stay empty."""
+    with replacing(path) as temporary:
+        frame.to_csv(temporary, index=False)
+
+
+# What the text after "key=" becomes. Any other key stays text.
+PARTITION_TYPES: dict[str, Callable[[str], Any]] = {
+    "seed": int,
+    "shift": float,
+    "n": int,
+    "shard": int,
+}
+
+
+def partition(path: Path | str) -> dict[str, Any]:
+    """The key=value folders of a path, typed: .../seed=3/shift=0.5/x.csv → {seed: 3, shift: 0.5}."""
+    pairs = (part.split("=", 1) for part in Path(path).parts if "=" in part)
+    return {key: PARTITION_TYPES.get(key, str)(value) for key, value in pairs}
+
+
+def read_grid(paths: Iterable[Path | str]) -> "pandas.DataFrame":
+    """Concatenate CSV, parquet or JSONL files of a grid; their partition keys become columns.
+
+    Keys that the file itself already holds as a column are left as the file has them.
+    """
+    import pandas
+
+    readers: dict[str, Callable[[Any], pandas.DataFrame]] = {
+        ".csv": pandas.read_csv,
+        ".parquet": pandas.read_parquet,
+        ".jsonl": lambda path: pandas.DataFrame(read_jsonl(path)),
+    }
+    frames = []
+    for path in map(Path, paths):
+        if not path.is_file():
+            raise DataError(f"{path}: no such file")
+        frame = readers[path.suffix](path)
+        keys = {key: value for key, value in partition(path).items() if key not in frame}
+        frames.append(frame.assign(**keys))
+    return pandas.concat(frames, ignore_index=True)

@@ -1,0 +1,28 @@
+"""The learned link as a table, so that evaluation and figures need no objective."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from prefgrid.objectives.base import Objective
+
+POINTS = 401
+# Outliers beyond this share of the training indices do not stretch the grid.
+SHARE = 0.999
+
+
+def link_table(objective: Objective, index: Tensor) -> dict[str, Any]:
+    """{"sign": ±1, "index_nats": [...], "probability": [...]} of a trained objective.
+
+    The grid is even and symmetric about zero, out to the `SHARE` quantile of |t| over the training
+    indices `index` [N] (nats), since a pair may come in either order.
+    """
+    reach = torch.quantile(index.abs().double(), SHARE).item()
+    grid = torch.linspace(-reach, reach, POINTS)
+    probability = objective.probability(grid)
+    return {
+        "sign": objective.sign(),
+        "index_nats": grid.tolist(),
+        "probability": probability.tolist(),
+    }

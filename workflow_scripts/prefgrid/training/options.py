@@ -1,0 +1,65 @@
+"""How a run is optimised, and what follows from it: number of steps, learning rate at a step."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from prefgrid.objectives.base import Schedule
+
+PRECISIONS = ("none", "bf16", "fp16")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """A step is an optimizer step; exactly one of `epochs` and `max_steps` is set.
+
+    batch_size: groups of one step. micro_batch_size: groups of one forward and backward; it moves
+    results by rounding only (and by the draws of dropout). schedule_steps: horizon of the learning
+    rate schedule, None for the run's own number of steps. final_learning_rate_share: the share of
+    `learning_rate` left at the horizon. max_grad_norm: None for no clipping. lora: None for a full
+    fine-tune, else {rank, alpha, dropout, targets}.
+    """
+
+    epochs: float | None
+    max_steps: int | None
+    batch_size: int
+    micro_batch_size: int
+    learning_rate: float
+    warmup_steps: int = 0
+    schedule_steps: int | None = None
+    final_learning_rate_share: float = 0.0
+    weight_decay: float = 0.0
+    adam_betas: tuple[float, float] = (0.9, 0.999)
+    max_grad_norm: float | None = 1.0
+    precision: str = "none"
+    lora: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.epochs is None) == (self.max_steps is None):
+            raise ValueError("training: set exactly one of epochs and max_steps")
+        if min(self.batch_size, self.micro_batch_size) < 1:
+            raise ValueError("training: batch_size and micro_batch_size must be at least 1")
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"training: precision {self.precision!r}; allowed: {', '.join(PRECISIONS)}"
+            )
+
+    def schedule(self, rows: int, seed: int) -> Schedule:
+        """Length of the run over `rows` groups; a last short batch is a step of its own."""
+        steps_per_epoch = math.ceil(rows / self.batch_size)
+        steps = self.max_steps or max(1, round(self.epochs * steps_per_epoch))
+        return Schedule(rows=rows, steps=steps, steps_per_epoch=steps_per_epoch, seed=seed)
+
+    def learning_rate_at(self, step: int, steps: int) -> float:
+        """Learning rate of step `step` (0-based) in a run of `steps` steps.
+
+        Rises linearly through `warmup_steps` steps, none of them at zero, to the peak at step
+        `warmup_steps`; from there a half cosine falls to the final share at the horizon.
+        """
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / (self.warmup_steps + 1)
+        horizon = self.schedule_steps or steps
+        progress = (step - self.warmup_steps) / max(1, horizon - self.warmup_steps)
+        cosine = (1 + math.cos(math.pi * min(1.0, progress))) / 2
+        final = self.final_learning_rate_share
+        return self.learning_rate * (final + (1 - final) * cosine)
