@@ -13,9 +13,17 @@ min_version("9.20")
 configfile: os.path.join(workflow.basedir, "config.yaml")
 
 
-# Jobs must find this interpreter even where its environment is not activated.
-os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
+SCRIPTS = os.path.join(workflow.basedir, "workflow_scripts")
+sys.path.insert(0, SCRIPTS)
+
+
+def prepend(variable, folder):
+    os.environ[variable] = os.pathsep.join([folder, *filter(None, [os.environ.get(variable)])])
+
+
+# Jobs must find this interpreter, even where its environment is not activated, and the scripts.
+prepend("PATH", os.path.dirname(sys.executable))
+prepend("PYTHONPATH", SCRIPTS)
 
 
 include: "rules/common.smk"
@@ -28,3 +36,13 @@ include: "rules/evaluations.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
 include: "rules/targets.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report.html",

@@ -1,8 +1,7 @@
 # What every rule file uses: the checked config, specs, code fingerprints, grid cells, resources.
 
+import glob
 import itertools
-import json
-import shlex
 
 from prefgrid.config import objectives
 from prefgrid.config.load import ConfigError, load
@@ -15,7 +14,6 @@ except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 STUDY = CONFIG.link_robustness
-RUNNER = shlex.quote(os.path.join(workflow.basedir, "workflow_scripts", "run_job.py"))
 REFERENCE = "results/models/reference"
 REWARD = "results/models/reward"
 ROOT = "results/link_robustness"
@@ -62,7 +60,8 @@ def shards(pattern):
 def gpus():
     """Devices of a job that runs a model; more than the run has would be capped silently."""
     wanted = CONFIG.execution.gpus_per_job
-    pool = workflow.global_resources.get("gpu")
+    limit = workflow.global_resources.get("gpu")
+    pool = None if limit is None else limit.value
     if pool is not None and wanted > pool:
         raise WorkflowError(
             f"execution.gpus_per_job: {wanted} devices a job, but this run has {pool} "

@@ -14,6 +14,10 @@ rule sample_reference:
         "results/logs/sample_reference.log",
     conda:
         "../envs/prefgrid.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=mem_mb,
+        runtime=runtime,
     params:
         spec=spec(
             evaluation=STUDY.evaluation.model_dump(
@@ -31,14 +35,10 @@ rule sample_reference:
             precision=CONFIG.training.precision,
         ),
         code=fingerprint("sample_reference"),
-    resources:
-        gpu=GPUS,
-        mem_mb=mem_mb,
-        runtime=runtime,
     message:
         "Reference samples: scored, for the evaluation prompts"
     shell:
-        "exec python {RUNNER} --log {log} --gpus {resources.gpu} sample_reference "
+        "exec python -m run_job --log {log} --gpus {resources.gpu} sample_reference "
         "--prompts {input.prompts} --reference {input.reference} --reward {input.reward} "
         "--samples {output.samples} --spec {params.spec:q} --code {params.code:q}"
 
@@ -81,17 +81,17 @@ rule evaluate_policy:
         f"results/logs/evaluate_policy/{CELL}.log",
     conda:
         "../envs/prefgrid.yaml"
-    params:
-        spec=evaluation_spec,
-        code=fingerprint("evaluate_policy"),
     resources:
         gpu=GPUS,
         mem_mb=mem_mb,
         runtime=runtime,
+    params:
+        spec=evaluation_spec,
+        code=fingerprint("evaluate_policy"),
     message:
         "Evaluation: {wildcards.method}, seed {wildcards.seed}, shift {wildcards.shift}, n {wildcards.n}"
     shell:
-        "exec python {RUNNER} --log {log} --gpus {resources.gpu} evaluate_policy "
+        "exec python -m run_job --log {log} --gpus {resources.gpu} evaluate_policy "
         "--policy {input.policy} --link {input.link} --preferences {input.preferences} "
         "--prompts {input.prompts} --reference-samples {input.reference_samples} "
         "--reference {input.reference} --reward {input.reward} "
@@ -121,6 +121,9 @@ rule gather_evaluations:
         "results/logs/gather_evaluations.log",
     conda:
         "../envs/prefgrid.yaml"
+    resources:
+        mem_mb=mem_mb,
+        runtime=runtime,
     params:
         spec=spec(
             root=ROOT,
@@ -130,13 +133,10 @@ rule gather_evaluations:
             n=STUDY.n,
         ),
         code=fingerprint("gather_evaluations"),
-    resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
     message:
         "Gather all evaluations of the grid into one table each"
     shell:
-        "exec python {RUNNER} --log {log} gather_evaluations "
+        "exec python -m run_job --log {log} gather_evaluations "
         "--evaluations {output.evaluations} --samples {output.samples} "
         "--indices {output.indices} --training {output.training} --links {output.links} "
         "--spec {params.spec:q} --code {params.code:q}"

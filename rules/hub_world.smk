@@ -1,5 +1,8 @@
 # The hub world: models and data from the Hugging Face hub or from local folders, pinned.
 
+# Nobody assesses models that are not made here.
+QUALITY = None
+
 
 def model_spec(wildcards):
     return spec(**getattr(CONFIG.hub.models, wildcards.name).model_dump(), name=wildcards.name)
@@ -11,22 +14,22 @@ rule fetch_model:
         weights="results/models/{name}/model.safetensors",
         config="results/models/{name}/config.json",
         tokenizer="results/models/{name}/tokenizer.json",
-    wildcard_constraints:
-        name="base|reward",
     log:
         "results/logs/fetch_model/{name}.log",
+    wildcard_constraints:
+        name="base|reward",
     conda:
         "../envs/prefgrid.yaml"
-    params:
-        spec=model_spec,
-        code=fingerprint("fetch_model"),
     resources:
         mem_mb=mem_mb,
         runtime=runtime,
+    params:
+        spec=model_spec,
+        code=fingerprint("fetch_model"),
     message:
         "Fetch the {wildcards.name} model"
     shell:
-        "exec python {RUNNER} --log {log} --online fetch_model --weights {output.weights} "
+        "exec python -m run_job --log {log} --online fetch_model --weights {output.weights} "
         "--config {output.config} --tokenizer {output.tokenizer} --manifest {output.manifest} "
         "--spec {params.spec:q} --code {params.code:q}"
 
@@ -38,14 +41,14 @@ rule fetch_ultrafeedback:
         "results/logs/fetch_ultrafeedback.log",
     conda:
         "../envs/prefgrid.yaml"
-    params:
-        spec=spec(**CONFIG.hub.ultrafeedback.model_dump()),
-        code=fingerprint("fetch_ultrafeedback"),
     resources:
         mem_mb=mem_mb,
         runtime=runtime,
+    params:
+        spec=spec(**CONFIG.hub.ultrafeedback.model_dump()),
+        code=fingerprint("fetch_ultrafeedback"),
     message:
         "Fetch UltraFeedback"
     shell:
-        "exec python {RUNNER} --log {log} --online fetch_ultrafeedback --data {output.data} "
+        "exec python -m run_job --log {log} --online fetch_ultrafeedback --data {output.data} "
         "--spec {params.spec:q} --code {params.code:q}"

@@ -35,17 +35,17 @@ rule train_policy:
         f"results/logs/train_policy/{CELL}.log",
     conda:
         "../envs/prefgrid.yaml"
-    params:
-        spec=policy_spec,
-        code=policy_code,
     resources:
         gpu=GPUS,
         mem_mb=mem_mb,
         runtime=runtime,
+    params:
+        spec=policy_spec,
+        code=policy_code,
     message:
         "Policy: {wildcards.method}, seed {wildcards.seed}, shift {wildcards.shift}, n {wildcards.n}"
     shell:
-        "exec python {RUNNER} --log {log} --gpus {resources.gpu} train_policy "
+        "exec python -m run_job --log {log} --gpus {resources.gpu} train_policy "
         "--preferences {input.preferences} --logps {input.logps} --reference {input.reference} "
         "--adapter {output.adapter} --config {output.config} --metrics {output.metrics} "
         "--link {output.link} --manifest {output.manifest} "

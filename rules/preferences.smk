@@ -23,17 +23,17 @@ rule sample_responses:
         "results/logs/sample_responses/seed={seed}/shard={shard}.log",
     conda:
         "../envs/prefgrid.yaml"
-    params:
-        spec=response_spec,
-        code=fingerprint("sample_responses"),
     resources:
         gpu=GPUS,
         mem_mb=mem_mb,
         runtime=runtime,
+    params:
+        spec=response_spec,
+        code=fingerprint("sample_responses"),
     message:
         "Responses: two a prompt, seed {wildcards.seed}, shard {wildcards.shard}"
     shell:
-        "exec python {RUNNER} --log {log} --gpus {resources.gpu} sample_responses "
+        "exec python -m run_job --log {log} --gpus {resources.gpu} sample_responses "
         "--prompts {input.prompts} --reference {input.reference} --responses {output.responses} "
         "--spec {params.spec:q} --code {params.code:q}"
 
@@ -57,17 +57,17 @@ rule score_responses:
         "results/logs/score_responses/seed={seed}.log",
     conda:
         "../envs/prefgrid.yaml"
-    params:
-        spec=reward_spec,
-        code=fingerprint("score_responses"),
     resources:
         gpu=GPUS,
         mem_mb=mem_mb,
         runtime=runtime,
+    params:
+        spec=reward_spec,
+        code=fingerprint("score_responses"),
     message:
         "Rewards: score both responses of every pair, seed {wildcards.seed}"
     shell:
-        "exec python {RUNNER} --log {log} --gpus {resources.gpu} score_responses "
+        "exec python -m run_job --log {log} --gpus {resources.gpu} score_responses "
         "--responses {input.responses} --reward {input.reward} --rewards {output.rewards} "
         "--spec {params.spec:q} --code {params.code:q}"
 
@@ -83,20 +83,20 @@ rule compute_reference_logps:
         "results/logs/compute_reference_logps/seed={seed}.log",
     conda:
         "../envs/prefgrid.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=mem_mb,
+        runtime=runtime,
     params:
         spec=spec(
             batch_size=CONFIG.training.micro_batch_size,
             precision=CONFIG.training.precision,
         ),
         code=fingerprint("compute_reference_logps"),
-    resources:
-        gpu=GPUS,
-        mem_mb=mem_mb,
-        runtime=runtime,
     message:
         "Reference log-probabilities of every response, seed {wildcards.seed}"
     shell:
-        "exec python {RUNNER} --log {log} --gpus {resources.gpu} compute_reference_logps "
+        "exec python -m run_job --log {log} --gpus {resources.gpu} compute_reference_logps "
         "--responses {input.responses} --reference {input.reference} --logps {output.logps} "
         "--spec {params.spec:q} --code {params.code:q}"
 
@@ -121,16 +121,16 @@ rule label_preferences:
         "results/logs/label_preferences/seed={seed}/shift={shift}/n={n}.log",
     conda:
         "../envs/prefgrid.yaml"
-    params:
-        spec=preference_spec,
-        code=fingerprint("label_preferences"),
     resources:
         mem_mb=mem_mb,
         runtime=runtime,
+    params:
+        spec=preference_spec,
+        code=fingerprint("label_preferences"),
     message:
         "Preferences: seed {wildcards.seed}, shift {wildcards.shift}, n {wildcards.n}"
     shell:
-        "exec python {RUNNER} --log {log} label_preferences --rewards {input.rewards} "
+        "exec python -m run_job --log {log} label_preferences --rewards {input.rewards} "
         "--preferences {output.preferences} --spec {params.spec:q} --code {params.code:q}"
 
 
@@ -143,14 +143,14 @@ rule export_preferences:
         "results/logs/export_preferences/seed={seed}/shift={shift}/n={n}.log",
     conda:
         "../envs/prefgrid.yaml"
-    params:
-        spec=spec(),
-        code=fingerprint("export_preferences"),
     resources:
         mem_mb=mem_mb,
         runtime=runtime,
+    params:
+        spec=spec(),
+        code=fingerprint("export_preferences"),
     message:
         "Export as chosen and rejected: seed {wildcards.seed}, shift {wildcards.shift}, n {wildcards.n}"
     shell:
-        "exec python {RUNNER} --log {log} export_preferences --preferences {input.preferences} "
+        "exec python -m run_job --log {log} export_preferences --preferences {input.preferences} "
         "--pairs {output.pairs} --spec {params.spec:q} --code {params.code:q}"

@@ -12,6 +12,9 @@ rule build_prompt_pools:
         "results/logs/build_prompt_pools.log",
     conda:
         "../envs/prefgrid.yaml"
+    resources:
+        mem_mb=mem_mb,
+        runtime=runtime,
     params:
         spec=spec(
             data=CONFIG.data.model_dump(),
@@ -19,12 +22,9 @@ rule build_prompt_pools:
             max_prompt_tokens=CONFIG.max_prompt_tokens,
         ),
         code=fingerprint("build_prompt_pools"),
-    resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
     message:
         "Prompt pools: hash split into training and evaluation"
     shell:
-        "exec python {RUNNER} --log {log} build_prompt_pools --data {input.data} "
+        "exec python -m run_job --log {log} build_prompt_pools --data {input.data} "
         "--tokenizer {input.tokenizer} --train {output.train} --evaluation {output.evaluation} "
         "--spec {params.spec:q} --code {params.code:q}"

@@ -15,16 +15,16 @@ if CONFIG.reference.sft is None:
             "results/logs/adopt_reference.log",
         conda:
             "../envs/prefgrid.yaml"
-        params:
-            spec=spec(),
-            code=fingerprint("adopt_reference"),
         resources:
             mem_mb=mem_mb,
             runtime=runtime,
+        params:
+            spec=spec(),
+            code=fingerprint("adopt_reference"),
         message:
             "Reference: the base model as it is"
         shell:
-            "exec python {RUNNER} --log {log} adopt_reference --base {input.manifest} "
+            "exec python -m run_job --log {log} adopt_reference --base {input.manifest} "
             "--weights {output.weights} --config {output.config} --tokenizer {output.tokenizer} "
             "--manifest {output.manifest} --spec {params.spec:q} --code {params.code:q}"
 
@@ -45,6 +45,10 @@ else:
             "results/logs/train_reference.log",
         conda:
             "../envs/prefgrid.yaml"
+        resources:
+            gpu=GPUS,
+            mem_mb=mem_mb,
+            runtime=runtime,
         params:
             spec=spec(
                 sft=CONFIG.reference.sft.model_dump(exclude={"training"}),
@@ -55,14 +59,10 @@ else:
                 max_response_tokens=CONFIG.max_response_tokens,
             ),
             code=fingerprint("train_reference", objectives.module_name("sft")),
-        resources:
-            gpu=GPUS,
-            mem_mb=mem_mb,
-            runtime=runtime,
         message:
             "Reference: supervised fine-tuning of the base model"
         shell:
-            "exec python {RUNNER} --log {log} --gpus {resources.gpu} train_reference "
+            "exec python -m run_job --log {log} --gpus {resources.gpu} train_reference "
             "--base {input.manifest} --data {input.data} --weights {output.weights} "
             "--config {output.config} --tokenizer {output.tokenizer} --metrics {output.metrics} "
             "--manifest {output.manifest} --spec {params.spec:q} --code {params.code:q}"

@@ -1,8 +1,7 @@
-# What a user asks for: everything, one study, or one stage.
+# What a user may ask for beside everything: one study, or one stage.
 
 
 localrules:
-    all,
     link_robustness,
     references,
     preferences,
@@ -10,12 +9,6 @@ localrules:
     evaluations,
     figures,
     report,
-
-
-rule all:
-    default_target: True
-    input:
-        "results/report.html",
 
 
 rule link_robustness:

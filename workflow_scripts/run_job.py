@@ -40,7 +40,7 @@ def main() -> int:
     log_path.parent.mkdir(parents=True, exist_ok=True)
     script = Path(__file__).with_name(f"{options.script}.py")
     command = [sys.executable, str(script), *options.arguments]
-    with open(log_path, "wb") as log:
+    with open(log_path, "wb", buffering=0) as log:
         child = subprocess.Popen(
             command,
             env=_environment(options),
@@ -60,7 +60,7 @@ def main() -> int:
         if status < 0:
             text = f"{options.script} was ended by {signal.Signals(-status).name}"
             hint = "; out of memory?" if status == -signal.SIGKILL and not received else ""
-            _copy_line(f"error: {text}{hint}\n", log)
+            _emit(f"error: {text}{hint}\n".encode(), log)
             return 128 - status
         return status
 
@@ -98,8 +98,9 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
         "MPLBACKEND": "Agg",
         # Deterministic matrix products on CUDA need a fixed workspace.
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-        "HF_HUB_OFFLINE": "0" if options.online else "1",
     }
+    if not options.online:
+        environment["HF_HUB_OFFLINE"] = "1"
     if options.gpus == 0:
         environment["CUDA_VISIBLE_DEVICES"] = ""
     return environment
@@ -135,12 +136,13 @@ def _end_descendants(first: signal.Signals) -> None:
         return
     import psutil
 
-    left = psutil.Process().children(recursive=True)
-    for number in (first, signal.SIGKILL):
+    # Three looks, because a process may start another between being found and being killed.
+    for number in (first, signal.SIGKILL, signal.SIGKILL):
+        left = psutil.Process().children(recursive=True)
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
-        _, left = psutil.wait_procs(left, timeout=GRACE_SECONDS)
+        psutil.wait_procs(left, timeout=GRACE_SECONDS)
 
 
 def _has_children() -> bool:
@@ -153,17 +155,17 @@ def _has_children() -> bool:
 
 def _copy(source: IO[bytes], log: IO[bytes]) -> None:
     for line in iter(source.readline, b""):
-        log.write(line)
-        log.flush()
-        # If nobody reads the terminal any more, the log goes on.
-        with contextlib.suppress(BrokenPipeError):
-            sys.stderr.buffer.write(line)
-            sys.stderr.buffer.flush()
+        _emit(line, log)
 
 
-def _copy_line(text: str, log: IO[bytes]) -> None:
-    log.write(text.encode())
-    sys.stderr.write(text)
+def _emit(line: bytes, log: IO[bytes]) -> None:
+    # Neither a full disk nor a closed terminal may end the copying: the script would then block
+    # for ever on its full pipe. Unbuffered, so that nothing fails later, at exit.
+    for descriptor in (log.fileno(), sys.stderr.fileno()):
+        left = line
+        with contextlib.suppress(OSError):
+            while left:
+                left = left[os.write(descriptor, left) :]
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def test_ospo_equals_statsmodels_without_corrections(sample):
 
 
 def test_ospo_leave_one_out_equals_double_loop(sample):
-    """Default options: flipped copies, own row and its flipped copy left out, prior σ(t) of mass 1."""
+    """Default options: flipped copies, a row and its copy left out, prior σ(t) of mass 1."""
     t, z = sample[0][:60], sample[1][:60]
     objective = ospo.Objective({"warm_start_epochs": 0}, base.Schedule(60, 10, 5, seed=0))
     objective.update(0, torch.from_numpy(t).float(), torch.from_numpy(z).float())

@@ -31,7 +31,12 @@ def reference_samples(samples: int = 64) -> pd.DataFrame:
 
 
 def samples(
-    methods=METHODS, seeds=(0, 1), shifts=(0.0, 4.0), sizes=(500, 1500), betas=BETAS, prompts=PROMPTS
+    methods=METHODS,
+    seeds=(0, 1),
+    shifts=(0.0, 4.0),
+    sizes=(500, 1500),
+    betas=BETAS,
+    prompts=PROMPTS,
 ) -> pd.DataFrame:
     """Per-sample evaluation rows of every run, with common noise per prompt."""
     level = np.random.default_rng(1).normal(0, 0.6, len(prompts))
@@ -59,12 +64,18 @@ def samples(
                                     "beta": beta,
                                     "prompt_id": prompts,
                                     "sample": 0,
-                                    "reward": REFERENCE_MEAN + gain + noise + rng.normal(0, 0.4, len(prompts)),
+                                    "reward": REFERENCE_MEAN
+                                    + gain
+                                    + noise
+                                    + rng.normal(0, 0.4, len(prompts)),
                                     "kl_nats": kl,
                                     "kl_sample_nats": kl + rng.normal(0, 0.3, len(prompts)),
                                     "length_tokens": rng.integers(8, 30, len(prompts)),
                                     "finish": "stop",
-                                    "response": [f"the <b>fox</b> told {method} a tale & ran , {beta:g} ." for _ in prompts],
+                                    "response": [
+                                        f"the <b>fox</b> told {method} a tale & ran , {beta:g} ."
+                                        for _ in prompts
+                                    ],
                                 }
                             )
                         )

@@ -1,8 +1,9 @@
 """A short text that changes exactly when the code a step really uses changes.
 
 The fingerprint of a script covers its transitive first-party imports, plus the modules its spec
-chooses by name. It hashes unparsed syntax trees without comments and docstrings, so reformatting
-and documenting change nothing. `ast.unparse`, unlike `ast.dump`, is stable over Python versions.
+chooses by name. It hashes syntax trees without comments and docstrings, so reformatting and
+documenting change nothing. The trees' text is our own: `ast.dump` and `ast.unparse` differ between
+Python versions.
 """
 
 import ast
@@ -58,7 +59,7 @@ def _tree(module: str) -> tuple[str, tuple[str, ...]]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imports = {name for node in ast.walk(tree) for name in _imported(node, module, path)}
     used = tuple(sorted(name for name in imports if name != module and module_path(name)))
-    return ast.unparse(_without_docstrings(tree)), used
+    return _text(_without_docstrings(tree)), used
 
 
 def _foreign_path(module: str) -> Path:
@@ -94,3 +95,13 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
         if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     return tree
+
+
+def _text(node: object) -> str:
+    """A syntax tree as text; empty fields are left out, since newer Pythons add some."""
+    if isinstance(node, ast.AST):
+        fields = (f"{name}={_text(value)}" for name, value in ast.iter_fields(node) if value != [])
+        return f"{type(node).__name__}({','.join(fields)})"
+    if isinstance(node, list):
+        return f"[{','.join(map(_text, node))}]"
+    return ascii(node)

@@ -20,6 +20,10 @@ from uuid import uuid4
 
 from prefgrid import provenance, store
 
+MANIFEST = "manifest.json"
+# Matches uuid4().hex and nothing longer, so that no other job's folder is taken for ours.
+UNIQUE_PART = "[0-9a-f]" * 32
+
 
 @dataclass(frozen=True)
 class Job:
@@ -27,11 +31,13 @@ class Job:
 
     inputs: name → path, or list of paths for names declared with a trailing "*".
     outputs: name → the temporary path to write; files added beside an output are published too.
+    finals: name → the path an output will be published at.
     spec: the part of the config this job depends on, wildcards included.
     """
 
     inputs: dict[str, Any]
     outputs: dict[str, Path]
+    finals: dict[str, Path]
     spec: dict[str, Any]
 
     def folder(self, output: str) -> Path:
@@ -52,20 +58,21 @@ def run(
     after the first output (`_provenance/<stem>.json`) and not `_provenance.json`.
     """
     arguments = _parse(main, inputs, outputs)
-    # No two jobs write the same path, so a leftover of this name belongs to a killed run.
     finals = {name: Path(getattr(arguments, name)) for name in outputs}
     first = finals[outputs[0]]
-    for stale in first.parent.glob(f".partial-{first.stem}-*"):
-        shutil.rmtree(stale, ignore_errors=True)
-    suffix = f".partial-{first.stem}-{uuid4().hex}"
-    partials = {path.parent: path.parent / suffix for path in finals.values()}
+    mark, unique = f".partial-{first.name}-", uuid4().hex
+    partials = {path.parent: path.parent / (mark + unique) for path in finals.values()}
     started = time.monotonic()
     try:
-        for partial in partials.values():
+        for folder, partial in partials.items():
+            # No two jobs write the same path, so a leftover of this name is a killed run's.
+            for stale in folder.glob(mark + UNIQUE_PART):
+                shutil.rmtree(stale, ignore_errors=True)
             partial.mkdir(parents=True)
         job = Job(
             inputs={name.rstrip("*"): _paths(arguments, name) for name in inputs},
             outputs={name: partials[path.parent] / path.name for name, path in finals.items()},
+            finals=finals,
             spec=json.loads(arguments.spec),
         )
         if "torch" in sys.modules:
@@ -73,12 +80,10 @@ def run(
 
             devices.limit_threads()
         main(job)
-        hashes = {}
-        for folder, partial in partials.items():
-            hashes |= _publish(partial, folder)
-        absent = [str(path) for path in finals.values() if not path.is_file()]
+        absent = [str(finals[name]) for name, path in job.outputs.items() if not path.is_file()]
         if absent:
             raise RuntimeError(f"the script ended without writing {', '.join(absent)}")
+        hashes = {str(final): store.sha256_file(file) for file, final in _files(partials).items()}
         record = provenance.collect(
             script=Path(sys.argv[0]).stem,
             spec=job.spec,
@@ -87,7 +92,9 @@ def run(
             output_hashes=hashes,
             seconds=time.monotonic() - started,
         )
-        store.write_json(_provenance_path(first, shared_folder), record)
+        place = f"_provenance/{first.stem}.json" if shared_folder else "_provenance.json"
+        store.write_json(partials[first.parent] / place, record)
+        _publish(_files(partials))
     except Exception as error:
         traceback.print_exc()
         print(f"error: {error}", file=sys.stderr, flush=True)
@@ -121,27 +128,29 @@ def _paths(arguments: argparse.Namespace, name: str) -> Path | list[Path]:
     return [Path(item) for item in value] if name.endswith("*") else Path(value)
 
 
-def _publish(partial: Path, folder: Path) -> dict[str, str]:
-    """Move every file of `partial` into `folder`, the manifest last; return path → SHA-256."""
-    files = sorted(
-        (path for path in partial.rglob("*") if path.is_file()),
-        key=lambda path: (path.name == "manifest.json", path),
-    )
-    hashes = {}
-    for path in files:
-        final = folder / path.relative_to(partial)
+def _files(partials: dict[Path, Path]) -> dict[Path, Path]:
+    """Every written file → the path it belongs at, manifests last."""
+    found = {
+        path: folder / path.relative_to(partial)
+        for folder, partial in partials.items()
+        for path in partial.rglob("*")
+        if path.is_file()
+    }
+    return dict(sorted(found.items(), key=lambda item: (item[1].name == MANIFEST, item[1])))
+
+
+def _publish(files: dict[Path, Path]) -> None:
+    """Rename every file to its place, in the given order."""
+    for final in files.values():
+        # An older run's manifest must not vouch for this run's files.
+        if final.name == MANIFEST:
+            final.unlink(missing_ok=True)
+    for file, final in files.items():
         final.parent.mkdir(parents=True, exist_ok=True)
-        hashes[str(final)] = store.sha256_file(path)
-        store.publish(path, final)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    return hashes
-
-
-def _provenance_path(first_output: Path, shared_folder: bool) -> Path:
-    if shared_folder:
-        return first_output.parent / "_provenance" / f"{first_output.stem}.json"
-    return first_output.parent / "_provenance.json"
+        store.publish(file, final)
+    for folder in {final.parent for final in files.values()}:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

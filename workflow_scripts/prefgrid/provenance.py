@@ -57,9 +57,10 @@ def versions() -> dict[str, str]:
 def git_commit() -> str:
     """Commit of this source tree, with "+changes" if it was edited since; "unknown" outside git."""
 
+    # No optional locks: a hundred jobs at once must not make the user's own git command fail.
     def git(*words: str) -> str:
         return subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), *words],
+            ["git", "--no-optional-locks", "-C", str(Path(__file__).parent), *words],
             capture_output=True,
             text=True,
             check=True,

@@ -19,7 +19,7 @@ def _digest(seed: int, purpose: str, keys: Sequence[int | float | str]) -> bytes
 
 def stream(seed: int, purpose: str, *keys: int | float | str) -> np.random.Generator:
     """The generator of (seed, purpose, keys); a fresh one, at its start, on each call."""
-    key = np.frombuffer(_digest(seed, purpose, keys)[:16], dtype=np.uint64)
+    key = np.frombuffer(_digest(seed, purpose, keys)[:16], dtype="<u8")
     return np.random.Generator(np.random.Philox(key=key))
 
 

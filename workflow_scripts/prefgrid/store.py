@@ -99,13 +99,14 @@ def iterate_jsonl(path: Path | str, required: Sequence[str] = ()) -> Iterator[di
     """`read_jsonl`, row by row."""
     if not Path(path).is_file():
         raise DataError(f"{path}: no such file")
-    with open(path, encoding="utf-8") as file:
+    # Bytes, because a file cut inside a character would fail before its line were known.
+    with open(path, "rb") as file:
         for number, line in enumerate(file, start=1):
             where = f"{path}, line {number}"
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 raise DataError(f"{where}: the file ends inside a line; it was cut or half copied")
             try:
-                row = json.loads(line)
+                row = json.loads(line.decode("utf-8"))
             except ValueError as error:
                 raise DataError(f"{where}: not valid JSON ({error})") from error
             if not isinstance(row, dict):

@@ -4,11 +4,14 @@ They run on the raw values, beside the schema, so that one run reports every mis
 whose keys are missing or of the wrong type stays silent: the schema has already said so.
 """
 
-import difflib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from prefgrid.config import objectives
+from prefgrid.config.suggestions import allowed
+
+SCRIPTS = Path(__file__).resolve().parents[2]
 
 Raw = dict[str, Any]
 Problem = tuple[str, str]
@@ -87,12 +90,19 @@ def _grid_methods_exist(raw: Raw) -> Iterator[Problem]:
     labels = raw["methods"].keys()
     for label in raw["link_robustness"]["methods"]:
         if label not in labels:
-            close = difflib.get_close_matches(label, labels, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
             yield (
                 "link_robustness.methods",
-                f"unknown label {label!r}{hint} Allowed: {', '.join(labels)} (see methods)",
+                f"unknown label {label!r}; {allowed(label, labels)} (see methods)",
             )
+
+
+def _baseline_is_in_the_grid(raw: Raw) -> Iterator[Problem]:
+    study = raw["link_robustness"]
+    if study["baseline"] not in study["methods"]:
+        yield (
+            "link_robustness.baseline",
+            f"{study['baseline']!r} is not run; allowed: {', '.join(study['methods'])}",
+        )
 
 
 def _grid_methods_fit_the_study(raw: Raw) -> Iterator[Problem]:
@@ -108,6 +118,16 @@ def _grid_methods_fit_the_study(raw: Raw) -> Iterator[Problem]:
             )
 
 
+def _threads_are_of_scripts(raw: Raw) -> Iterator[Problem]:
+    scripts = sorted(path.stem for path in SCRIPTS.glob("*.py"))
+    for name in raw["execution"]["torch_threads_of"]:
+        if name not in scripts:
+            yield (
+                "execution.torch_threads_of",
+                f"unknown script {name!r}; {allowed(name, scripts)}",
+            )
+
+
 CHECKS: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
     _hub_is_described,
     _prompt_pools_are_large_enough,
@@ -116,5 +136,7 @@ CHECKS: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
     _shards_have_rows,
     _responses_fit,
     _grid_methods_exist,
+    _baseline_is_in_the_grid,
     _grid_methods_fit_the_study,
+    _threads_are_of_scripts,
 )

@@ -1,6 +1,5 @@
 """From Snakemake's config dictionary to a checked `Config`, or one error that lists every mistake."""
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from prefgrid.config import checks
 from prefgrid.config.schema import Config, Training, merged
+from prefgrid.config.suggestions import allowed
 
 
 class ConfigError(ValueError):
@@ -16,63 +16,54 @@ class ConfigError(ValueError):
 
 def load(raw: dict[str, Any]) -> Config:
     """Validate everything at once; raise ConfigError naming every wrong key."""
-    config, found = None, []
-    try:
-        config = Config.model_validate(raw)
-    except ValidationError as error:
-        found += _readable(error, Config)
-    found += checks.problems(raw)
-    found += _training_problems(raw)
-    if found or config is None:
+    found = [*_mistakes(Config, raw), *checks.problems(raw), *_training_problems(raw)]
+    if found:
         lines = "\n".join(f"  {key}: {message}" for key, message in found)
         count = f"{len(found)} mistake{'s' if len(found) > 1 else ''}"
         raise ConfigError(f"{count} in the configuration\n{lines}")
-    return config
+    return Config.model_validate(raw)
 
 
 def _training_problems(raw: dict[str, Any]) -> Iterable[checks.Problem]:
     """Check each method's training overrides where they are written, on top of the defaults."""
+    defaults = raw.get("training")
+    if not isinstance(defaults, dict):
+        return  # the schema has already said so, here and wherever else a value has the wrong type
+    reported = set(_mistakes(Training, defaults))
+    methods = raw.get("methods")
+    places = {f"methods.{k}": v for k, v in methods.items()} if isinstance(methods, dict) else {}
+    reference = raw.get("reference")
+    places["reference.sft"] = reference.get("sft") if isinstance(reference, dict) else None
+    for place, value in places.items():
+        overrides = value.get("training") if isinstance(value, dict) else None
+        if not isinstance(overrides, dict):
+            continue
+        for key, message in _mistakes(Training, merged(defaults, overrides)):
+            if (key, message) not in reported:
+                yield ".".join(filter(None, (place, "training", key))), message
+
+
+def _mistakes(model: type[BaseModel], raw: dict[str, Any]) -> list[checks.Problem]:
     try:
-        Training.model_validate(raw["training"])
-        places = {f"methods.{label}": method for label, method in raw["methods"].items()}
-        if raw["reference"]["sft"]:
-            places["reference.sft"] = raw["reference"]["sft"]
-        overrides = {key: dict(value["training"]) for key, value in places.items()}
-    except (ValidationError, KeyError, TypeError, ValueError, AttributeError):
-        return  # the schema has already said what is wrong there
-    for key, values in overrides.items():
-        try:
-            Training.model_validate(merged(raw["training"], values))
-        except ValidationError as error:
-            yield from _readable(error, Training, prefix=f"{key}.training.")
+        model.model_validate(raw)
+    except ValidationError as error:
+        return [(".".join(map(str, item["loc"])), _message(item, model)) for item in error.errors()]
+    return []
 
 
-def _readable(
-    error: ValidationError, model: type[BaseModel], prefix: str = ""
-) -> list[checks.Problem]:
-    found = []
-    for item in error.errors():
-        key = prefix + ".".join(str(part) for part in item["loc"])
-        match item["type"]:
-            case "extra_forbidden":
-                message = "unknown key" + _suggestion(str(item["loc"][-1]), item["loc"][:-1], model)
-            case "missing":
-                message = "missing; it has no default"
-            case "value_error":
-                message = str(item["ctx"]["error"])
-            case _:
-                allowed = item["msg"].replace("Input should", "should")
-                message = f"{item['input']!r} {allowed}"
-        found.append((key, message))
-    return found
-
-
-def _suggestion(key: str, parents: tuple[int | str, ...], model: type[BaseModel]) -> str:
-    """The keys allowed where an unknown one stood, the closest first."""
-    names = _keys_at(model, parents)
-    close = difflib.get_close_matches(key, names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{hint} Allowed: {', '.join(names)}" if names else hint
+def _message(item: Any, model: type[BaseModel]) -> str:
+    value, loc = item["input"], item["loc"]
+    match item["type"]:
+        case "extra_forbidden":
+            return f"unknown key; {allowed(str(loc[-1]), _keys_at(model, loc[:-1]))}"
+        case "missing":
+            return "missing; it has no default"
+        case "value_error":
+            return str(item["ctx"]["error"])
+        case "float_type" if isinstance(value, str):
+            return f"{value!r} is text, not a number; YAML takes 1e-5 for text, write 1.0e-5"
+        case _:
+            return f"{value!r} {item['msg'].replace('Input should', 'should')}"
 
 
 def _keys_at(model: type[BaseModel], parents: tuple[int | str, ...]) -> list[str]:

@@ -1,11 +1,12 @@
 """What an objective needs and which options it takes, read from its source without importing it."""
 
 import ast
-import difflib
 import importlib.util
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from prefgrid.config.suggestions import allowed
 
 FOLDER = Path(__file__).resolve().parents[1] / "objectives"
 # A module with both of these literals is an objective; helpers beside it have neither.
@@ -38,10 +39,8 @@ def source(objective: str) -> Path:
             raise ValueError(f"unknown objective {objective!r}: no such importable module")
         return Path(spec.origin)
     if objective not in known():
-        close = difflib.get_close_matches(objective, known(), n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(
-            f"unknown objective {objective!r}{hint} Known: {', '.join(known())}, or the dotted name "
+            f"unknown objective {objective!r}; {allowed(objective, known())}, or the dotted name "
             "of an importable module"
         )
     return FOLDER / f"{objective}.py"
@@ -62,11 +61,8 @@ def check_options(objective: str, options: dict[str, Any]) -> None:
     defaults = constants(objective)["OPTIONS"]
     for name, value in options.items():
         if name not in defaults:
-            close = difflib.get_close_matches(name, defaults, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
             raise ValueError(
-                f"objective {objective!r} has no option {name!r}{hint} "
-                f"Options: {', '.join(sorted(defaults))}"
+                f"objective {objective!r} has no option {name!r}; {allowed(name, defaults)}"
             )
         if not _fits(value, defaults[name]):
             expected = type(defaults[name]).__name__

@@ -29,9 +29,56 @@ Label = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
 
 
 class Section(BaseModel):
-    """A part of the config: unknown keys are errors, and so are NaN and infinity."""
+    """A part of the config: unknown keys are errors, and so are NaN, infinity and numbers as text."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+
+
+class TinyData(Section):
+    prompts: Count
+    seed: Seed
+
+
+class TinyTokenizer(Section):
+    vocabulary: Annotated[int, Field(ge=300)]
+
+
+class TinyArchitecture(Section):
+    """Sizes of the Qwen3 model; other components' CPU kernels need these head dimensions."""
+
+    hidden_size: Count
+    num_hidden_layers: Count
+    num_attention_heads: Count
+    num_key_value_heads: Count
+    head_dim: Literal[32, 64]
+    intermediate_size: Count
+    initializer_range: Positive
+    rope_theta: Positive
+
+
+class TinySchedule(Section):
+    steps: Count
+    batch_size: Count
+    learning_rate: Positive
+
+
+class TinyBase(Section):
+    seed: Seed
+    whole_text_share: Share
+    architecture: TinyArchitecture
+    schedule: TinySchedule
+
+
+class TinyReward(Section):
+    seed: Seed
+    schedule: TinySchedule
+
+
+class TinyWorld(Section):
+    data: TinyData
+    tokenizer: TinyTokenizer
+    base: TinyBase
+    reward: TinyReward
 
 
 class HubSource(Section):
@@ -74,7 +121,8 @@ class Training(Section):
     warmup_steps: Annotated[int, Field(ge=0)]
     schedule_steps: Count | None
     weight_decay: NonNegative
-    adam_betas: tuple[Share, Share]
+    # A strict tuple takes no list, and YAML knows only lists.
+    adam_betas: Annotated[tuple[Share, Share], Field(strict=False)]
     max_grad_norm: Positive | None
     precision: Precision
     lora: Lora | None
@@ -82,7 +130,10 @@ class Training(Section):
     @model_validator(mode="after")
     def _one_length(self) -> "Training":
         if (self.epochs is None) == (self.max_steps is None):
-            raise ValueError("set exactly one of epochs and max_steps, the other to null")
+            raise ValueError(
+                f"epochs is {self.epochs} and max_steps is {self.max_steps}; "
+                "set exactly one of them, the other to null"
+            )
         return self
 
 
@@ -160,6 +211,7 @@ class LinkRobustness(Section):
     shifts: Annotated[list[NonNegative], Field(min_length=1), Distinct]
     n: Annotated[list[Count], Field(min_length=1), Distinct]
     methods: Annotated[list[Label], Field(min_length=1), Distinct]
+    baseline: Label
     link_temperature: Positive
     prompts: Prompts
     generation: Generation
@@ -179,7 +231,7 @@ class Execution(Section):
 class Config(Section):
     world: Literal["tiny", "hub"]
     studies: Annotated[list[Literal["link_robustness"]], Field(min_length=1), Distinct]
-    tiny_world: dict[str, dict[str, Any]]
+    tiny_world: TinyWorld
     hub: Hub | None
     data: Data
     prompt_format: Literal["chat", "raw"]

@@ -1,9 +1,17 @@
 """Which prompts a seed answers, in which order, and which shard answers which."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from prefgrid import seeding
 from prefgrid.data.pools import Prompt
+
+
+class Response(Protocol):
+    """What a sampler returns: token ids and why they end ("stop" or "length")."""
+
+    tokens: list[int]
+    finish: str
 
 
 def seed_prompts(pool: list[Prompt], seed: int, pairs: int) -> list[Prompt]:
@@ -26,11 +34,11 @@ def shard_range(pairs: int, shards: int, shard: int) -> range:
 
 
 def response_row(
-    pair: int, prompt: Prompt, prompt_tokens: list[int], sampled: list[dict[str, Any]]
+    pair: int, prompt: Prompt, prompt_tokens: list[int], sampled: Sequence[tuple[str, Response]]
 ) -> dict[str, Any]:
-    """One row of responses.jsonl from two sampled responses {text, tokens, finish}."""
+    """One row of responses.jsonl from the (text, response) of each sample."""
     row: dict[str, Any] = {"pair": pair, **prompt, "prompt_tokens": prompt_tokens}
-    for field, source in (("response", "text"), ("tokens", "tokens"), ("finish", "finish")):
-        for k, response in enumerate(sampled):
-            row[f"{field}_{k}"] = response[source]
+    row |= {f"response_{k}": text for k, (text, _) in enumerate(sampled)}
+    row |= {f"tokens_{k}": response.tokens for k, (_, response) in enumerate(sampled)}
+    row |= {f"finish_{k}": response.finish for k, (_, response) in enumerate(sampled)}
     return row

@@ -33,9 +33,17 @@ def draw(indices: pd.DataFrame, methods: Sequence[str], link_temperature: float)
     columns = min(len(present), MOST_COLUMNS)
     blocks = -(-len(present) // columns)
     handles = [
-        Line2D([], [], color=QUIET, linewidth=2, label="learned link (one line a seed)"),
-        Line2D([], [], label="true link, axis fitted to the index", **TRUE_LINE),
-        Line2D([], [], color=INK, marker="o", linestyle="", markersize=4.5, label="mean true probability in a bin of the index"),
+        Line2D([], [], color=QUIET, linewidth=2, label="learned link, one line a seed"),
+        Line2D([], [], label="true link, fitted axis", **TRUE_LINE),
+        Line2D(
+            [],
+            [],
+            color=INK,
+            marker="o",
+            linestyle="",
+            markersize=4.5,
+            label="true probability, mean of a bin",
+        ),
     ]
     with theme():
         figure, axes = frame(
@@ -43,7 +51,7 @@ def draw(indices: pd.DataFrame, methods: Sequence[str], link_temperature: float)
             columns,
             "Learned and true link on held-out pairs",
             f"n = {n:,} preference pairs; a calibrated method's line runs through the dots",
-            handles,
+            [handles],
             left=0.95,
             row_gap=0.38,
             column_gap=0.22,
@@ -91,13 +99,25 @@ def _panel(
     axis.plot(grid, links.mixture(slope * grid, shift, temperature), **TRUE_LINE)
     dots = binned(pooled["index"].to_numpy(), pooled["true_probability"].to_numpy())
     axis.errorbar(
-        dots["index"], dots["probability"], yerr=1.96 * dots["probability_se"], color=INK,
-        linestyle="", marker="o", markersize=4, elinewidth=1.0, zorder=4,
+        dots["index"],
+        dots["probability"],
+        yerr=1.96 * dots["probability_se"],
+        color=INK,
+        linestyle="",
+        marker="o",
+        markersize=4,
+        elinewidth=1.0,
+        zorder=4,
     )
     runs = pd.DataFrame([summarise(run) for _, run in pairs.groupby("seed", sort=True)]).mean()
     axis.text(
-        0.04, 0.96,
+        0.04,
+        0.96,
         f"Spearman {runs['spearman']:.2f}\npair acc. {runs['pair_accuracy']:.2f}\nECE {runs['calibration_error']:.3f}",
-        transform=axis.transAxes, va="top", fontsize=8, color=INK, linespacing=1.35,
+        transform=axis.transAxes,
+        va="top",
+        fontsize=8,
+        color=INK,
+        linespacing=1.35,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.5},
     )

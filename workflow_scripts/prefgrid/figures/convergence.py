@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from prefgrid.figures.intervals import dodge, draw as draw_points, legend_handles
-from prefgrid.figures.layout import frame, hide, line_kwargs, method_handle, wrap
-from prefgrid.figures.robustness import note, point
+from prefgrid.figures.intervals import dodge, legend_handles
+from prefgrid.figures.intervals import draw as draw_points
+from prefgrid.figures.layout import frame, hide, line_kwargs, method_handle, note, shift_title, wrap
+from prefgrid.figures.robustness import point
 from prefgrid.figures.style import method_styles, theme
 from prefgrid.statistics.reference import Reference
 
@@ -41,7 +42,10 @@ def draw(
             columns,
             "Reward against the number of preference pairs",
             f"Reward gain at KL = {kappa_nats:g} nats; smaller n are prefixes of larger ones ({sizes_text})",
-            [method_handle(styles[method]) for method in methods] + legend_handles(missing),
+            [[method_handle(styles[method]) for method in methods], legend_handles(missing)],
+            left=0.8,
+            bottom=0.78,
+            row_gap=0.85,
             share_y=True,
         )
         hide(axes.ravel()[len(shifts) :])
@@ -49,15 +53,27 @@ def draw(
         for axis, shift in zip(axes.ravel(), shifts, strict=False):
             points = []
             for method, offset in zip(methods, offsets, strict=True):
-                own = summary[(summary["shift"] == shift) & (summary["method"] == method)].sort_values("n")
-                axis.plot(own["n"] * offset, own["gain_sd"], alpha=0.55, zorder=1, **line_kwargs(styles[method]))
+                own = summary[
+                    (summary["shift"] == shift) & (summary["method"] == method)
+                ].sort_values("n")
+                axis.plot(
+                    own["n"] * offset,
+                    own["gain_sd"],
+                    alpha=0.55,
+                    zorder=1,
+                    **line_kwargs(styles[method]),
+                )
                 for _, row in own.iterrows():
                     seeds = gains[
-                        (gains["shift"] == shift) & (gains["method"] == method) & (gains["n"] == row["n"])
+                        (gains["shift"] == shift)
+                        & (gains["method"] == method)
+                        & (gains["n"] == row["n"])
                     ]["value"].dropna()
-                    points.append(point(row, "gain_sd", row["n"] * offset, seeds.to_numpy(), styles[method]))
+                    points.append(
+                        point(row, "gain_sd", row["n"] * offset, seeds.to_numpy(), styles[method])
+                    )
             panels.append((axis, points))
-            axis.set_title(f"Link shift {shift:g}" + (" (logistic link)" if shift == 0 else ""))
+            axis.set_title(shift_title(shift))
             _size_axis(axis, sizes)
         cut = draw_points(panels)
         for axis in axes[:, 0]:

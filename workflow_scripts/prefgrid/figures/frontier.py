@@ -10,7 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from prefgrid.figures.layout import frame, hide, line_kwargs, marker_kwargs, method_handle, padded
+from prefgrid.figures.layout import (
+    frame,
+    hide,
+    line_kwargs,
+    marker_kwargs,
+    method_handle,
+    padded,
+    shift_title,
+    wrap,
+)
 from prefgrid.figures.style import INK, QUIET, MethodStyle, method_styles, theme
 from prefgrid.statistics.reference import Reference
 
@@ -18,6 +27,8 @@ SMALLEST_KL_LIMIT = 3.0
 KL_TICKS = np.array([0, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 40, 80, 160])
 GRID_POINTS = 241
 MOST_COLUMNS = 3
+# Between blocks of panels, where tick labels, axis label and titles need room.
+SPACER_INCHES = 0.2
 BAND_ALPHA = 0.14
 ORACLE_LINE = {"color": INK, "linestyle": (0, (4, 2)), "linewidth": 1.3}
 
@@ -38,7 +49,9 @@ def draw(
     """
     largest_n = int(evaluations["n"].max())
     data = evaluations[evaluations["n"] == largest_n]
-    data = data.assign(gain=reference.gain(data["avg_reward"]), root=np.sqrt(data["kl_div"].clip(0)))
+    data = data.assign(
+        gain=reference.gain(data["avg_reward"]), root=np.sqrt(data["kl_div"].clip(0))
+    )
     shifts = sorted(data["shift"].unique())
     present = [method for method in methods if (data["method"] == method).any()]
     styles = {label: style for label, style in method_styles(methods).items() if label in present}
@@ -46,21 +59,24 @@ def draw(
     grid = np.linspace(0, np.sqrt(limit), GRID_POINTS)
     oracle = oracle[oracle["kl_nats"] <= limit]
     compare = baseline in present and len(present) > 1
-    columns = min(len(shifts), MOST_COLUMNS)
-    blocks = -(-len(shifts) // columns)
+    blocks, columns = wrap(len(shifts), MOST_COLUMNS)
+    rows = [3.0, 1.3] if compare else [3.3]
     with theme():
         figure, axes = frame(
-            ([3.0, 1.3] if compare else [3.3]) * blocks,
+            [*rows, SPACER_INCHES] * blocks if blocks > 1 else rows,
             columns,
             "Reward against KL to the reference",
             _subtitle(data, largest_n),
-            _handles(styles, len(oracle) > 0),
+            [_handles(styles, len(oracle) > 0)],
+            left=0.8,
             right=0.66,
-            row_gap=0.42,
+            row_gap=0.3,
             share_x=True,
         )
         # [block, panel of the block, column]
         axes = axes.reshape(blocks, -1, columns)
+        hide(axes[:, len(rows) :].ravel())
+        axes = axes[:, : len(rows)]
         hide(axes.transpose(0, 2, 1).reshape(blocks * columns, -1)[len(shifts) :].ravel())
         for position, shift in enumerate(shifts):
             block, column = divmod(position, columns)
@@ -68,21 +84,24 @@ def draw(
             curves = {method: _curves(here[here["method"] == method], grid) for method in present}
             panels = axes[block, :, column]
             _frontiers(panels[0], here[here["kl_div"] <= limit], curves, grid, styles)
-            panels[0].plot(np.sqrt(oracle["kl_nats"]), reference.gain(oracle["reward"]), **ORACLE_LINE)
-            panels[0].set_title(f"Link shift {shift:g}" + (" (logistic link)" if shift == 0 else ""))
+            panels[0].plot(
+                np.sqrt(oracle["kl_nats"]), reference.gain(oracle["reward"]), **ORACLE_LINE
+            )
+            panels[0].set_title(shift_title(shift))
             if compare:
                 _gaps(panels[1], curves, grid, styles, baseline)
             for axis in panels:
-                _kl_axis(axis, limit, kappa_nats)
+                _kl_axis(axis, limit, kappa_nats, columns)
             panels[-1].tick_params(labelbottom=True)
-            panels[-1].set_xlabel("KL to the reference (nats per response)")
+            panels[-1].set_xlabel("KL (nats per response)")
             if position == len(shifts) - 1 or column == columns - 1:
                 _raw_reward_axis(panels[0], reference)
         for block in axes:
             block[0, 0].set_ylabel("Reward gain (reference sd)")
             if compare:
-                block[1, 0].set_ylabel(f"Gain minus {styles[baseline].name}\n(reference sd)")
-        _limits(axes, data[data["kl_div"] <= limit], oracle, reference)
+                block[1, 0].set_ylabel(f"Minus {styles[baseline].name} (sd)")
+        figure.align_ylabels(axes[:, :, 0].ravel())
+        _limits(axes)
         axes[0, 0, 0].annotate(
             f"κ = {kappa_nats:g}",
             (np.sqrt(kappa_nats), 0),
@@ -98,7 +117,7 @@ def draw(
 def _subtitle(data: pd.DataFrame, n: int) -> str:
     seeds = data["seed"].nunique()
     band = f"mean of {seeds} seeds, band = lowest to highest seed" if seeds > 1 else "one seed"
-    return f"n = {n:,} preference pairs · curves traced by the decoding weight β · {band} · KL axis in √KL"
+    return f"n = {n:,} preference pairs; each curve is traced by β; {band}; √KL axis"
 
 
 def _handles(styles: dict[str, MethodStyle], has_oracle: bool) -> list[Line2D]:
@@ -160,8 +179,9 @@ def _gaps(
     axis.yaxis.set_major_locator(MaxNLocator(5))
 
 
-def _kl_axis(axis: Axes, limit: float, kappa_nats: float) -> None:
-    ticks = KL_TICKS[KL_TICKS <= limit]
+def _kl_axis(axis: Axes, limit: float, kappa_nats: float, columns: int) -> None:
+    # Leave out ticks whose labels would touch: panels get narrower with their number.
+    ticks = KL_TICKS[limit >= KL_TICKS]
     axis.set_xticks(np.sqrt(ticks), [f"{tick:g}" for tick in ticks])
     axis.set_xlim(-0.012 * np.sqrt(limit), 1.02 * np.sqrt(limit))
     axis.axvline(np.sqrt(kappa_nats), color=QUIET, linewidth=1.0, linestyle=":", zorder=1)
@@ -180,14 +200,11 @@ def _raw_reward_axis(axis: Axes, reference: Reference) -> None:
     second.tick_params(labelcolor=QUIET)
 
 
-def _limits(
-    axes: np.ndarray, points: pd.DataFrame, oracle: pd.DataFrame, reference: Reference
-) -> None:
+def _limits(axes: np.ndarray) -> None:
     """One reward scale for all panels, and one for all differences, so shifts can be compared."""
-    gains = np.concatenate([[0.0], points["gain"], reference.gain(oracle["reward"])])
-    for axis in axes[:, 0].ravel():
-        axis.set_ylim(padded(gains.min(), gains.max(), 0.05))
-    if axes.shape[1] > 1:
-        lows, highs = zip(*(axis.get_ylim() for axis in axes[:, 1].ravel()), strict=True)
-        for axis in axes[:, 1].ravel():
-            axis.set_ylim(min(lows), max(highs))
+    for kind in range(axes.shape[1]):
+        panels = [axis for axis in axes[:, kind].ravel() if axis.get_visible()]
+        low = min(axis.dataLim.y0 for axis in panels)
+        high = max(axis.dataLim.y1 for axis in panels)
+        for axis in panels:
+            axis.set_ylim(padded(low, high, 0.05))

@@ -45,7 +45,15 @@ def legend_handles(missing: bool) -> list[Line2D]:
     """What the marks mean."""
     handles = [
         Line2D([], [], color=INK, linewidth=1.1, label="95 % t interval over seeds"),
-        Line2D([], [], color=INK, linewidth=5, alpha=0.3, label="95 % over prompts, given these seeds"),
+        Line2D(
+            [],
+            [],
+            color=INK,
+            linewidth=5,
+            solid_capstyle="butt",
+            alpha=0.3,
+            label="95 % over prompts, given these seeds",
+        ),
         Line2D([], [], color=INK, linestyle="", marker="_", markersize=8, label="one seed"),
     ]
     if missing:
@@ -89,22 +97,40 @@ def _draw_point(axis: Axes, point: Point, view: tuple[float, float]) -> None:
     across = axis.get_xaxis_transform()
     if np.isnan(point.mean):
         axis.plot(
-            [point.x], [0.035], transform=across, marker="x", markersize=6, markeredgewidth=1.6,
+            [point.x],
+            [0.035],
+            transform=across,
+            marker="x",
+            markersize=6,
+            markeredgewidth=1.6,
             color=colour,
         )
         return
     x = [point.x, point.x]
     axis.plot(x, point.over_seeds, color=colour, linewidth=1.1, zorder=2)
-    axis.plot(x, point.over_prompts, color=colour, linewidth=6, alpha=0.3, solid_capstyle="butt", zorder=2)
     axis.plot(
-        np.full(point.seeds.size, point.x), point.seeds, linestyle="", marker="_", markersize=9,
-        markeredgewidth=1.2, color=colour, zorder=3,
+        x, point.over_prompts, color=colour, linewidth=6, alpha=0.3, solid_capstyle="butt", zorder=2
+    )
+    axis.plot(
+        np.full(point.seeds.size, point.x),
+        point.seeds,
+        linestyle="",
+        marker="_",
+        markersize=9,
+        markeredgewidth=1.2,
+        color=colour,
+        zorder=3,
     )
     axis.plot(x[:1], [point.mean], linestyle="", zorder=4, **marker_kwargs(point.style, 6.0))
     below, above = _cut(point, view)
     for cut, height, marker in ((below, 0.012, "v"), (above, 0.988, "^")):
         if cut:
             axis.plot(
-                x[:1], [height], transform=across, marker=marker, markersize=4.5, color=colour,
+                x[:1],
+                [height],
+                transform=across,
+                marker=marker,
+                markersize=4.5,
+                color=colour,
                 zorder=3,
             )

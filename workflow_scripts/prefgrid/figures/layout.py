@@ -1,5 +1,6 @@
 """Figure frames: a heading, a legend row and a grid of panels, measured in inches."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +11,14 @@ from matplotlib.lines import Line2D
 
 from prefgrid.figures.style import INK, QUIET, WIDTH_INCHES, MethodStyle
 
-HEADING_INCHES = 0.62
-LEGEND_INCHES = 0.34
+SUBTITLE_INCHES = 0.42
+LINE_INCHES = 0.19
+LEGEND_ROW_INCHES = 0.25
+GAP_INCHES = 0.36
+# Width of an average letter of the 9.5-point subtitle and legend, and of a legend's handle.
+LETTER_INCHES = 0.073
+HANDLE_INCHES = 0.62
+EDGE_INCHES = 0.14
 
 
 def frame(
@@ -19,7 +26,7 @@ def frame(
     columns: int,
     title: str,
     subtitle: str,
-    legend: Sequence[Any] = (),
+    legend: Sequence[Sequence[Line2D]] = (),
     *,
     left: float = 0.72,
     right: float = 0.2,
@@ -31,11 +38,12 @@ def frame(
 ) -> tuple[Figure, np.ndarray]:
     """A figure and its axes [rows, columns]; `row_inches` are the panels' heights.
 
-    Margins and gaps in inches; `legend` holds handles, put in a row (or two) under the heading.
+    Margins and gaps in inches; `legend`: groups of handles, each starting on its own line.
     """
-    per_row = legend_columns(legend)
-    legend_rows = -(-len(legend) // per_row) if legend else 0
-    top = HEADING_INCHES + legend_rows * 0.24 + (0.42 if legend else 0.30)
+    lines = textwrap.wrap(subtitle, int((WIDTH_INCHES - 2 * EDGE_INCHES) / LETTER_INCHES))
+    legend_rows = [row for group in legend for row in _legend_rows(group)]
+    legend_top = SUBTITLE_INCHES + LINE_INCHES * len(lines) + 0.04
+    top = legend_top + LEGEND_ROW_INCHES * len(legend_rows) + GAP_INCHES
     height = top + sum(row_inches) + row_gap * (len(row_inches) - 1) + bottom
     figure = Figure(figsize=(WIDTH_INCHES, height))
     panel_width = (WIDTH_INCHES - left - right - column_gap * (columns - 1)) / columns
@@ -55,19 +63,27 @@ def frame(
             "hspace": row_gap / (sum(row_inches) / len(row_inches)),
         },
     )
-    edge = 0.14 / WIDTH_INCHES
+    edge = EDGE_INCHES / WIDTH_INCHES
     figure.text(
         edge, 1 - 0.12 / height, title, fontsize=13.5, fontweight="bold", color=INK, va="top"
     )
-    figure.text(edge, 1 - 0.43 / height, subtitle, fontsize=9.5, color=QUIET, va="top")
-    if legend:
+    figure.text(
+        edge,
+        1 - SUBTITLE_INCHES / height,
+        "\n".join(lines),
+        fontsize=9.5,
+        color=QUIET,
+        va="top",
+        linespacing=1.35,
+    )
+    for position, handles in enumerate(legend_rows):
         figure.legend(
-            handles=list(legend),
+            handles=handles,
             loc="upper left",
-            bbox_to_anchor=(edge, 1 - HEADING_INCHES / height),
-            borderaxespad=0.2,
-            borderpad=0.1,
-            ncols=per_row,
+            bbox_to_anchor=(edge, 1 - (legend_top + LEGEND_ROW_INCHES * position) / height),
+            borderaxespad=0.0,
+            borderpad=0.2,
+            ncols=len(handles),
             handlelength=2.2,
             handletextpad=0.6,
             columnspacing=1.7,
@@ -75,18 +91,24 @@ def frame(
     return figure, axes
 
 
-def legend_columns(legend: Sequence[Any]) -> int:
-    """Columns of the legend, so that a row's text fits the width."""
-    if not legend:
-        return 1
-    longest = max(len(handle.get_label()) for handle in legend)
-    fitting = int((WIDTH_INCHES - 0.4) / (0.62 + 0.088 * longest))
-    return max(1, min(len(legend), fitting))
+def _legend_rows(handles: Sequence[Line2D]) -> list[list[Line2D]]:
+    """Handles split into rows that fit the figure's width."""
+    rows: list[list[Line2D]] = []
+    room = 0.0
+    for handle in handles:
+        need = HANDLE_INCHES + LETTER_INCHES * len(str(handle.get_label()))
+        if need > room:
+            rows.append([])
+            room = WIDTH_INCHES - 2 * EDGE_INCHES
+        rows[-1].append(handle)
+        room -= need
+    return rows
 
 
 def method_handle(style: MethodStyle, marker: bool = True) -> Line2D:
     """Legend entry of a method."""
-    return Line2D([], [], label=style.name, **line_kwargs(style), **(marker_kwargs(style) if marker else {}))
+    marks = marker_kwargs(style) if marker else {}
+    return Line2D([], [], label=style.name, **line_kwargs(style), **marks)
 
 
 def line_kwargs(style: MethodStyle) -> dict[str, Any]:
@@ -103,18 +125,10 @@ def marker_kwargs(style: MethodStyle, size: float = 6.0) -> dict[str, Any]:
     }
 
 
-def label_outer(axes: np.ndarray, x_label: str, y_label: str) -> None:
-    """Axis labels at the bottom and left panels only."""
-    for axis in axes[-1]:
-        axis.set_xlabel(x_label)
-    for axis in axes[:, 0]:
-        axis.set_ylabel(y_label)
-
-
 def wrap(count: int, most_columns: int) -> tuple[int, int]:
-    """(rows, columns) of `count` panels."""
-    columns = min(count, most_columns)
-    return -(-count // columns), columns
+    """(rows, columns) of `count` panels, rows evenly filled."""
+    rows = -(-count // most_columns)
+    return rows, -(-count // rows)
 
 
 def hide(axes: Sequence[Axes]) -> None:
@@ -126,3 +140,21 @@ def padded(low: float, high: float, share: float = 0.08) -> tuple[float, float]:
     """Axis limits around [low, high]; a single value gets room too."""
     margin = share * (high - low) if high > low else max(0.1, 0.1 * abs(high))
     return low - margin, high + margin
+
+
+def shift_title(shift: float) -> str:
+    return f"Link shift {shift:g}" + (" (logistic link)" if shift == 0 else "")
+
+
+def note(axis: Axes, text: str) -> None:
+    """A quiet remark below the panel's axis label, at its right edge."""
+    axis.annotate(
+        text,
+        (1, 0),
+        xycoords="axes fraction",
+        xytext=(0, -47),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8.5,
+        color=QUIET,
+    )

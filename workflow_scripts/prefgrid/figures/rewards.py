@@ -28,15 +28,37 @@ def draw(rewards: pd.DataFrame) -> Figure:
         )
         axis = axes[0, 0]
         seaborn.histplot(
-            x=values, bins=np.histogram_bin_edges(values, bins=min(60, max(10, len(values) // 40))),
-            color=FILL, edgecolor="white", linewidth=0.5, alpha=1.0, ax=axis,
+            x=values,
+            bins=np.histogram_bin_edges(values, bins=min(60, max(10, len(values) // 40))),
+            color=FILL,
+            edgecolor="white",
+            linewidth=0.5,
+            alpha=1.0,
+            ax=axis,
         )
         axis.axvline(mean, color=INK, linewidth=1.6)
         axis.axvspan(mean - spread, mean + spread, color=INK, alpha=0.06, linewidth=0, zorder=0)
         top = axis.get_ylim()[1]
         axis.set_ylim(0, top * 1.12)
-        axis.annotate("mean", (mean, top * 1.1), xytext=(5, 0), textcoords="offset points", va="top", fontsize=9, color=INK)
-        axis.annotate("± 1 sd", (mean + spread, top * 1.1), xytext=(-5, 0), textcoords="offset points", va="top", ha="right", fontsize=9, color=QUIET)
+        axis.annotate(
+            "mean",
+            (mean, top * 1.1),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="top",
+            fontsize=9,
+            color=INK,
+        )
+        axis.annotate(
+            "± 1 sd",
+            (mean + spread, top * 1.1),
+            xytext=(-5, 0),
+            textcoords="offset points",
+            va="top",
+            ha="right",
+            fontsize=9,
+            color=QUIET,
+        )
         axis.set_xlabel("Reward (reward model's own unit)")
         axis.set_ylabel("Responses")
         axis.grid(axis="x", visible=False)

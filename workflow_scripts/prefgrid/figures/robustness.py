@@ -7,8 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from prefgrid.figures.intervals import Point, dodge, draw as draw_points, legend_handles
-from prefgrid.figures.layout import frame, method_handle
+from prefgrid.figures.intervals import Point, dodge, legend_handles
+from prefgrid.figures.intervals import draw as draw_points
+from prefgrid.figures.layout import frame, method_handle, note
 from prefgrid.figures.style import QUIET, MethodStyle, method_styles, theme
 from prefgrid.statistics.reference import Reference
 
@@ -33,7 +34,7 @@ def draw(
     compare = baseline in methods and bool(others)
     seed_gain = runs.assign(value=reference.gain(runs["reward"]))
     missing = bool(summary["gain_sd"].isna().any())
-    handles = [method_handle(styles[method]) for method in methods] + legend_handles(missing)
+    handles = [[method_handle(styles[method]) for method in methods], legend_handles(missing)]
     with theme():
         figure, axes = frame(
             [3.5],
@@ -41,6 +42,8 @@ def draw(
             f"Reward at KL {kappa_nats:g}, against the link's shift",
             f"n = {n:,} preference pairs; reward interpolated at KL = {kappa_nats:g} nats within each run's β scan",
             handles,
+            left=0.8,
+            bottom=0.78,
             column_gap=0.85,
             share_y=False,
         )
@@ -54,20 +57,12 @@ def draw(
             cut |= draw_points([(axes[0, 1], points)], around=0.0)
             axes[0, 1].axhline(0, color=styles[baseline].colour, linewidth=1.6, zorder=1)
             axes[0, 1].set_ylabel(f"Gain minus {styles[baseline].name} (reference sd)")
-            axes[0, 1].set_title(f"Difference to {styles[baseline].name}, paired by seed and prompt")
+            axes[0, 1].set_title(f"Difference to {styles[baseline].name} (paired)")
         for axis in axes[0]:
             _shift_axis(axis, shifts)
         if cut:
             note(axes[0, -1], "arrow heads: the interval goes on beyond the panel")
         return figure
-
-
-def note(axis: Axes, text: str) -> None:
-    """A quiet remark under the panel, at its right edge."""
-    axis.annotate(
-        text, (1, 0), xycoords="axes fraction", xytext=(0, -40), textcoords="offset points",
-        ha="right", fontsize=8.5, color=QUIET,
-    )
 
 
 def _points(
@@ -84,13 +79,13 @@ def _points(
         for method, offset in zip(methods, dodge(len(methods), WIDTH_OF_A_SHIFT), strict=True):
             row = table[(table["shift"] == shift) & (table["method"] == method)].squeeze(axis=0)
             own = seeds[(seeds["shift"] == shift) & (seeds["method"] == method)]["value"]
-            points.append(point(row, column, position + offset, own.dropna().to_numpy(), styles[method]))
+            points.append(
+                point(row, column, position + offset, own.dropna().to_numpy(), styles[method])
+            )
     return points
 
 
-def point(
-    row: pd.Series, column: str, x: float, seeds: np.ndarray, style: MethodStyle
-) -> Point:
+def point(row: pd.Series, column: str, x: float, seeds: np.ndarray, style: MethodStyle) -> Point:
     """The point of one table row whose columns start with `column`."""
     return Point(
         x=x,

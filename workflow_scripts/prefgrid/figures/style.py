@@ -93,7 +93,9 @@ def method_styles(methods: Sequence[str]) -> dict[str, MethodStyle]:
     for label in methods:
         family = label.partition("_")[0]
         if family not in colours:
-            colours[family] = SPARE_COLOURS[(len(colours) - len(FAMILY_COLOURS)) % len(SPARE_COLOURS)]
+            colours[family] = SPARE_COLOURS[
+                (len(colours) - len(FAMILY_COLOURS)) % len(SPARE_COLOURS)
+            ]
         members.setdefault(family, []).append(label)
     families = list(colours)
     styles = {}

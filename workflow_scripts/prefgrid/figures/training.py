@@ -6,14 +6,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import StrMethodFormatter
 
-from prefgrid.figures.layout import frame, line_kwargs, method_handle
+from prefgrid.figures.layout import frame, line_kwargs, method_handle, shift_title
 from prefgrid.figures.style import INK, QUIET, MethodStyle, method_styles, theme
 
 # Shares of a run over which a curve is averaged: single batches are too noisy to compare.
 WINDOW_SHARE = 0.08
 ROWS = (
-    ("loss", "Loss\n(own scale per method)"),
+    ("loss", "Loss (scale\nof its method)"),
     ("log_ratio", "Log-ratio to the\nreference (nats)"),
     ("margin", "Index margin\n(nats)"),
     ("pair_accuracy", "Pair accuracy\n(training batch)"),
@@ -37,9 +38,12 @@ def draw(metrics: pd.DataFrame, methods: Sequence[str]) -> Figure:
         shifts = [shifts[0], shifts[-1]]
     present = [method for method in methods if (data["method"] == method).any()]
     styles = method_styles(methods)
-    handles = [method_handle(styles[method], marker=False) for method in present] + [
-        Line2D([], [], color=INK, label="chosen response"),
-        Line2D([], [], color=INK, linestyle=REJECTED_LINE, label="rejected response"),
+    handles = [
+        [method_handle(styles[method], marker=False) for method in present],
+        [
+            Line2D([], [], color=INK, label="log-ratio of the chosen response"),
+            Line2D([], [], color=INK, linestyle=REJECTED_LINE, label="of the rejected response"),
+        ],
     ]
     seeds = data["seed"].nunique()
     over = f"mean of {seeds} seeds" if seeds > 1 else "one seed"
@@ -57,8 +61,9 @@ def draw(metrics: pd.DataFrame, methods: Sequence[str]) -> Figure:
         )
         for column, shift in enumerate(shifts):
             here = data[data["shift"] == shift]
-            axes[0, column].set_title(f"Link shift {shift:g}" + (" (logistic link)" if shift == 0 else ""))
+            axes[0, column].set_title(shift_title(shift))
             axes[-1, column].set_xlabel("Training pairs seen")
+            axes[-1, column].xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
             for (name, _), axis in zip(ROWS, axes[:, column], strict=True):
                 for method in present:
                     _curves(axis, here[here["method"] == method], name, styles[method])
@@ -76,7 +81,10 @@ def _curves(axis: Axes, runs: pd.DataFrame, name: str, style: MethodStyle) -> No
         return
     axis.plot(*_smoothed(runs, "chosen_log_ratio"), color=style.colour, linewidth=1.6)
     axis.plot(
-        *_smoothed(runs, "rejected_log_ratio"), color=style.colour, linewidth=1.6, linestyle=REJECTED_LINE
+        *_smoothed(runs, "rejected_log_ratio"),
+        color=style.colour,
+        linewidth=1.6,
+        linestyle=REJECTED_LINE,
     )
 
 

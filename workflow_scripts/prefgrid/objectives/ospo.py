@@ -9,9 +9,9 @@ gradient of the neighbours too, in the published code as well.
 
 Defaults correct the published learner: DPO as warm start, a memory with one slot for each training
 row (all refreshed when an epoch begins, a row's own when it is visited), each pair added flipped so
-that ĝ(−t) = 1 − ĝ(t), a row's own entries left out of its estimate, h shrinking with m, and σ(β_train·t)
-where there is no mass.  m counts rows, not flipped copies, which are no new observations; the sd is
-that of all points used.  The published learner is a set of option values.
+that ĝ(−t) = 1 − ĝ(t), a row's own entries left out of its estimate, h shrinking with m, and
+σ(β_train·t) where there is no mass.  m counts rows, not flipped copies, which are no new
+observations; the sd is that of all points used.  The published learner is a set of option values.
 """
 
 from __future__ import annotations

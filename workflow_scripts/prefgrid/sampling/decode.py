@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from prefgrid.sampling.attention import reading_cache_once
 from prefgrid.sampling.request import DecodingOptions, Response
 
 # Finished rows are dropped once they are this share of the batch: copying the cache costs about as
@@ -51,8 +52,6 @@ def decode(
     input_ids, mask = input_ids.repeat(copies, 1), mask.repeat(copies, 1)
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     logits = _forward(model, input_ids, mask, positions, cache, adapters)
-    if not torch.isfinite(logits).all():
-        raise ValueError("the model's logits on the prompts are not finite")
 
     rows = torch.arange(rows_total, device=device)
     source = rows // (rows_total // len(prompts))
@@ -114,15 +113,16 @@ def _forward(
     if adapters is not None:
         per_adapter = len(input_ids) // len(adapters)
         names["adapter_names"] = [name for name in adapters for _ in range(per_adapter)]
-    output = model(
-        input_ids=input_ids,
-        attention_mask=mask,
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-        **names,
-    )
+    with reading_cache_once(model):
+        output = model(
+            input_ids=input_ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+            **names,
+        )
     return output.logits[:, -1].float()
 
 

@@ -37,9 +37,15 @@ def draw(probabilities: Tensor, uniform: Tensor) -> Tensor:
     """Inverse-CDF draw in token order: the first k with Σ_{j≤k} p_j > u. [R, V], [R] → [R].
 
     The sum runs in float64, so 150,000 tokens do not blur the steps of a float64 uniform. A token
-    of probability 0 is never drawn, even when rounding puts u on top of the total.
+    of probability 0 is never drawn, even when rounding puts u on top of the total. Raises
+    ValueError where the logits behind the probabilities were not finite.
     """
     cumulative = probabilities.cumsum(dim=-1, dtype=torch.float64)
     total = cumulative[:, -1]
+    if not torch.isfinite(total).all():
+        raise ValueError(
+            f"the logits of {int((~torch.isfinite(total)).sum())} of {len(total)} rows are not "
+            "finite: the model is broken, or a mixing weight (1/beta) is far too large"
+        )
     target = torch.minimum(uniform * total, torch.nextafter(total, torch.zeros_like(total)))
     return torch.searchsorted(cumulative, target[:, None], right=True)[:, 0]

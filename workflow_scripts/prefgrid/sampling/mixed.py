@@ -115,11 +115,6 @@ def sample_mixed(
         for row, response in enumerate(decoded):
             position = batch[row // len(labels)]
             weight, sample = labels[row % len(labels)]
-            if not np.isfinite(kl[row]):
-                raise ValueError(
-                    f"prompt {position}, weight {weight:g}: the KL is {kl[row]}; "
-                    "the model's logits are not finite"
-                )
             by_prompt[position].append(
                 MixedResponse(position, weight, sample, response, kl[row], kl_sample[row])
             )

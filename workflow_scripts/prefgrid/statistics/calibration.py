@@ -68,3 +68,20 @@ def binned(index: np.ndarray, probability: np.ndarray, bins: int = BINS) -> pd.D
         error = inside.std(ddof=1) / np.sqrt(inside.size) if inside.size > 1 else np.nan
         rows.append((index[members].mean(), inside.mean(), error, inside.size))
     return pd.DataFrame(rows, columns=["index", "probability", "probability_se", "pairs"])
+
+
+def table(indices: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
+    """One row a (method, shift, n), by n, shift and the order of `methods`: means over seeds.
+
+    `indices`: the columns of `summarise` and `method, seed, shift, n`.
+    """
+    rows = [
+        {"method": method, "seed": seed, "shift": shift, "n": n} | summarise(run)
+        for (method, seed, shift, n), run in indices.groupby(["method", "seed", "shift", "n"])
+    ]
+    runs = pd.DataFrame(rows)
+    cells = runs.groupby(["method", "shift", "n"], as_index=False)
+    table = cells.mean().drop(columns="seed").assign(seeds=cells["seed"].count()["seed"])
+    table["method"] = pd.Categorical(table["method"], methods)
+    table = table.sort_values(["n", "shift", "method"], ignore_index=True)
+    return table.astype({"method": str})

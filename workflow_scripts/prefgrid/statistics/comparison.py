@@ -19,9 +19,7 @@ CELL = ["method", "shift", "n"]
 RUN = [*CELL, "seed"]
 
 
-def runs_at_kl(
-    evaluations: pd.DataFrame, kappa_nats: float, reference: Reference
-) -> pd.DataFrame:
+def runs_at_kl(evaluations: pd.DataFrame, kappa_nats: float, reference: Reference) -> pd.DataFrame:
     """One row a run: `method, shift, n, seed, reward, kl_low, kl_high`.
 
     `evaluations` columns: the run's keys, `beta, avg_reward, kl_div`. `reward` is the reward at
@@ -37,9 +35,7 @@ def runs_at_kl(
     return pd.DataFrame(rows, columns=[*RUN, "reward", "kl_low", "kl_high"])
 
 
-def prompts_at_kl(
-    samples: pd.DataFrame, kappa_nats: float, reference: Reference
-) -> pd.DataFrame:
+def prompts_at_kl(samples: pd.DataFrame, kappa_nats: float, reference: Reference) -> pd.DataFrame:
     """One row a run and prompt: the run's keys, `prompt_id, value` (see `prompt_rewards_at_kl`).
 
     `samples` columns: the run's keys, `beta, prompt_id, reward, kl_nats`; several samples of a

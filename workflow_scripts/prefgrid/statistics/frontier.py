@@ -22,9 +22,7 @@ def reward_at_kl(kl_nats: np.ndarray, reward: np.ndarray, kappa_nats: float) -> 
     return float((1 - weight) * reward[left] + weight * reward[right])
 
 
-def prompt_rewards_at_kl(
-    kl_nats: np.ndarray, reward: np.ndarray, kappa_nats: float
-) -> np.ndarray:
+def prompt_rewards_at_kl(kl_nats: np.ndarray, reward: np.ndarray, kappa_nats: float) -> np.ndarray:
     """Per-prompt values [P] whose mean is the curve's reward at KL = `kappa_nats`.
 
     `kl_nats`, `reward` are [B, P]: B points of a scan, P prompts, samples already averaged. The

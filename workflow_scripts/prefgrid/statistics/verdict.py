@@ -21,10 +21,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding: `heading`, `text` (plain sentences), `verdict` for its colour."""
+    """One finding: `heading`, `sentences` (the first carries the result), `verdict`."""
 
     heading: str
-    text: str
+    sentences: list[str]
     verdict: Verdict
 
 
@@ -57,43 +57,42 @@ def shift_finding(
     """
     n = int(summary["n"].max())
     own = summary[(summary["shift"] == shift) & (summary["n"] == n)].set_index("method")
-    rows = differences[(differences["shift"] == shift) & (differences["n"] == n)]
-    verdicts = {row["method"]: judge(row) for row in rows.to_dict("records")}
-    by_method = {row["method"]: row for row in rows.to_dict("records")}
-    name = names[baseline] if baseline in names else baseline
+    here = differences[(differences["shift"] == shift) & (differences["n"] == n)]
+    rows = {row["method"]: row for row in here.to_dict("records")}
+    verdicts = {method: judge(row) for method, row in rows.items()}
+    name = names.get(baseline, baseline)
+
+    def having(*wanted: Verdict) -> list[str]:
+        return [method for method, verdict in verdicts.items() if verdict in wanted]
+
     sentences = [_level(own, baseline, name)]
-
-    def listed(wanted: Verdict) -> list[str]:
-        return [method for method, verdict in verdicts.items() if verdict is wanted]
-
-    different, suggestive = listed(Verdict.DIFFERENT), listed(Verdict.SUGGESTIVE)
-    for method in different:
-        sentences.append(f"{_signed(by_method[method], names, name)}, over training seeds.")
-    for method in suggestive:
+    for method in having(Verdict.DIFFERENT):
+        sentences.append(f"{_signed(rows[method], names, name)}, over training seeds.")
+    for method in having(Verdict.SUGGESTIVE):
         sentences.append(
-            f"{_signed(by_method[method], names, name)}: the interval over seeds excludes 0, but "
-            "not after Holm's correction for the number of comparisons."
+            f"{_signed(rows[method], names, name)}: the interval over seeds excludes 0, but not "
+            "after Holm's correction for the number of comparisons."
         )
-    undecided = listed(Verdict.UNDECIDED) + listed(Verdict.THESE_POLICIES)
+    undecided = having(Verdict.UNDECIDED, Verdict.THESE_POLICIES)
     if undecided:
-        sentences.append(_undecided(undecided, by_method, names, name))
-    these = listed(Verdict.THESE_POLICIES)
+        sentences.append(_undecided(undecided, rows, names, name))
+    these = having(Verdict.THESE_POLICIES)
     if these:
         detail = ", ".join(
-            f"{names[method]} {_interval(by_method[method], 'prompts', '_given_seeds')}"
+            f"{names[method]} {_interval(rows[method], 'prompts', '_given_seeds')}"
             for method in these
         )
         sentences.append(
-            "For the policies trained here, compared prompt by prompt, the difference does "
-            f"exclude 0 ({detail}); that says nothing about other training seeds."
+            "Compared prompt by prompt, the policies trained here do differ from "
+            f"{name}'s ({detail}); that says nothing about other training seeds."
         )
-    missing = listed(Verdict.MISSING)
-    if missing:
-        sentences.append(f"Missing at this KL: {_and(missing, names)}.")
-    if not len(rows):
+    if having(Verdict.MISSING):
+        sentences.append(f"Missing at this KL: {_and(having(Verdict.MISSING), names)}.")
+    if not rows:
         sentences.append("There is no other method to compare with.")
     strongest = next((v for v in Verdict if v in verdicts.values()), Verdict.MISSING)
-    return Finding(_heading(shift, strongest, different, names, name), " ".join(sentences), strongest)
+    heading = _heading(shift, strongest, having(Verdict.DIFFERENT), names, name)
+    return Finding(heading, sentences, strongest)
 
 
 def link_finding(
@@ -109,28 +108,28 @@ def link_finding(
         return None
     low, high = by_shift.columns.min(), by_shift.columns.max()
     change = t_interval(((by_shift[high] - by_shift[low]) / reward_sd).to_numpy())
-    what = f"Changing the link from shift {low:g} to {high:g} changes {name}'s reward at KL {kappa_nats:g}"
+    start = f"From shift {low:g} to {high:g}, {name}'s reward at KL {kappa_nats:g}"
+    heading = "Effect of the link: "
     if change.count == 0:
-        return Finding("Effect of the link: missing", f"{what} by an unknown amount: no seed reaches this KL at both shifts.", Verdict.MISSING)
-    text = f"{what} by {_number(change.mean)} reference sd ({_seeds(change.count)}"
+        text = f"{start} cannot be compared: no seed reaches this KL at both shifts."
+        return Finding(f"{heading}missing", [text], Verdict.MISSING)
+    start = f"{start} changes by {_number(change.mean)} reference sd"
     if change.count == 1:
-        return Finding("Effect of the link: one seed", f"{text}, so no interval).", Verdict.UNDECIDED)
-    text += f", 95 % t interval {_range(change.low, change.high)})."
+        return Finding(f"{heading}one seed", [f"{start} in the one seed."], Verdict.UNDECIDED)
+    limits = f"({_seeds(change.count)}, 95 % t interval {_range(change.low, change.high)})"
     if change.excludes(0):
         verb = "lowers" if change.mean < 0 else "raises"
-        return Finding(f"The shifted link {verb} {name}'s reward", text, Verdict.DIFFERENT)
-    return Finding(
-        "Effect of the link: not settled",
-        f"{text} The interval contains 0: with these seeds the effect is not established.",
-        Verdict.UNDECIDED,
-    )
+        heading = f"The shifted link {verb} {name}'s reward"
+        return Finding(heading, [f"{start} {limits}."], Verdict.DIFFERENT)
+    text = f"{start} {limits}. The interval contains 0: with these seeds the effect is not established."
+    return Finding(f"{heading}not settled", [text], Verdict.UNDECIDED)
 
 
 def _level(own: pd.DataFrame, baseline: str, name: str) -> str:
     if baseline not in own.index or own.loc[baseline, "seeds"] == 0:
         return f"{name} has no value at this KL."
     row = own.loc[baseline]
-    text = f"At KL {row['kappa_nats']:g}, {name} gains {row['gain_sd']:.2f} reference sd over the reference"
+    text = f"At KL {row['kappa_nats']:g} and n = {row['n']:,}, {name} gains {row['gain_sd']:.2f} reference sd over the reference"
     if row["seeds"] == 1:
         return f"{text} (one seed, no interval over seeds)."
     limits = _range(row["gain_sd_seeds_low"], row["gain_sd_seeds_high"])
@@ -151,9 +150,16 @@ def _undecided(
             f"With one seed nothing can be said about the methods themselves (differences to "
             f"{baseline} in reference sd: {detail})."
         )
+    room = max(
+        abs(rows[method][f"difference_sd_seeds_{end}"])
+        for method in methods
+        if rows[method]["seeds"] > 1
+        for end in ("low", "high")
+    )
     return (
         f"Not distinguishable from {baseline} over training seeds: {_and(methods, names)} "
-        f"(differences in reference sd with 95 % t intervals: {detail})."
+        f"(differences in reference sd with 95 % t intervals: {detail}). This is not evidence of "
+        f"equality: the intervals leave room for differences of up to {room:.2f} sd."
     )
 
 
@@ -189,7 +195,8 @@ def _range(low: float, high: float) -> str:
 
 def _number(value: float) -> str:
     """Two decimals with a sign and a real minus."""
-    return f"{value:+.2f}".replace("-", "−")
+    # Adding 0.0 turns a rounded −0.0 into 0.0.
+    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "−")
 
 
 def _seeds(count: int) -> str:

@@ -1,0 +1,68 @@
+# The page that tells the story, in one file.
+
+
+def facts():
+    """What the report says about the run, beyond the grid itself."""
+    evaluation, training = STUDY.evaluation, CONFIG.training
+    length = f"{training.epochs:g} epochs" if training.epochs else f"{training.max_steps} steps"
+    return [
+        ["World", CONFIG.world],
+        ["Evaluation", f"{evaluation.prompts} held-out prompts × {evaluation.samples}"],
+        ["Scanned β", ", ".join(f"{beta:g}" for beta in sorted(evaluation.beta_grid))],
+        [
+            "Training",
+            f"{length}, {training.batch_size} pairs a step, lr {training.learning_rate:g}",
+        ],
+        ["Precision", training.precision],
+    ]
+
+
+rule build_report:
+    input:
+        figures=[path for path in FIGURES if path.endswith(".svg")],
+        summary=f"{TABLE_FOLDER}/summary.csv",
+        differences=f"{TABLE_FOLDER}/differences.csv",
+        calibration=f"{TABLE_FOLDER}/calibration.csv",
+        runs=f"{TABLE_FOLDER}/runs.csv",
+        samples=f"{GATHERED}/samples.parquet",
+        reference_samples=f"{ROOT}/reference_samples/samples.parquet",
+        prompts=f"{ROOT}/prompts/eval.jsonl",
+        quality=QUALITY or [],
+        templates=sorted(
+            glob.glob(
+                os.path.join(workflow.basedir, "workflow_scripts/prefgrid/report/templates/*")
+            )
+        ),
+    output:
+        report="results/report.html",
+    log:
+        "results/logs/build_report.log",
+    conda:
+        "../envs/prefgrid.yaml"
+    resources:
+        mem_mb=mem_mb,
+        runtime=runtime,
+    params:
+        spec=spec(
+            title="prefgrid",
+            subtitle="Preference optimization under an unknown link",
+            methods=STUDY.methods,
+            seeds=STUDY.seeds,
+            shifts=STUDY.shifts,
+            n=STUDY.n,
+            link_temperature=STUDY.link_temperature,
+            kappa=KAPPA,
+            baseline=STUDY.baseline,
+            facts=facts(),
+            quality=QUALITY,
+            results="results",
+        ),
+        code=fingerprint("build_report"),
+    message:
+        "Report: results/report.html"
+    shell:
+        "exec python -m run_job --log {log} build_report --figures {input.figures} "
+        "--summary {input.summary} --differences {input.differences} "
+        "--calibration {input.calibration} --runs {input.runs} --samples {input.samples} "
+        "--reference-samples {input.reference_samples} --prompts {input.prompts} "
+        "--report {output.report} --spec {params.spec:q} --code {params.code:q}"

@@ -1,0 +1,181 @@
+"""The report: offline, escaped, reproducible; and the scripts that lead to it."""
+
+import json
+import re
+
+import build_report
+import pandas as pd
+import plot_calibration
+import plot_convergence
+import plot_frontier
+import plot_reference_rewards
+import plot_robustness
+import plot_training
+import pytest
+import synthetic_study as study
+import tabulate_results
+
+from prefgrid import jobs, store
+from prefgrid.report import blocks, origin, page
+from prefgrid.report import samples as responses
+
+NASTY = "</script><script>alert(1)</script> & <b>bold</b>"
+SPEC = {
+    "methods": study.METHODS,
+    "seeds": [0, 1],
+    "shifts": [0.0, 4.0],
+    "n": [500, 1500],
+    "link_temperature": 0.25,
+    "kappa": 0.5,
+    "baseline": "dpo",
+    "title": "prefgrid report",
+    "subtitle": "A test",
+    "facts": [["World", "tiny"]],
+    "quality": None,
+}
+PLOTS = {
+    "reference_rewards": plot_reference_rewards,
+    "frontier": plot_frontier,
+    "robustness": plot_robustness,
+    "convergence": plot_convergence,
+    "calibration": plot_calibration,
+    "training": plot_training,
+}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """Every file the scripts read, as the grid would have written them; tables and figures built."""
+    root = tmp_path_factory.mktemp("study")
+    samples = study.samples()
+    reference_samples = study.reference_samples(16)
+    prompts = [{"prompt_id": name, "prompt": f"tale {name} {NASTY}"} for name in study.PROMPTS]
+    pairs = [
+        {"prompt_id": name, "reward_0": 0.1 * place, "reward_1": -0.3 * place}
+        for place, name in enumerate(study.PROMPTS)
+    ]
+    files = {
+        name: root / f"{name}.parquet"
+        for name in ("samples", "indices", "training", "reference_samples")
+    }
+    store.write_parquet(files["samples"], samples)
+    store.write_parquet(files["indices"], study.indices())
+    store.write_parquet(files["training"], study.metrics())
+    store.write_parquet(files["reference_samples"], reference_samples)
+    files["evaluations"] = root / "evaluations.csv"
+    store.write_csv(files["evaluations"], study.evaluations(samples))
+    files["prompts"] = root / "prompts.jsonl"
+    store.write_jsonl(files["prompts"], prompts)
+    rewards = root / "seed=0" / "rewards.jsonl"
+    store.write_jsonl(rewards, pairs)
+    files["rewards"] = [rewards]
+    tables = {
+        name: root / f"{name}.csv" for name in ("summary", "differences", "calibration", "runs")
+    }
+    tabulate_results.main(jobs.Job(files, tables, SPEC))
+    files |= tables
+    files["figures"] = []
+    for name, script in PLOTS.items():
+        outputs = {kind: root / f"{name}.{kind}" for kind in ("svg", "png")}
+        script.main(jobs.Job(files, outputs, SPEC))
+        files["figures"].append(outputs["svg"])
+    record = {
+        "script": "train_policy",
+        "packages": {"torch": "2.13.0"},
+        "git_commit": "abc123",
+        "device": "cpu",
+        "python": "3.11.2",
+        "wall_time_seconds": 61.0,
+    }
+    store.write_json(root / "results" / "policies" / "_provenance.json", record)
+    return files
+
+
+def _build(inputs, tmp_path, **changes) -> str:
+    results = inputs["samples"].parent / "results"
+    spec = SPEC | {"results": str(results)} | changes
+    build_report.main(jobs.Job(inputs, {"report": tmp_path / "report.html"}, spec))
+    return (tmp_path / "report.html").read_text()
+
+
+def test_the_page_is_complete_and_loads_nothing(inputs, tmp_path):
+    html = _build(inputs, tmp_path)
+    assert html.count("data:image/svg+xml;base64,") == len(PLOTS)
+    for text in (
+        "no method can be told apart",
+        "conditional on the seeds",
+        "train_policy",
+        "abc123",
+    ):
+        assert text in html
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", html)
+    assert "url(" not in html
+    assert "@import" not in html
+    assert 'id="quality"' not in html
+
+
+def test_the_same_inputs_give_the_same_bytes(inputs, tmp_path):
+    assert _build(inputs, tmp_path) == _build(inputs, tmp_path)
+
+
+def test_texts_cannot_leave_their_place(inputs, tmp_path):
+    html = _build(inputs, tmp_path, subtitle=NASTY)
+    assert "<script>alert" not in html
+    assert "&lt;/script&gt;" in html
+    data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', html).group(1))
+    assert data["prompts"][0]["text"].endswith(NASTY)
+
+
+def test_quality_is_shown_when_given(inputs, tmp_path):
+    store.write_json(tmp_path / "quality.json", {"reward_model": {"pair_accuracy": 0.9123}})
+    html = _build(inputs, tmp_path, quality=str(tmp_path / "quality.json"))
+    assert "Pair accuracy" in html
+    assert "0.9123" in html
+
+
+def test_quality_groups_flatten():
+    groups = blocks.quality_groups({"ok": True, "model": {"rows": 1200, "by": {"x": -0.5}}})
+    assert groups == [
+        ("Overall", [("Ok", "yes")]),
+        ("Model", [("Rows", "1,200"), ("By: X", "−0.5")]),
+    ]
+
+
+def test_missing_cells_are_shown_as_missing_and_sort_last():
+    frame = pd.DataFrame({"method": ["dpo", "pspo"], "reward": [1.5, float("nan")]})
+    columns = [blocks.Column("Reward", lambda row: blocks.number(row["reward"]), "reward")]
+    rows = blocks.table("T", "c", frame, columns, "t.csv")["rows"]
+    assert rows[0][0] == {"text": "1.50", "sort": 1.5, "missing": False}
+    assert rows[1][0] == {"text": "missing", "sort": "", "missing": True}
+
+
+def test_the_sample_browser_shows_few_betas_and_the_trained_policy(inputs):
+    data = responses.browser(
+        study.samples(), study.reference_samples(16), dict.fromkeys(study.PROMPTS, "x"), ["dpo"]
+    )
+    assert data["betas"] == ["0.25", "1", "1.5", "9"]
+    assert len(data["prompts"]) == responses.PROMPTS
+    key = f"{data['prompts'][0]['id']}|4|1|dpo"
+    assert data["responses"][key]["tokens"] > 0
+
+
+def test_json_cannot_close_its_element():
+    text = str(page.script_json({"a": NASTY}))
+    assert "<" not in text
+    assert json.loads(text) == {"a": NASTY}
+
+
+def test_provenance_shows_every_version_it_finds():
+    record = {
+        "script": "train_policy",
+        "packages": {"torch": "2.13.0"},
+        "git_commit": "a",
+        "device": "cpu",
+        "python": "3.11.2",
+        "wall_time_seconds": 30.0,
+    }
+    other = record | {"packages": {"torch": "2.12.0"}, "wall_time_seconds": 40.0}
+    summary = origin.summarise([record, other])
+    assert summary["packages"] == [("torch", "2.12.0, 2.13.0")]
+    assert summary["stages"] == [("train_policy", 2, "1 min 10 s")]
+    assert origin.duration(7500) == "2 h 05 min"

@@ -1,0 +1,130 @@
+"""Findings claim what the tables show, and no more."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prefgrid.statistics.verdict import Verdict, judge, link_finding, shift_finding
+
+NAMES = {"dpo": "DPO", "pspo": "PSPO", "ospo": "OSPO"}
+
+
+def _difference(method="pspo", seeds=4, p=0.5, holm=1.0, low=-0.1, high=0.1, prompts=(-0.1, 0.1)):
+    return {
+        "method": method,
+        "shift": 4.0,
+        "n": 500,
+        "baseline": "dpo",
+        "seeds": seeds,
+        "difference_sd": (low + high) / 2 if seeds else np.nan,
+        "difference_sd_seeds_low": low if seeds > 1 else np.nan,
+        "difference_sd_seeds_high": high if seeds > 1 else np.nan,
+        "p_seeds": p if seeds > 1 else np.nan,
+        "p_seeds_holm": holm if seeds > 1 else np.nan,
+        "difference_sd_prompts_low_given_seeds": prompts[0],
+        "difference_sd_prompts_high_given_seeds": prompts[1],
+        "prompts": 60,
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        (_difference(), Verdict.UNDECIDED),
+        (_difference(p=0.01, holm=0.03), Verdict.DIFFERENT),
+        (_difference(p=0.01, holm=0.06), Verdict.SUGGESTIVE),
+        (_difference(prompts=(0.02, 0.2)), Verdict.THESE_POLICIES),
+        (_difference(seeds=1, prompts=(0.02, 0.2)), Verdict.THESE_POLICIES),
+        (_difference(seeds=1), Verdict.UNDECIDED),
+        (_difference(seeds=0, prompts=(np.nan, np.nan)), Verdict.MISSING),
+    ],
+)
+def test_judge(row, verdict):
+    assert judge(row) is verdict
+
+
+def _finding(*rows, seeds=4):
+    summary = pd.DataFrame(
+        [
+            {
+                "method": method,
+                "shift": 4.0,
+                "n": 500,
+                "kappa_nats": 0.5,
+                "seeds": seeds,
+                "gain_sd": 0.8,
+                "gain_sd_seeds_low": 0.6,
+                "gain_sd_seeds_high": 1.0,
+            }
+            for method in NAMES
+        ]
+    )
+    columns = list(_difference())
+    finding = shift_finding(4.0, summary, pd.DataFrame(list(rows), columns=columns), NAMES, "dpo")
+    return finding, " ".join(finding.sentences)
+
+
+def test_indistinguishable_methods_are_called_so_and_not_equal():
+    finding, text = _finding(_difference(), _difference("ospo", low=-0.3, high=0.2))
+    assert finding.heading == "Shift 4: no method can be told apart from DPO"
+    assert "not evidence of equality" in text
+    assert "up to 0.30 sd" in text
+
+
+def test_a_difference_is_named_with_its_direction():
+    finding, text = _finding(
+        _difference(p=0.001, holm=0.002, low=-0.3, high=-0.1), _difference("ospo")
+    )
+    assert finding.heading == "Shift 4: PSPO differs from DPO"
+    assert "PSPO lies 0.20 reference sd below DPO [−0.30, −0.10]" in text
+    assert "Not distinguishable from DPO over training seeds: OSPO" in text
+
+
+def test_a_difference_before_correction_only_is_a_hint():
+    finding, text = _finding(_difference(p=0.02, holm=0.12, low=0.1, high=0.3))
+    assert "not established" in finding.heading
+    assert "not after Holm's correction" in text
+
+
+def test_a_difference_of_these_policies_is_no_claim_about_methods():
+    finding, text = _finding(_difference(prompts=(0.02, 0.2)))
+    assert "no method can be told apart" in finding.heading
+    assert "says nothing about other training seeds" in text
+
+
+def test_one_seed_says_nothing_about_methods():
+    _, text = _finding(_difference(seeds=1), seeds=1)
+    assert "With one seed nothing can be said about the methods themselves" in text
+    assert "t interval" not in text
+
+
+def test_missing_and_lonely():
+    _, text = _finding(_difference(seeds=0, prompts=(np.nan, np.nan)))
+    assert "Missing at this KL: PSPO." in text
+    finding, text = _finding()
+    assert "no other method" in text
+    assert finding.verdict is Verdict.MISSING
+
+
+def _runs(rewards: dict[tuple[int, float], float]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"method": "dpo", "n": 500, "seed": seed, "shift": shift, "reward": reward}
+            for (seed, shift), reward in rewards.items()
+        ]
+    )
+
+
+def test_effect_of_the_link():
+    clear = _runs({(0, 0.0): 2.0, (1, 0.0): 2.1, (0, 4.0): 1.0, (1, 4.0): 1.101})
+    assert (
+        link_finding(clear, 2.0, "dpo", "DPO", 0.5).heading
+        == "The shifted link lowers DPO's reward"
+    )
+    vague = _runs({(0, 0.0): 2.0, (1, 0.0): 2.1, (0, 4.0): 1.0, (1, 4.0): 2.0})
+    assert "not settled" in link_finding(vague, 2.0, "dpo", "DPO", 0.5).heading
+    single = _runs({(0, 0.0): 2.0, (0, 4.0): 1.0})
+    finding = link_finding(single, 2.0, "dpo", "DPO", 0.5)
+    assert "one seed" in finding.heading
+    assert "−0.50 reference sd" in finding.sentences[0]
+    assert link_finding(_runs({(0, 0.0): 2.0}), 2.0, "dpo", "DPO", 0.5) is None

@@ -1,0 +1,102 @@
+"""What reruns after a change, and what does not: the promise that results can be trusted."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import Checkout
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+AFTER_A_POLICY = {"gather_evaluations", "build_report", "tabulate_results"}
+PLOTS = {"plot_frontier", "plot_robustness", "plot_convergence", "plot_calibration", "plot_training"}
+
+
+def set_config(checkout: Checkout, *path: str, value: object) -> None:
+    """Change one key of the small config."""
+    file = checkout.folder / "small.yaml"
+    config = yaml.safe_load(file.read_text())
+    section = config
+    for key in path[:-1]:
+        section = section.setdefault(key, {})
+    section[path[-1]] = value
+    file.write_text(yaml.safe_dump(config))
+
+
+def test_finished_run_has_nothing_to_do(finished: Checkout) -> None:
+    assert finished.planned() == {}
+    assert "Nothing to be done" in finished.snakemake()
+
+
+def test_editing_an_objective_reruns_its_policies_and_what_follows(edited: Checkout) -> None:
+    source = edited.folder / "workflow_scripts/prefgrid/objectives/pspo.py"
+    source.write_text(source.read_text() + "\nEDITED = 1\n")
+    planned = edited.planned()
+    # One seed, shift and n: one PSPO cell; the DPO cell, data and models stay.
+    assert planned.pop("train_policy") == 1
+    assert planned.pop("evaluate_policy") == 1
+    assert planned.pop("all") == 1
+    assert set(planned) == AFTER_A_POLICY | PLOTS
+    assert "method=pspo" in edited.snakemake("-n", "--quiet", "reason", "policies")
+
+
+def test_editing_a_shared_module_reruns_its_users_only(edited: Checkout) -> None:
+    source = edited.folder / "workflow_scripts/prefgrid/figures/frontier.py"
+    source.write_text(source.read_text() + "\nEDITED = 1\n")
+    assert set(edited.planned()) == {"plot_frontier", "build_report", "all"}
+
+
+def test_comments_docstrings_and_formatting_rerun_nothing(edited: Checkout) -> None:
+    for source in (edited.folder / "workflow_scripts").rglob("*.py"):
+        source.write_text(source.read_text() + "\n\n# a comment\n")
+    edited.edit("workflow_scripts/prefgrid/links.py", '"""Preference links', '"""Links')
+    assert edited.planned() == {}
+
+
+def test_touching_every_source_file_reruns_nothing(edited: Checkout) -> None:
+    for source in edited.folder.rglob("*"):
+        if source.is_file() and "results" not in source.parts and ".snakemake" not in source.parts:
+            os.utime(source)
+    assert edited.planned() == {}
+
+
+def test_fresh_clone_with_results_carried_over_reruns_nothing(
+    finished: Checkout, tmp_path: Path
+) -> None:
+    assert finished.copy(tmp_path / "clone").planned() == {}
+
+
+def test_swapping_the_values_of_two_hyper_parameters_is_noticed(
+    finished: Checkout, tmp_path: Path
+) -> None:
+    clone = finished.copy(tmp_path / "clone")
+    config = yaml.safe_load((clone.folder / "small.yaml").read_text())
+    rank, alpha = (config["training"]["lora"][key] for key in ("rank", "alpha"))
+    assert rank != alpha
+    set_config(clone, "training", "lora", "rank", value=int(alpha))
+    set_config(clone, "training", "lora", "alpha", value=float(rank))
+    assert clone.planned("policies")["train_policy"] == 2
+
+
+def test_execution_keys_rerun_nothing(edited: Checkout) -> None:
+    set_config(edited, "execution", "torch_threads", value=2)
+    set_config(edited, "execution", "mem_mb", value=12345)
+    assert edited.planned() == {}
+
+
+def test_a_new_shift_regenerates_labels_and_policies_only(edited: Checkout) -> None:
+    set_config(edited, "link_robustness", "shifts", value=[2.5])
+    planned = edited.planned("evaluations")
+    assert planned == {
+        "label_preferences": 1,
+        "train_policy": 2,
+        "evaluate_policy": 2,
+        "evaluations": 1,
+    }
+
+
+def test_one_target_builds_only_what_it_needs(edited: Checkout) -> None:
+    target = "results/link_robustness/policies/method=dpo/seed=0/shift=1.5/n=32/manifest.json"
+    assert edited.planned(target) == {"label_preferences": 1, "train_policy": 1}

@@ -1,0 +1,103 @@
+"""Evaluate one policy: rewards and KL over the β scan, and the calibration of its index.
+
+Inputs: policy, reference, reward (manifests), link, preferences (for the reward scale), prompts
+(evaluation pool), reference_samples.
+Outputs: evaluation (a row a β), samples (a row a response), indices (a row a held-out pair).
+Spec: method, seed, shift, n, link_temperature, evaluation {prompts, samples, max_new_tokens,
+temperature, beta_grid, batch_rows, index_pairs_per_prompt, seed}, reward, prompt_format,
+precision, batch_size (pairs of a log-probability batch).
+"""
+
+import pandas
+
+from prefgrid import chat, devices, jobs, store
+from prefgrid.evaluation.beta_scan import scan, summarize
+from prefgrid.evaluation.indices import held_out_indices
+from prefgrid.judges.scalar import ScalarRewardModel
+from prefgrid.models import loading
+from prefgrid.sampling.request import DecodingOptions
+
+
+def main(job: jobs.Job) -> None:
+    spec, evaluation = job.spec, job.spec["evaluation"]
+    folders = {name: job.inputs[name].parent for name in ("policy", "reference", "reward")}
+    tokenizer = loading.load_tokenizer(folders["reference"])
+    reference = loading.load_causal_lm(folders["reference"], spec["precision"])
+    policy = loading.load_adapter(reference, folders["policy"]).to(devices.device()).eval()
+    judge = ScalarRewardModel(
+        folders["reward"],
+        **spec["reward"],
+        prompt_format=spec["prompt_format"],
+        device=devices.device(),
+    )
+    prompts = store.read_jsonl(job.inputs["prompts"], required=("prompt_id", "prompt"))
+    prompts = prompts[: evaluation["prompts"]]
+    link = store.read_json(job.inputs["link"])
+    samples = scan(
+        policy,
+        tokenizer,
+        judge,
+        prompts,
+        betas=evaluation["beta_grid"],
+        samples=evaluation["samples"],
+        sign=link["sign"],
+        seed=evaluation["seed"],
+        prompt_format=spec["prompt_format"],
+        options=DecodingOptions(
+            eos_ids=(chat.eos_id(tokenizer),),
+            pad_id=loading.pad_id(tokenizer),
+            max_new_tokens=evaluation["max_new_tokens"],
+            temperature=evaluation["temperature"],
+            batch_rows=evaluation["batch_rows"],
+        ),
+    )
+    table = summarize(
+        samples,
+        {
+            "model_id": str(folders["policy"]),
+            "ref_model_id": str(folders["reference"]),
+            "reward_model_id": str(folders["reward"]),
+            "method": spec["method"],
+            "seed": spec["seed"],
+            "link_shift": spec["shift"],
+            "link_temperature": spec["link_temperature"],
+            "num_preferences": spec["n"],
+        },
+    )
+    first = next(store.iterate_jsonl(job.inputs["preferences"], required=("reward_scale",)))
+    indices = held_out_indices(
+        policy,
+        pandas.read_parquet(job.inputs["reference_samples"]),
+        {
+            row["prompt_id"]: chat.render_prompt(tokenizer, row["prompt"], spec["prompt_format"])
+            for row in prompts
+        },
+        pairs_per_prompt=evaluation["index_pairs_per_prompt"],
+        reward_scale=first["reward_scale"],
+        link=link,
+        link_shift=spec["shift"],
+        link_temperature=spec["link_temperature"],
+        pad_id=loading.pad_id(tokenizer),
+        batch_size=spec["batch_size"],
+    )
+    store.write_parquet(job.outputs["samples"], samples)
+    store.write_parquet(job.outputs["indices"], indices)
+    store.write_csv(job.outputs["evaluation"], table)
+    for row in table.itertuples():
+        store.log(f"beta {row.beta:g}: reward {row.avg_reward:.3f}, KL {row.kl_div:.3f} nats")
+
+
+if __name__ == "__main__":
+    jobs.run(
+        main,
+        inputs=(
+            "policy",
+            "link",
+            "preferences",
+            "prompts",
+            "reference_samples",
+            "reference",
+            "reward",
+        ),
+        outputs=("evaluation", "samples", "indices"),
+    )

@@ -1,0 +1,23 @@
+"""Draw the learned link beside the true one, per method and shift.
+
+Inputs: indices (parquet of the whole grid). Outputs: svg, png.
+Spec: methods, link_temperature.
+"""
+
+import pandas
+
+from prefgrid import jobs
+from prefgrid.figures import calibration, style
+
+
+def main(job: jobs.Job) -> None:
+    drawn = calibration.draw(
+        pandas.read_parquet(job.inputs["indices"]),
+        job.spec["methods"],
+        job.spec["link_temperature"],
+    )
+    style.save(drawn, job.outputs["svg"], job.outputs["png"])
+
+
+if __name__ == "__main__":
+    jobs.run(main, inputs=("indices",), outputs=("svg", "png"))

@@ -1,0 +1,28 @@
+"""Draw the reward at one KL against the link's shift.
+
+Inputs: summary, differences, runs (CSV tables), reference_samples (parquet). Outputs: svg, png.
+Spec: methods, baseline, kappa.
+"""
+
+import pandas
+
+from prefgrid import jobs
+from prefgrid.figures import robustness, style
+from prefgrid.statistics import reference
+
+
+def main(job: jobs.Job) -> None:
+    samples = pandas.read_parquet(job.inputs["reference_samples"], columns=["prompt_id", "reward"])
+    tables = [pandas.read_csv(job.inputs[name]) for name in ("summary", "differences", "runs")]
+    drawn = robustness.draw(
+        *tables,
+        reference.summarise(samples),
+        job.spec["methods"],
+        job.spec["baseline"],
+        job.spec["kappa"],
+    )
+    style.save(drawn, job.outputs["svg"], job.outputs["png"])
+
+
+if __name__ == "__main__":
+    jobs.run(main, inputs=("summary", "differences", "runs", "reference_samples"), outputs=("svg", "png"), shared_folder=True)

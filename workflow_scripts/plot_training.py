@@ -1,0 +1,19 @@
+"""Draw the training curves, chosen and rejected log-ratios among them.
+
+Inputs: training (parquet of the whole grid). Outputs: svg, png.
+Spec: methods.
+"""
+
+import pandas
+
+from prefgrid import jobs
+from prefgrid.figures import style, training
+
+
+def main(job: jobs.Job) -> None:
+    drawn = training.draw(pandas.read_parquet(job.inputs["training"]), job.spec["methods"])
+    style.save(drawn, job.outputs["svg"], job.outputs["png"])
+
+
+if __name__ == "__main__":
+    jobs.run(main, inputs=("training",), outputs=("svg", "png"), shared_folder=True)

@@ -1,0 +1,120 @@
+"""The β scan: rewards and KL of one trained policy at every β, from one batched decode."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from prefgrid import chat, seeding, store
+from prefgrid.judges.base import Judge
+from prefgrid.sampling.mixed import sample_mixed
+from prefgrid.sampling.request import DecodingOptions
+
+PURPOSE = "beta scan"
+
+
+def scan(
+    model: torch.nn.Module,
+    tokenizer: Any,
+    judge: Judge,
+    prompts: Sequence[dict[str, str]],
+    *,
+    betas: Sequence[float],
+    samples: int,
+    sign: int,
+    seed: int,
+    prompt_format: str,
+    options: DecodingOptions,
+) -> pd.DataFrame:
+    """Per-sample table of one policy: `samples` responses a prompt at each β, scored.
+
+    model: peft model in eval mode, adapter = policy, base = reference. prompts: rows with
+    `prompt_id` and `prompt`. sign: ζ, the policy's direction; the mixing weight is ζ/β. The noise
+    of a response depends on (seed, prompt_id, sample) alone, so it is common to all β, and to all
+    policies evaluated with this seed.
+    Columns: beta, prompt_id, sample, reward, kl_nats, kl_sample_nats, length_tokens (EOS
+    included), finish ("stop" or "length"), response; rows ordered by β, prompt, sample.
+    """
+    for beta in betas:
+        if not beta > 0:
+            raise ValueError(f"beta {beta}: must be > 0 (infinity is the reference)")
+    if sign not in (1, -1):
+        raise ValueError(f"sign {sign}: must be 1 or -1")
+    keys = [(row["prompt_id"], sample) for row in prompts for sample in range(samples)]
+    decoded = sample_mixed(
+        model,
+        [chat.render_prompt(tokenizer, row["prompt"], prompt_format) for row in prompts],
+        seeding.uniforms(seed, PURPOSE, keys, options.max_new_tokens),
+        [sign / beta for beta in betas],
+        options,
+    )
+    by_beta = np.arange(len(decoded)).reshape(len(prompts), len(betas), samples)
+    decoded = [decoded[row] for row in by_beta.swapaxes(0, 1).ravel()]
+    responses = [chat.decode_response(tokenizer, row.response.tokens) for row in decoded]
+    rewards = _rewards(judge, [prompts[row.prompt]["prompt"] for row in decoded], responses)
+    return pd.DataFrame(
+        {
+            "beta": np.repeat(np.asarray(betas, dtype=np.float64), len(keys)),
+            "prompt_id": [prompts[row.prompt]["prompt_id"] for row in decoded],
+            "sample": [row.sample for row in decoded],
+            "reward": rewards,
+            "kl_nats": np.array([row.kl_nats for row in decoded], dtype=np.float32),
+            "kl_sample_nats": np.array([row.kl_sample_nats for row in decoded], dtype=np.float32),
+            "length_tokens": [len(row.response.tokens) for row in decoded],
+            "finish": [row.response.finish for row in decoded],
+            "response": responses,
+        }
+    )
+
+
+def _rewards(judge: Judge, prompts: list[str], responses: list[str]) -> np.ndarray:
+    """Judge each different pair once: with common random numbers large β repeat each other."""
+    pairs = list(zip(prompts, responses, strict=True))
+    distinct = {pair: number for number, pair in enumerate(dict.fromkeys(pairs))}
+    store.log(f"{len(distinct)} different of {len(pairs)} responses to score")
+    scores = judge.score([prompt for prompt, _ in distinct], [response for _, response in distinct])
+    return scores.rewards[[distinct[pair] for pair in pairs]]
+
+
+LABELS = (
+    "model_id",
+    "ref_model_id",
+    "reward_model_id",
+    "method",
+    "seed",
+    "link_shift",
+    "link_temperature",
+    "num_preferences",
+)
+
+
+def summarize(samples: pd.DataFrame, labels: dict[str, Any]) -> pd.DataFrame:
+    """One row per β from `scan`'s table: the published columns first, then ours.
+
+    Means are over prompts after averaging the samples of a prompt; a standard error is
+    sd / √prompts of those per-prompt means (ddof 1), missing for a single prompt. `labels` gives
+    the columns LABELS. `kl_div` is the mean exact per-token KL in nats per sequence.
+    """
+    if set(labels) != set(LABELS):
+        raise ValueError(f"labels {sorted(labels)}: expected exactly {sorted(LABELS)}")
+    measures = ["reward", "kl_nats", "kl_sample_nats", "length_tokens"]
+    table = samples[measures].astype(np.float64)
+    table = table.assign(truncated=samples["finish"].eq("length").astype(np.float64))
+    per_prompt = table.groupby([samples["beta"], samples["prompt_id"]], sort=False).mean()
+    by_beta = per_prompt.groupby("beta", sort=False)
+    mean, error = by_beta.mean(), by_beta.sem(ddof=1)
+    columns = {label: labels[label] for label in LABELS} | {
+        "beta": mean.index,
+        "avg_reward": mean["reward"].to_numpy(),
+        "kl_div": mean["kl_nats"].to_numpy(),
+        "reward_se": error["reward"].to_numpy(),
+        "kl_se": error["kl_nats"].to_numpy(),
+        "kl_sample": mean["kl_sample_nats"].to_numpy(),
+        "kl_sample_se": error["kl_sample_nats"].to_numpy(),
+        "mean_length": mean["length_tokens"].to_numpy(),
+        "truncated_share": mean["truncated"].to_numpy(),
+        "prompts": by_beta.size().to_numpy(),
+    }
+    return pd.DataFrame(columns)

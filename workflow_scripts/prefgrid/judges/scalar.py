@@ -1,0 +1,94 @@
+"""A scalar reward model: a sequence classifier with one output, read as the reward."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification
+
+from prefgrid import chat, store
+from prefgrid.judges.base import Scores
+from prefgrid.models.loading import DTYPES, load_tokenizer, pad_id
+
+
+class ScalarRewardModel:
+    """Rewards of dialogues rendered as the reward model was trained on them.
+
+    A dialogue longer than `max_tokens` loses the oldest tokens of its prompt and is counted; a
+    response is never cut. Rows are batched by length, padded on the right, scored in `precision`
+    and returned as float32 in the order asked.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        prompt_format: str,
+        max_tokens: int,
+        batch_size: int,
+        precision: str,
+        device: torch.device,
+    ) -> None:
+        if precision not in DTYPES:
+            raise ValueError(f"precision {precision!r}: allowed are {', '.join(DTYPES)}")
+        labels = AutoConfig.from_pretrained(folder).num_labels
+        if labels != 1:
+            raise ValueError(
+                f"{folder}: a scalar reward model has exactly one label, this one has {labels}"
+            )
+        self.tokenizer = load_tokenizer(folder)
+        self.model, report = AutoModelForSequenceClassification.from_pretrained(
+            folder, dtype=DTYPES[precision], output_loading_info=True
+        )
+        if report["missing_keys"]:
+            raise ValueError(
+                f"{folder}: weights of {sorted(report['missing_keys'])} are missing; "
+                "a reward model without its head scores at random"
+            )
+        self.model = self.model.to(device).eval()
+        self.pad_id = pad_id(self.tokenizer)
+        # The classifier finds a row's last token by this id.
+        self.model.config.get_text_config().pad_token_id = self.pad_id
+        self.prompt_format = prompt_format
+        self.max_tokens = max_tokens
+        self.batch_size = batch_size
+
+    @torch.inference_mode()
+    def score(self, prompts: Sequence[str], responses: Sequence[str]) -> Scores:
+        """Rewards of N pairs; ValueError for a response beyond max_tokens or a non-finite score."""
+        cut_prompts = 0
+        rows = []
+        for number, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
+            head, tail = chat.render_dialogue(self.tokenizer, prompt, response, self.prompt_format)
+            room = self.max_tokens - len(tail)
+            if room < 0 or not tail:
+                raise ValueError(
+                    f"row {number}: the response takes {len(tail)} tokens of the reward model's "
+                    f"max_tokens = {self.max_tokens}; it is never cut and must be visible"
+                )
+            cut_prompts += len(head) > room
+            rows.append(head[len(head) - min(len(head), room) :] + tail)
+
+        rewards = np.empty(len(rows), dtype=np.float32)
+        order = sorted(range(len(rows)), key=lambda number: -len(rows[number]))
+        for start in range(0, len(order), self.batch_size):
+            batch = order[start : start + self.batch_size]
+            rewards[batch] = self._score_batch([rows[number] for number in batch])
+        store.log(f"scored {len(rows)} responses; {cut_prompts} prompts were cut to fit")
+        if not np.isfinite(rewards).all():
+            number = int(np.flatnonzero(~np.isfinite(rewards))[0])
+            raise ValueError(f"row {number}: the reward model's score is {rewards[number]}")
+        return Scores(rewards, cut_prompts)
+
+    def _score_batch(self, rows: list[list[int]]) -> np.ndarray:
+        longest = max(map(len, rows))
+        device = self.model.device
+        input_ids = [row + [self.pad_id] * (longest - len(row)) for row in rows]
+        mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
+        logits = self.model(
+            input_ids=torch.tensor(input_ids, device=device),
+            attention_mask=torch.tensor(mask, device=device),
+            use_cache=False,
+        ).logits
+        return logits[:, 0].float().cpu().numpy()

@@ -1,0 +1,106 @@
+"""Building blocks of a report section, as plain dictionaries that the template shows."""
+
+import base64
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A table column: `text` makes the cell of a row, None where the value is missing.
+
+    `sort` is the column of the frame that orders it; None: by the text.
+    """
+
+    label: str
+    text: Callable[[dict[str, Any]], str | None]
+    sort: str | None = None
+    numeric: bool = True
+
+
+def figure(title: str, caption: str, svg: Path) -> dict[str, str]:
+    """A figure, embedded as an image, so that its ids cannot clash with another's."""
+    data = base64.b64encode(svg.read_bytes()).decode("ascii")
+    return {"title": title, "caption": caption, "source": f"data:image/svg+xml;base64,{data}"}
+
+
+def table(
+    title: str, caption: str, frame: pd.DataFrame, columns: Sequence[Column], file: str
+) -> dict[str, Any]:
+    """A sortable table; `file` names the CSV that holds all of it."""
+    rows = []
+    for record in frame.to_dict("records"):
+        cells = []
+        for column in columns:
+            text = column.text(record)
+            value = record[column.sort] if column.sort else text
+            # A missing value has no sort key: the page puts it last in either direction.
+            key = "" if text is None or not_a_number(value) else value
+            cells.append(
+                {"text": MISSING if text is None else text, "sort": key, "missing": text is None}
+            )
+        rows.append(cells)
+    heads = [{"label": column.label, "numeric": column.numeric} for column in columns]
+    return {"title": title, "caption": caption, "heads": heads, "rows": rows, "file": file}
+
+
+def number(value: float, digits: int = 2, signed: bool = False) -> str | None:
+    """Fixed digits with a real minus sign; None if missing."""
+    if not_a_number(value):
+        return None
+    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+
+
+def interval(low: float, high: float, digits: int = 2, signed: bool = False) -> str | None:
+    """[low, high], or None if missing."""
+    ends = number(low, digits, signed), number(high, digits, signed)
+    return None if None in ends else f"[{ends[0]}, {ends[1]}]"
+
+
+def not_a_number(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def quality_groups(quality: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Nested measurements → (group, rows of label and value) for the page, in their own order.
+
+    Values directly below the top go into a group of their own; deeper nesting is flattened into
+    the label.
+    """
+    plain = {key: value for key, value in quality.items() if not isinstance(value, dict)}
+    groups = {"Overall": plain} if plain else {}
+    groups |= {_words(key): value for key, value in quality.items() if isinstance(value, dict)}
+    return [(name, _rows(values)) for name, values in groups.items()]
+
+
+def _rows(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows = []
+    for key, value in values.items():
+        label = f"{prefix}{_words(key)}"
+        if isinstance(value, dict):
+            rows += _rows(value, f"{label}: ")
+        else:
+            rows.append((label, _value(value)))
+    return rows
+
+
+def _words(key: str) -> str:
+    text = key.replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}".replace("-", "−")
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value)

@@ -1,0 +1,107 @@
+"""The tiny world's base model: a real Qwen3ForCausalLM, trained from scratch on its dialogues.
+
+Two settings decide whether it learns to copy from its prompt at all: with the class's own
+initializer_range 0.02 and rope_theta 1e4 it is fluent but ignores the prompt; with 0.08 and 1e3 it
+copies within some hundred steps.
+Attention starts out as token matching, which the reward model later needs (`match_tokens`).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import Qwen3Config, Qwen3ForCausalLM
+
+from prefgrid import chat, seeding
+from prefgrid.tinyworld.tokenizer import POSITIONS
+from prefgrid.tinyworld.training import Schedule, fit, padded
+
+IGNORED = -100
+
+
+def new_model(tokenizer: Any, architecture: dict[str, Any], seed: int) -> Qwen3ForCausalLM:
+    """An untrained model. `architecture` holds fields of Qwen3Config, and `rope_theta`.
+
+    ValueError if head_dim is neither 32 nor 64, which the kernels of other components need. The
+    global random state is left as it was.
+    """
+    sizes = dict(architecture)
+    if sizes["head_dim"] not in (32, 64):
+        raise ValueError(f"tiny_world.base.head_dim = {sizes['head_dim']}; allowed: 32, 64")
+    theta = sizes.pop("rope_theta")
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        max_position_embeddings=POSITIONS,
+        rope_parameters={"rope_type": "default", "rope_theta": theta},
+        tie_word_embeddings=True,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=None,
+        dtype="float32",
+        **sizes,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seeding.torch_seed(seed, "tiny base start"))
+        model = Qwen3ForCausalLM(config)
+    match_tokens(model)
+    return model
+
+
+@torch.no_grad()
+def match_tokens(model: Qwen3ForCausalLM) -> None:
+    """Give each query head its key head's weights, so that a token attends to its own likes.
+
+    An initialisation only: training is free to change it. With it, seeing that a response names
+    what its prompt named is learned sooner. After Trockman and Kolter, "Mimetic initialization of
+    self-attention layers", ICML 2023.
+    """
+    for layer in model.model.layers:
+        attention = layer.self_attn
+        shape = (-1, attention.head_dim, attention.k_proj.weight.shape[1])
+        keys = attention.k_proj.weight.view(shape)
+        per_key = attention.num_key_value_groups
+        attention.q_proj.weight.copy_(keys.repeat_interleave(per_key, dim=0).flatten(0, 1))
+
+
+def train_base(
+    tokenizer: Any,
+    dialogues: Sequence[tuple[str, str]],
+    architecture: dict[str, Any],
+    schedule: Schedule,
+    whole_text_share: float,
+    seed: int,
+) -> Qwen3ForCausalLM:
+    """Train a base model on (prompt, response) dialogues in the chat format.
+
+    The loss is on all tokens for the first `whole_text_share` of the steps, then on the responses
+    and their end token only.
+    """
+    model = new_model(tokenizer, architecture, seed)
+    prompts = [chat.render_prompt(tokenizer, prompt, "chat") for prompt, _ in dialogues]
+    responses = [chat.encode_response(tokenizer, response) for _, response in dialogues]
+    whole_text_steps = round(whole_text_share * schedule.steps)
+
+    def loss_of(step: int, indices: Sequence[int]) -> torch.Tensor:
+        rows = [(prompts[i], responses[i]) for i in indices]
+        tokens = padded([prompt + response for prompt, response in rows], tokenizer.pad_token_id)
+        if step < whole_text_steps:
+            targets = padded([prompt + response for prompt, response in rows], IGNORED)
+        else:
+            targets = padded([[IGNORED] * len(p) + response for p, response in rows], IGNORED)
+        return next_token_loss(model, tokens, targets)
+
+    fit(model, schedule, loss_of, len(dialogues), seeding.stream(seed, "tiny base order"), "base")
+    return model
+
+
+def next_token_loss(
+    model: Qwen3ForCausalLM, tokens: torch.Tensor, targets: torch.Tensor
+) -> torch.Tensor:
+    """Mean cross-entropy in nats of `targets` [rows, length] given the tokens before each.
+
+    Only at positions whose target is not `IGNORED` are logits computed.
+    """
+    states = model.model(input_ids=tokens, use_cache=False).last_hidden_state[:, :-1]
+    following = targets[:, 1:]
+    wanted = following != IGNORED
+    return torch.nn.functional.cross_entropy(model.lm_head(states[wanted]), following[wanted])

@@ -1,0 +1,106 @@
+"""The tiny world's reward model: a real Qwen3ForSequenceClassification that learned the rule.
+
+It starts from the base model, whose copying heads already tie a response to its prompt, and is
+trained with the Bradley-Terry loss on pairs of responses to one prompt, labelled by the rule. Many
+pairs differ only in the animal, the place or the grammar: without them a model this small learns
+the words of a response and never looks at the prompt.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import Qwen3ForSequenceClassification
+
+from prefgrid import chat, seeding
+from prefgrid.tinyworld import corpus, language
+from prefgrid.tinyworld.training import Schedule, fit, padded
+
+
+def groups(dialogues: Sequence[tuple[str, str]], seed: int) -> list[tuple[str, list[str]]]:
+    """Groups of four responses to one prompt, one group for each two dialogues of a prompt.
+
+    A tale that does what the prompt asks; the same about something else; a dialogue's response;
+    another one's, corrupted. All pairs of a group are compared, so one comparison in six isolates
+    relevance to the prompt.
+    """
+    by_prompt: dict[str, list[str]] = {}
+    for instruction, response in dialogues:
+        by_prompt.setdefault(instruction, []).append(response)
+    made = []
+    for instruction, responses in by_prompt.items():
+        random = seeding.stream(seed, "tiny reward groups", instruction)
+        shuffled = [responses[i] for i in random.permutation(len(responses))]
+        for plain, broken in zip(shuffled[::2], shuffled[1::2], strict=False):
+            dutiful = corpus.respond(random, instruction, corpus.DUTIFUL)
+            elsewhere = corpus.about_something_else(random, dutiful)
+            made.append((instruction, [dutiful, elsewhere, plain, corpus.corrupt(random, broken)]))
+    return made
+
+
+def train_reward(
+    tokenizer: Any,
+    base: Path | str,
+    training_groups: Sequence[tuple[str, Sequence[str]]],
+    schedule: Schedule,
+    prompt_format: str,
+    seed: int,
+) -> Qwen3ForSequenceClassification:
+    """Train a reward model that starts from the base model in folder `base`.
+
+    `schedule.batch_size` counts groups; a step compares all pairs within each group.
+    """
+    # The head is missing in the base: transformers draws it, and it is then set to zero.
+    with torch.random.fork_rng():
+        model = Qwen3ForSequenceClassification.from_pretrained(
+            base, num_labels=1, dtype=torch.float32
+        )
+    torch.nn.init.zeros_(model.score.weight)
+    rendered = [
+        [dialogue_tokens(tokenizer, prompt, response, prompt_format) for response in responses]
+        for prompt, responses in training_groups
+    ]
+    rule = np.array(
+        [[language.score(prompt, y) for y in responses] for prompt, responses in training_groups]
+    )
+
+    def loss_of(step: int, indices: np.ndarray) -> torch.Tensor:
+        scores = last_token_scores(
+            model, [row for i in indices for row in rendered[i]], tokenizer.pad_token_id
+        )
+        return bradley_terry(scores.view(len(indices), -1), torch.from_numpy(rule[indices]))
+
+    fit(
+        model, schedule, loss_of, len(rendered), seeding.stream(seed, "tiny reward order"), "reward"
+    )
+    return model
+
+
+def bradley_terry(scores: torch.Tensor, utilities: torch.Tensor) -> torch.Tensor:
+    """-mean log sigmoid(score of the better - score of the worse) over all pairs in each group.
+
+    scores, utilities: [groups, responses]. Pairs of equal utility teach nothing and are left out.
+    Bradley and Terry, 1952.
+    """
+    first, second = map(list, zip(*combinations(range(scores.shape[1]), 2), strict=True))
+    better = torch.sign(utilities[:, second] - utilities[:, first]).to(scores.dtype)
+    margin = better * (scores[:, second] - scores[:, first])
+    return -torch.nn.functional.logsigmoid(margin[better != 0]).mean()
+
+
+def dialogue_tokens(tokenizer: Any, prompt: str, response: str, prompt_format: str) -> list[int]:
+    """Token ids of the finished dialogue, as any reward model of the workflow reads it."""
+    asked, answered = chat.render_dialogue(tokenizer, prompt, response, prompt_format)
+    return asked + answered
+
+
+def last_token_scores(
+    model: Qwen3ForSequenceClassification, rows: Sequence[Sequence[int]], filler: int
+) -> torch.Tensor:
+    """One score a row [rows], read at its last token, which is where the class itself reads it."""
+    states = model.model(input_ids=padded(rows, filler), use_cache=False).last_hidden_state
+    last = torch.tensor([len(row) - 1 for row in rows])
+    return model.score(states[torch.arange(len(rows)), last])[:, 0]

@@ -1,0 +1,97 @@
+"""The plain training loop of the tiny world's two models, and how their batches are made.
+
+Rows are padded on the right and no mask is given: under causal attention no token sees what comes
+after it, so this is exact, and faster on a CPU.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from prefgrid import store
+
+PROGRESS_LINES = 20
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """AdamW with linear warm-up, then a cosine down to `final_share` of the peak."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    warmup_steps: int = 30
+    final_share: float = 0.05
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+
+    def learning_rate_at(self, step: int) -> float:
+        """Learning rate of optimizer step `step`, counted from 0."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        cosine = 0.5 * (1.0 + math.cos(math.pi * progress))
+        return self.learning_rate * (self.final_share + (1.0 - self.final_share) * cosine)
+
+
+def fit(
+    model: torch.nn.Module,
+    schedule: Schedule,
+    loss_of: Callable[[int, np.ndarray], torch.Tensor],
+    rows: int,
+    random: np.random.Generator,
+    name: str,
+) -> None:
+    """Run the schedule. `loss_of(step, indices)` is the loss of the rows of a batch.
+
+    Rows come in a new random order each time all were seen. Raises FloatingPointError at the first
+    loss that is not finite.
+    """
+    model.train()
+    optimizer = torch.optim.AdamW(
+        model.parameters(),
+        lr=schedule.learning_rate,
+        betas=(0.9, 0.98),
+        weight_decay=schedule.weight_decay,
+        foreach=True,
+    )
+    every = max(1, schedule.steps // PROGRESS_LINES)
+    recent: list[float] = []
+    for step, indices in enumerate(batches(rows, schedule, random)):
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.learning_rate_at(step)
+        loss = loss_of(step, indices)
+        recent.append(loss.item())
+        if not math.isfinite(recent[-1]):
+            raise FloatingPointError(
+                f"{name}: the loss is {recent[-1]} at step {step} of {schedule.steps}; "
+                f"lower its learning_rate ({schedule.learning_rate})"
+            )
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.max_grad_norm)
+        optimizer.step()
+        if (step + 1) % every == 0:
+            store.log(f"{name}: step {step + 1} of {schedule.steps}, loss {np.mean(recent):.3f}")
+            recent.clear()
+    model.eval()
+
+
+def batches(rows: int, schedule: Schedule, random: np.random.Generator) -> Iterator[np.ndarray]:
+    """`schedule.steps` batches of row indices; each pass over the rows is a new permutation."""
+    needed = schedule.steps * schedule.batch_size
+    passes = -(-needed // rows)
+    order = np.concatenate([random.permutation(rows) for _ in range(passes)])
+    for step in range(schedule.steps):
+        yield order[step * schedule.batch_size : (step + 1) * schedule.batch_size]
+
+
+def padded(rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
+    """Rows of different lengths as one LongTensor [rows, longest], filled up on the right."""
+    table = torch.full((len(rows), max(map(len, rows))), filler)
+    for line, row in zip(table, rows, strict=True):
+        line[: len(row)] = torch.tensor(row)
+    return table
