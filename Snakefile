@@ -13,20 +13,11 @@ min_version("9.20")
 configfile: os.path.join(workflow.basedir, "config.yaml")
 
 
-SCRIPTS = os.path.join(workflow.basedir, "workflow_scripts")
-sys.path.insert(0, SCRIPTS)
-
-
-def prepend(variable, folder):
-    os.environ[variable] = os.pathsep.join([folder, *filter(None, [os.environ.get(variable)])])
-
-
-# Jobs must find this interpreter, even where its environment is not activated, and the scripts.
-prepend("PATH", os.path.dirname(sys.executable))
-prepend("PYTHONPATH", SCRIPTS)
+sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 
 
 include: "rules/common.smk"
+include: "rules/specs.smk"
 include: f"rules/{CONFIG.world}_world.smk"
 include: "rules/reference.smk"
 include: "rules/prompts.smk"

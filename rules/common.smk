@@ -1,8 +1,9 @@
-# What every rule file uses: the checked config, specs, code fingerprints, grid cells, resources.
+# Shared helpers, loaded first. The checked config, specs, code fingerprints, grid cells, resources.
 
 import glob
 import itertools
 
+from prefgrid import job_environment
 from prefgrid.config import objectives
 from prefgrid.config.load import ConfigError, load
 from prefgrid.fingerprint import fingerprint
@@ -19,9 +20,7 @@ REWARD = "results/models/reward"
 ROOT = "results/link_robustness"
 CELL = "method={method}/seed={seed}/shift={shift}/n={n}"
 
-# How a job is run travels to the job runner beside the params, so that it never causes a rerun.
-os.environ["PREFGRID_EXECUTION"] = canonical_json(CONFIG.execution.model_dump())
-os.environ["PREFGRID_PARENT"] = str(os.getpid())
+job_environment.prepare(CONFIG.execution.model_dump())
 
 
 wildcard_constraints:
@@ -35,10 +34,6 @@ wildcard_constraints:
 def spec(**values):
     """The one string param of a rule: canonical JSON of exactly the config its cell uses."""
     return canonical_json(values)
-
-
-def seeds():
-    return STUDY.seeds
 
 
 def shifts():

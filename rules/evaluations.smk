@@ -43,21 +43,6 @@ rule sample_reference:
         "--samples {output.samples} --spec {params.spec:q} --code {params.code:q}"
 
 
-def evaluation_spec(wildcards):
-    return spec(
-        method=wildcards.method,
-        seed=int(wildcards.seed),
-        shift=float(wildcards.shift),
-        n=int(wildcards.n),
-        link_temperature=STUDY.link_temperature,
-        evaluation=STUDY.evaluation.model_dump(exclude={"kappa", "reference_samples"}),
-        reward=CONFIG.reward.model_dump(),
-        prompt_format=CONFIG.prompt_format,
-        precision=CONFIG.training_of(CONFIG.methods[wildcards.method].training).precision,
-        batch_size=CONFIG.training.micro_batch_size,
-    )
-
-
 EVALUATION = f"{ROOT}/evaluations/{CELL}"
 
 

@@ -5,23 +5,6 @@ TABLE_FOLDER = f"{ROOT}/tables"
 KAPPA = STUDY.evaluation.kappa
 
 
-def figure(name, format):
-    """A figure file; the SVG also goes into `snakemake --report`."""
-    path = f"{FIGURE_FOLDER}/{name}.{format}"
-    if format == "png":
-        return path
-    caption = os.path.join(workflow.basedir, "rules", "captions", f"{name}.rst")
-    labels = {"study": "link_robustness", "figure": name.replace("_", " ")}
-    return report(path, caption=caption, category="Figures", labels=labels)
-
-
-def table(name):
-    """A table file, which also goes into `snakemake --report`."""
-    caption = os.path.join(workflow.basedir, "rules", "captions", f"{name}.rst")
-    labels = {"study": "link_robustness", "table": name}
-    return report(f"{TABLE_FOLDER}/{name}.csv", caption=caption, category="Tables", labels=labels)
-
-
 rule tabulate_results:
     input:
         evaluations=f"{GATHERED}/evaluations.csv",

@@ -4,10 +4,6 @@
 QUALITY = None
 
 
-def model_spec(wildcards):
-    return spec(**getattr(CONFIG.hub.models, wildcards.name).model_dump(), name=wildcards.name)
-
-
 rule fetch_model:
     output:
         manifest="results/models/{name}/manifest.json",

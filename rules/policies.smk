@@ -1,21 +1,6 @@
 # One policy a cell: the reference with an adapter, trained by the label's objective.
 
 
-def policy_spec(wildcards):
-    method = CONFIG.methods[wildcards.method]
-    return spec(
-        seed=int(wildcards.seed),
-        objective=method.objective,
-        options=objectives.constants(method.objective)["OPTIONS"] | method.options,
-        training=CONFIG.training_of(method.training).model_dump(),
-    )
-
-
-def policy_code(wildcards):
-    objective = CONFIG.methods[wildcards.method].objective
-    return fingerprint("train_policy", objectives.module_name(objective))
-
-
 POLICY = f"{ROOT}/policies/{CELL}"
 
 

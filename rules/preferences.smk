@@ -1,17 +1,6 @@
 # From prompts to labelled pairs: sample once a seed, score once a seed, label once a cell.
 
 
-def response_spec(wildcards):
-    return spec(
-        seed=int(wildcards.seed),
-        shard=int(wildcards.shard),
-        pairs=max(STUDY.n),
-        generation=STUDY.generation.model_dump(),
-        prompt_format=CONFIG.prompt_format,
-        precision=CONFIG.training.precision,
-    )
-
-
 rule sample_responses:
     input:
         prompts=f"{ROOT}/prompts/train.jsonl",
@@ -36,14 +25,6 @@ rule sample_responses:
         "exec python -m run_job --log {log} --gpus {resources.gpu} sample_responses "
         "--prompts {input.prompts} --reference {input.reference} --responses {output.responses} "
         "--spec {params.spec:q} --code {params.code:q}"
-
-
-def reward_spec(wildcards):
-    return spec(
-        seed=int(wildcards.seed),
-        reward=CONFIG.reward.model_dump(),
-        prompt_format=CONFIG.prompt_format,
-    )
 
 
 rule score_responses:
@@ -99,14 +80,6 @@ rule compute_reference_logps:
         "exec python -m run_job --log {log} --gpus {resources.gpu} compute_reference_logps "
         "--responses {input.responses} --reference {input.reference} --logps {output.logps} "
         "--spec {params.spec:q} --code {params.code:q}"
-
-
-def preference_spec(wildcards):
-    return spec(
-        shift=float(wildcards.shift),
-        n=int(wildcards.n),
-        link_temperature=STUDY.link_temperature,
-    )
 
 
 PREFERENCES = f"{ROOT}/preferences/seed={{seed}}/shift={{shift}}/n={{n}}"

@@ -1,22 +1,6 @@
 # The page that tells the story, in one file.
 
 
-def facts():
-    """What the report says about the run, beyond the grid itself."""
-    evaluation, training = STUDY.evaluation, CONFIG.training
-    length = f"{training.epochs:g} epochs" if training.epochs else f"{training.max_steps} steps"
-    return [
-        ["World", CONFIG.world],
-        ["Evaluation", f"{evaluation.prompts} held-out prompts × {evaluation.samples}"],
-        ["Scanned β", ", ".join(f"{beta:g}" for beta in sorted(evaluation.beta_grid))],
-        [
-            "Training",
-            f"{length}, {training.batch_size} pairs a step, lr {training.learning_rate:g}",
-        ],
-        ["Precision", training.precision],
-    ]
-
-
 rule build_report:
     input:
         figures=[path for path in FIGURES if path.endswith(".svg")],

@@ -74,4 +74,5 @@ if __name__ == "__main__":
             "prompts",
         ),
         outputs=("report",),
+        shared_folder=True,
     )

@@ -20,4 +20,4 @@ def main(job: jobs.Job) -> None:
 
 
 if __name__ == "__main__":
-    jobs.run(main, inputs=("indices",), outputs=("svg", "png"))
+    jobs.run(main, inputs=("indices",), outputs=("svg", "png"), shared_folder=True)

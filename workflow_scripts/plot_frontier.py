@@ -27,4 +27,9 @@ def main(job: jobs.Job) -> None:
 
 
 if __name__ == "__main__":
-    jobs.run(main, inputs=("evaluations", "reference_samples"), outputs=("svg", "png"), shared_folder=True)
+    jobs.run(
+        main,
+        inputs=("evaluations", "reference_samples"),
+        outputs=("svg", "png"),
+        shared_folder=True,
+    )

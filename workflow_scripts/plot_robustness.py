@@ -25,4 +25,9 @@ def main(job: jobs.Job) -> None:
 
 
 if __name__ == "__main__":
-    jobs.run(main, inputs=("summary", "differences", "runs", "reference_samples"), outputs=("svg", "png"), shared_folder=True)
+    jobs.run(
+        main,
+        inputs=("summary", "differences", "runs", "reference_samples"),
+        outputs=("svg", "png"),
+        shared_folder=True,
+    )

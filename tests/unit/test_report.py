@@ -3,18 +3,18 @@
 import json
 import re
 
-import build_report
 import pandas as pd
+import pytest
+import synthetic_study as study
+
+import build_report
 import plot_calibration
 import plot_convergence
 import plot_frontier
 import plot_reference_rewards
 import plot_robustness
 import plot_training
-import pytest
-import synthetic_study as study
 import tabulate_results
-
 from prefgrid import jobs, store
 from prefgrid.report import blocks, origin, page
 from prefgrid.report import samples as responses
@@ -41,6 +41,10 @@ PLOTS = {
     "calibration": plot_calibration,
     "training": plot_training,
 }
+
+
+def _job(inputs: dict, outputs: dict, spec: dict) -> jobs.Job:
+    return jobs.Job(inputs=inputs, outputs=outputs, finals=outputs, spec=spec)
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +76,12 @@ def inputs(tmp_path_factory):
     tables = {
         name: root / f"{name}.csv" for name in ("summary", "differences", "calibration", "runs")
     }
-    tabulate_results.main(jobs.Job(files, tables, SPEC))
+    tabulate_results.main(_job(files, tables, SPEC))
     files |= tables
     files["figures"] = []
     for name, script in PLOTS.items():
         outputs = {kind: root / f"{name}.{kind}" for kind in ("svg", "png")}
-        script.main(jobs.Job(files, outputs, SPEC))
+        script.main(_job(files, outputs, SPEC))
         files["figures"].append(outputs["svg"])
     record = {
         "script": "train_policy",
@@ -94,7 +98,7 @@ def inputs(tmp_path_factory):
 def _build(inputs, tmp_path, **changes) -> str:
     results = inputs["samples"].parent / "results"
     spec = SPEC | {"results": str(results)} | changes
-    build_report.main(jobs.Job(inputs, {"report": tmp_path / "report.html"}, spec))
+    build_report.main(_job(inputs, {"report": tmp_path / "report.html"}, spec))
     return (tmp_path / "report.html").read_text()
 
 

@@ -74,7 +74,9 @@ def gone(process: int) -> bool:
 
 
 def test_output_goes_to_the_log_and_to_the_terminal(folder):
-    body = "import sys\nprint('to stdout')\nprint('größer', file=sys.stderr)\nprint('no end', end='')"
+    body = (
+        "import sys\nprint('to stdout')\nprint('größer', file=sys.stderr)\nprint('no end', end='')"
+    )
     status, terminal, log = finish(folder, body)
     assert status == 0
     assert log == terminal

@@ -20,7 +20,10 @@ class TestReadJsonl:
         rows = [{"b": 1, "a": "Grüße 🐈\u2028"}, {"a": None, "b": [1.5, {}]}]
         store.write_jsonl(tmp_path / "rows.jsonl", rows)
         assert store.read_jsonl(tmp_path / "rows.jsonl") == rows
-        assert [list(row) for row in store.read_jsonl(tmp_path / "rows.jsonl")] == [["b", "a"], ["a", "b"]]
+        assert [list(row) for row in store.read_jsonl(tmp_path / "rows.jsonl")] == [
+            ["b", "a"],
+            ["a", "b"],
+        ]
 
     def test_truncated_file(self, tmp_path):
         path = tmp_path / "rows.jsonl"

@@ -193,6 +193,17 @@ def test_metrics_rows(tmp_path, reference):
     assert result.index.shape == (10,) and result.index.dtype == torch.float32
 
 
+def test_learning_rate_of_the_step_is_the_one_used(tmp_path, groups, reference):
+    """Adam's first step moves a weight by lr·g/(|g| + 1e-8): here by 1e-3 · 1/(9 + 1)."""
+    model = tiny_lora()
+    before = trainable_of(model)
+    chosen = options(max_steps=1, warmup_steps=9)
+    run(tmp_path, model, groups, reference=reference, chosen=chosen)
+    after = trainable_of(model)
+    moved = max((after[name] - before[name]).abs().max().item() for name in before)
+    assert moved == pytest.approx(1e-4, rel=1e-2)
+
+
 def test_training_fits_the_labels_and_leaves_the_reference_table_alone(tmp_path, groups, reference):
     """Flipped labels move the policy the other way from the very same table."""
     table = reference.clone()

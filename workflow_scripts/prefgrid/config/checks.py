@@ -98,7 +98,7 @@ def _grid_methods_exist(raw: Raw) -> Iterator[Problem]:
 
 def _baseline_is_in_the_grid(raw: Raw) -> Iterator[Problem]:
     study = raw["link_robustness"]
-    if study["baseline"] not in study["methods"]:
+    if study["methods"] and study["baseline"] not in study["methods"]:
         yield (
             "link_robustness.baseline",
             f"{study['baseline']!r} is not run; allowed: {', '.join(study['methods'])}",

@@ -1,0 +1,96 @@
+# What the params hold. Exactly the config that a cell uses, as one canonical-JSON string, and the
+# fingerprint of its code where that depends on the cell. And how results enter the report.
+
+
+def model_spec(wildcards):
+    return spec(**getattr(CONFIG.hub.models, wildcards.name).model_dump(), name=wildcards.name)
+
+
+def response_spec(wildcards):
+    return spec(
+        seed=int(wildcards.seed),
+        shard=int(wildcards.shard),
+        pairs=max(STUDY.n),
+        generation=STUDY.generation.model_dump(),
+        prompt_format=CONFIG.prompt_format,
+        precision=CONFIG.training.precision,
+    )
+
+
+def reward_spec(wildcards):
+    return spec(
+        seed=int(wildcards.seed),
+        reward=CONFIG.reward.model_dump(),
+        prompt_format=CONFIG.prompt_format,
+    )
+
+
+def preference_spec(wildcards):
+    return spec(
+        shift=float(wildcards.shift),
+        n=int(wildcards.n),
+        link_temperature=STUDY.link_temperature,
+    )
+
+
+def policy_spec(wildcards):
+    method = CONFIG.methods[wildcards.method]
+    return spec(
+        seed=int(wildcards.seed),
+        objective=method.objective,
+        options=objectives.constants(method.objective)["OPTIONS"] | method.options,
+        training=CONFIG.training_of(method.training).model_dump(),
+    )
+
+
+def policy_code(wildcards):
+    objective = CONFIG.methods[wildcards.method].objective
+    return fingerprint("train_policy", objectives.module_name(objective))
+
+
+def evaluation_spec(wildcards):
+    return spec(
+        method=wildcards.method,
+        seed=int(wildcards.seed),
+        shift=float(wildcards.shift),
+        n=int(wildcards.n),
+        link_temperature=STUDY.link_temperature,
+        evaluation=STUDY.evaluation.model_dump(exclude={"kappa", "reference_samples"}),
+        reward=CONFIG.reward.model_dump(),
+        prompt_format=CONFIG.prompt_format,
+        precision=CONFIG.training_of(CONFIG.methods[wildcards.method].training).precision,
+        batch_size=CONFIG.training.micro_batch_size,
+    )
+
+
+def figure(name, format):
+    """A figure file; the SVG also goes into `snakemake --report`."""
+    path = f"{FIGURE_FOLDER}/{name}.{format}"
+    if format == "png":
+        return path
+    caption = os.path.join(workflow.basedir, "rules", "captions", f"{name}.rst")
+    labels = {"study": "link_robustness", "figure": name.replace("_", " ")}
+    return report(path, caption=caption, category="Figures", labels=labels)
+
+
+def table(name):
+    """A table file, which also goes into `snakemake --report`."""
+    caption = os.path.join(workflow.basedir, "rules", "captions", f"{name}.rst")
+    labels = {"study": "link_robustness", "table": name}
+    return report(f"{TABLE_FOLDER}/{name}.csv", caption=caption, category="Tables", labels=labels)
+
+
+def facts():
+    """What the report says about the run, beyond the grid itself."""
+    evaluation, training = STUDY.evaluation, CONFIG.training
+    length = f"{training.epochs:g} epochs" if training.epochs else f"{training.max_steps} steps"
+    return [
+        ["World", CONFIG.world],
+        ["Evaluation", f"{evaluation.prompts} held-out prompts × {evaluation.samples}"],
+        ["Scanned β", ", ".join(f"{beta:g}" for beta in sorted(evaluation.beta_grid))],
+        [
+            "Training",
+            f"{length}, {training.batch_size} pairs a step, lr {training.learning_rate:g}",
+        ],
+        ["Precision", training.precision],
+    ]

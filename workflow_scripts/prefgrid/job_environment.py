@@ -1,0 +1,30 @@
+"""What Snakemake's process hands to its jobs through the environment, beside their params.
+
+Nothing here is tracked by Snakemake, so nothing here may change a result beyond rounding.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from prefgrid import store
+
+SCRIPTS = Path(__file__).resolve().parents[1]
+
+
+def prepare(execution: dict[str, Any]) -> None:
+    """Set the variables that `run_job.py` and the scripts read; called while the Snakefile is read.
+
+    execution: the config's section of that name. Jobs find this interpreter even where its
+    environment is not activated, and the scripts wherever the working directory is.
+    """
+    _prepend("PATH", Path(sys.executable).parent)
+    _prepend("PYTHONPATH", SCRIPTS)
+    os.environ["PREFGRID_EXECUTION"] = store.canonical_json(execution)
+    os.environ["PREFGRID_PARENT"] = str(os.getpid())
+
+
+def _prepend(variable: str, folder: Path) -> None:
+    present = [os.environ[variable]] if os.environ.get(variable) else []
+    os.environ[variable] = os.pathsep.join([str(folder), *present])
