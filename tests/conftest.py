@@ -1,1 +1,5 @@
-"""Shared fixtures: a tiny random model of the real architecture class."""
+"""One thread a test process: two of them share the cores, and threads that fight are far slower."""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"

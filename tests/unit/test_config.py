@@ -17,13 +17,16 @@ PRESETS = sorted((REPOSITORY / "presets").glob("*.yaml"))
 DELETE = object()
 
 
+DEFAULT = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+
+
 def default() -> dict[str, Any]:
-    return yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    return copy.deepcopy(DEFAULT)
 
 
 def changed(changes: dict[str, Any]) -> dict[str, Any]:
     """The default config with dotted keys set (or deleted)."""
-    raw = copy.deepcopy(default())
+    raw = default()
     for dotted, value in changes.items():
         *parents, last = dotted.split(".")
         place = raw

@@ -59,7 +59,7 @@ def test_by_hand():
     assert [row["z"] for row in labelled] == [1, 0, 1, 0]
     root = np.sqrt(2)
     np.testing.assert_allclose([row["reward_diff"] for row in labelled], [root, -root, 0, 0])
-    assert {row["reward_scale"] for row in labelled} == {pytest.approx(1 / root)}
+    assert [row["reward_scale"] for row in labelled] == pytest.approx([1 / root] * 4)
 
 
 @given(POOLS, SHIFTS, st.floats(0.01, 10))
@@ -120,12 +120,12 @@ def test_a_flipped_pair_has_the_flipped_label():
 
 
 def test_label_frequency_is_the_link():
-    """One utility for all pairs: Ψ(u) = σ(1) = 0.731 of 20000; standard error 0.0031."""
+    """One utility for all pairs: Ψ(u) = σ(1) = 0.731 of 5000; standard error 0.0063."""
     rng = np.random.default_rng(1)
-    rows = [scored_row(i, 0.0, 1.0, float(x)) for i, x in enumerate(rng.random(20_000))]
+    rows = [scored_row(i, 0.0, 1.0, float(x)) for i, x in enumerate(rng.random(5_000))]
     labelled = preferences.label(rows, len(rows), 0.0, 1.0)
     assert {row["reward_scale"] for row in labelled} == {1.0}, "no spread: nothing to divide by"
-    assert np.mean([row["z"] for row in labelled]) == pytest.approx(0.7311, abs=4 * 0.0031)
+    assert np.mean([row["z"] for row in labelled]) == pytest.approx(0.7311, abs=4 * 0.0063)
 
 
 def test_fields_come_in_the_published_order_then_ours():

@@ -6,100 +6,21 @@ keys with each other live in `checks.py`.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from prefgrid.config import objectives
-
-
-def _distinct(values: list[Any]) -> list[Any]:
-    repeated = sorted({value for value in values if values.count(value) > 1}, key=str)
-    if repeated:
-        raise ValueError(f"every value may appear once; repeated: {repeated}")
-    return values
-
-
-Distinct = AfterValidator(_distinct)
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Seed = Annotated[int, Field(ge=0)]
-Precision = Literal["none", "bf16", "fp16"]
-Label = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
-
-
-class Section(BaseModel):
-    """A part of the config: unknown keys are errors, and so are NaN, infinity and numbers as text."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
-
-
-class TinyData(Section):
-    prompts: Count
-    seed: Seed
-
-
-class TinyTokenizer(Section):
-    vocabulary: Annotated[int, Field(ge=300)]
-
-
-class TinyArchitecture(Section):
-    """Sizes of the Qwen3 model; other components' CPU kernels need these head dimensions."""
-
-    hidden_size: Count
-    num_hidden_layers: Count
-    num_attention_heads: Count
-    num_key_value_heads: Count
-    head_dim: Literal[32, 64]
-    intermediate_size: Count
-    initializer_range: Positive
-    rope_theta: Positive
-
-
-class TinySchedule(Section):
-    steps: Count
-    batch_size: Count
-    learning_rate: Positive
-
-
-class TinyBase(Section):
-    seed: Seed
-    whole_text_share: Share
-    architecture: TinyArchitecture
-    schedule: TinySchedule
-
-
-class TinyReward(Section):
-    seed: Seed
-    schedule: TinySchedule
-
-
-class TinyWorld(Section):
-    data: TinyData
-    tokenizer: TinyTokenizer
-    base: TinyBase
-    reward: TinyReward
-
-
-class HubSource(Section):
-    """A hub id or a local path, at a pinned revision (null for a local path)."""
-
-    source: str = Field(min_length=1)
-    revision: str | None
-
-
-class HubModels(Section):
-    base: HubSource
-    reward: HubSource
-
-
-class HubDataset(HubSource):
-    split: str
-
-
-class Hub(Section):
-    models: HubModels
-    ultrafeedback: HubDataset
+from prefgrid.config.fields import (
+    Count,
+    Distinct,
+    Label,
+    NonNegative,
+    Positive,
+    Precision,
+    Section,
+    Seed,
+    Share,
+)
+from prefgrid.config.worlds import Hub, TinyWorld
 
 
 class Lora(Section):

@@ -1,0 +1,193 @@
+"""The shape of the source tree: imports point downward, files are small, packages are empty."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCRIPTS = REPOSITORY / "workflow_scripts"
+PACKAGE = SCRIPTS / "prefgrid"
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+PROGRAMS = sorted(SCRIPTS.glob("*.py"))
+
+# Top to bottom. A part may import itself and what stands in the lines below it.
+LAYERS = (
+    ("figures", "report"),
+    ("evaluation", "statistics"),
+    ("training",),
+    ("judges",),
+    ("sampling",),
+    ("objectives", "links", "rewards"),
+    ("logprobs",),
+    # It makes models and data out of nothing, so only they and what they stand on are below it.
+    ("tinyworld",),
+    ("models", "chat", "data"),
+    (
+        "config",
+        "seeding",
+        "devices",
+        "store",
+        "provenance",
+        "jobs",
+        "fingerprint",
+        "job_environment",
+    ),
+)
+RUNNER = "python -m run_job"
+HEIGHT = {part: -line for line, parts in enumerate(LAYERS) for part in parts}
+
+# Between parts of one line, or upward: (importer, imported) → why.
+EXCEPTIONS = {
+    ("report", "figures"): "the page's words name methods as the figures' legends do",
+    ("data", "links"): "labelling is data making, and the link is a bare formula below everything",
+    ("data", "chat"): "supervised examples are rendered by the one renderer",
+    ("provenance", "store"): "checksums are the store's",
+    ("job_environment", "store"): "the one canonical JSON",
+    ("jobs", "store"): "outputs are published by the store's rename",
+    ("jobs", "provenance"): "a job writes the record of itself",
+    ("jobs", "devices"): "a job applies its thread count, if it computes with torch at all",
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Dotted names of all first-party modules that a file imports, inside functions too."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative import; the house style is absolute"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.split(".")[0] == "prefgrid"}
+
+
+def part(dotted: str) -> str:
+    """prefgrid.data.pools.split → data"""
+    return dotted.split(".")[1]
+
+
+def name(path: Path) -> str:
+    return path.relative_to(SCRIPTS).with_suffix("").as_posix().replace("/", ".")
+
+
+def test_every_module_has_a_layer():
+    assert {part(name(path)) for path in MODULES} <= HEIGHT.keys()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_imports_point_downward(path):
+    own = part(name(path))
+    for dotted in imported(path):
+        other = part(dotted)
+        if other == own or (own, other) in EXCEPTIONS:
+            continue
+        assert HEIGHT[other] < HEIGHT[own], f"{name(path)} imports {dotted}, which is not below it"
+
+
+def test_every_exception_is_used():
+    pairs = {(part(name(path)), part(dotted)) for path in MODULES for dotted in imported(path)}
+    assert set(EXCEPTIONS) <= pairs
+
+
+def test_no_module_imports_itself_in_a_circle():
+    edges = {name(path): {_module(dotted) for dotted in imported(path)} for path in MODULES}
+    waiting = dict(edges)
+    while waiting:
+        free = [module for module, below in waiting.items() if not below & waiting.keys()]
+        assert free, f"a circle among {sorted(waiting)}"
+        for module in free:
+            del waiting[module]
+
+
+def _module(dotted: str) -> str:
+    """The module that a dotted name is in: prefgrid.data.pools.split → prefgrid.data.pools."""
+    if SCRIPTS.joinpath(*dotted.split(".")).with_suffix(".py").is_file():
+        return dotted
+    return dotted.rpartition(".")[0]
+
+
+def test_only_its_own_scripts_import_the_tiny_world():
+    """Everything between the worlds' rules is the same code for both."""
+    users = {path.stem for path in PROGRAMS if any(part(n) == "tinyworld" for n in imported(path))}
+    tiny_rules = (REPOSITORY / "rules" / "tiny_world.smk").read_text()
+    assert users and all(re.search(rf"\b{user} \"?$|\b{user}\b", tiny_rules) for user in users)
+    for path in MODULES:
+        if part(name(path)) != "tinyworld":
+            assert "tinyworld" not in {part(dotted) for dotted in imported(path)}, name(path)
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+def test_scripts_never_import_the_config(path):
+    """A script sees its spec alone; else a config key could change a result unnoticed."""
+    assert not {n for n in imported(path) if part(n) in ("config", "fingerprint")}
+
+
+def test_modules_below_the_rules_never_import_the_config():
+    for path in MODULES:
+        if part(name(path)) != "config":
+            assert "config" not in {part(dotted) for dotted in imported(path)}, name(path)
+
+
+def test_packages_are_empty():
+    packages = list(PACKAGE.rglob("__init__.py"))
+    assert {path.parent for path in MODULES} == {path.parent for path in packages}
+    assert [path for path in packages if path.stat().st_size] == []
+
+
+def test_files_are_small():
+    files = [REPOSITORY / "Snakefile", *(REPOSITORY / "rules").glob("*.smk"), *PROGRAMS, *MODULES]
+    long = {
+        str(path.relative_to(REPOSITORY)): lines
+        for path in files
+        if (lines := len(path.read_text().splitlines())) > 250
+    }
+    assert not long
+
+
+def test_every_rule_has_a_script_of_its_name_and_every_script_a_rule():
+    """Rules with a shell command; the supervisor stands in front of all of them."""
+    rules = "\n".join(path.read_text() for path in sorted((REPOSITORY / "rules").glob("*.smk")))
+    blocks = re.split(r"^ *(?:rule|checkpoint) (\w+):$", rules, flags=re.MULTILINE)[1:]
+    bodies = dict(zip(blocks[::2], blocks[1::2], strict=True))
+    with_command = {rule for rule, body in bodies.items() if RUNNER in body}
+    assert with_command <= {path.stem for path in PROGRAMS}
+    assert {path.stem for path in PROGRAMS} - with_command == {"run_job"}
+    for rule in with_command:
+        assert re.search(rf"\b{rule}\b", bodies[rule].split(RUNNER)[1]), f"{rule}: other script"
+
+
+def test_what_the_rules_import_loads_no_data_or_model_library():
+    """Parsing the Snakefile, which every job of a cluster repeats, must stay light."""
+    common = (REPOSITORY / "rules" / "common.smk").read_text()
+    lines = re.findall(r"^(?:from|import) prefgrid.*$", common, flags=re.MULTILINE)
+    assert lines
+    heavy = ("torch", "transformers", "pandas", "numpy", "datasets", "scipy")
+    program = "\n".join([*lines, "import sys", f"print([m for m in {heavy} if m in sys.modules])"])
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=SCRIPTS, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_the_lock_pins_every_version_exactly():
+    """No ranges, no extras, no local labels (+cpu): one file for every kind of machine."""
+    lines = (REPOSITORY / "requirements.lock").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    pinned = dict(line.split("==") for line in pins)
+    assert len(pinned) == len(pins) > 50
+    assert [line for line in pins if not re.fullmatch(r"[\w.-]+==\d[\w.]*", line)] == []
+    wanted = {
+        "torch": "2.13.0",
+        "transformers": "5.19.0",
+        "trl": "1.16.0",
+        "peft": "0.21.2",
+        "accelerate": "1.15.0",
+        "datasets": "5.2.0",
+        "snakemake": "9.27.1",
+    }
+    assert wanted.items() <= pinned.items()
+    assert tuple(map(int, pinned["numpy"].split(".")[:2])) < (2, 4)

@@ -1,0 +1,28 @@
+"""What every section of the config is made of: constrained values, and a section that is strict."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    repeated = sorted({value for value in values if values.count(value) > 1}, key=str)
+    if repeated:
+        raise ValueError(f"every value may appear once; repeated: {repeated}")
+    return values
+
+
+Distinct = AfterValidator(_distinct)
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0)]
+Precision = Literal["none", "bf16", "fp16"]
+Label = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, and so are NaN, infinity and numbers as text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
