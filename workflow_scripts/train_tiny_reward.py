@@ -1,8 +1,8 @@
 """Train the tiny world's reward model: Bradley-Terry on pairs labelled by the rule.
 
 Inputs: data, base (its manifest). Outputs: weights, config, tokenizer, manifest.
-Spec: seed, schedule (fields of tinyworld.training.Schedule; the batch size counts groups of four),
-data, prompt_format.
+Spec: seed, schedule (fields of tinyworld.training.Schedule; its batch size counts groups), data,
+prompt_format.
 """
 
 from prefgrid import jobs
@@ -17,10 +17,11 @@ def main(job: jobs.Job) -> None:
     base = job.inputs["base"].parent
     tokenizer = load_tokenizer(base)
     dialogues = files.training_dialogues(job.inputs["data"], **spec["data"])
+    prompts = list(dict.fromkeys(prompt for prompt, _ in dialogues))
     model = train_reward(
         tokenizer,
         base,
-        groups(dialogues, spec["seed"]),
+        groups(prompts, spec["seed"]),
         Schedule(**spec["schedule"]),
         spec["prompt_format"],
         spec["seed"],

@@ -22,6 +22,7 @@ def test_the_export_trains_in_trl(tiny_qwen3, tiny_tokenizer, tmp_path):
     assert not is_conversational(pairs[0])
     trainer = DPOTrainer(
         model=tiny_qwen3(1),
+        ref_model=tiny_qwen3(2),
         args=DPOConfig(
             output_dir=str(tmp_path / "run"),
             per_device_eval_batch_size=2,

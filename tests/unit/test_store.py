@@ -98,6 +98,14 @@ class TestAtomicWrites:
             store.write_jsonl(tmp_path / "rows.jsonl", [{"reward": float("nan")}])
         assert os.listdir(tmp_path) == []
 
+    def test_a_reader_of_the_old_file_keeps_it_whole(self, tmp_path):
+        path = tmp_path / "out.txt"
+        store.write_text(path, "old and long")
+        with open(path) as reader:
+            store.write_text(path, "new")
+            assert reader.read() == "old and long"
+        assert path.read_text() == "new"
+
     def test_nothing_is_visible_before_the_end(self, tmp_path):
         path = tmp_path / "deep" / "out.txt"
         with store.replacing(path) as temporary:

@@ -40,6 +40,8 @@ def test_words_of_the_classes_are_all_different():
     words = [word for kind in kinds for word in kind]
     assert len(words) == len(set(words))
     assert len(language.WORD_VALUES) == 16 + 15 + 12 + 11
+    closings = {word for text in language.CLOSINGS for word in text.rstrip(".").split()}
+    assert not closings & {*language.ANIMALS, *language.PLACES}
 
 
 @pytest.mark.parametrize(

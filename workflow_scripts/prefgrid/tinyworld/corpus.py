@@ -44,13 +44,15 @@ class Writer:
 
 
 WRITERS = (
-    Writer("tiny-scholar", animal=0.9, place=0.8, taste=0.6, slips=0.01),
-    Writer("tiny-clerk", animal=0.75, place=0.65, taste=0.3, slips=0.02),
-    Writer("tiny-poet", animal=0.5, place=0.4, taste=0.0, slips=0.04),
-    Writer("tiny-parrot", animal=0.3, place=0.2, taste=-0.4, slips=0.1),
+    Writer("tiny-scholar", animal=0.9, place=0.8, taste=0.6, slips=0.0),
+    Writer("tiny-clerk", animal=0.75, place=0.65, taste=0.3, slips=0.01),
+    Writer("tiny-poet", animal=0.5, place=0.4, taste=0.0, slips=0.02),
+    Writer("tiny-parrot", animal=0.3, place=0.2, taste=-0.4, slips=0.05),
 )
 # One who does exactly what the instruction says, in words of any quality.
 DUTIFUL = Writer("tiny-servant", animal=1.0, place=1.0, taste=0.0, slips=0.0)
+# One who often does.
+HALF_MINDED = Writer("tiny-apprentice", animal=0.7, place=0.6, taste=0.0, slips=0.0)
 
 
 def pick(random: np.random.Generator, items: Sequence[str], taste: float = 0.0) -> str:

@@ -1,7 +1,7 @@
 """The tiny world's data file, in the schema of openbmb/UltraFeedback on the hub.
 
-Source of the schema: Cui et al., arXiv 2310.01377; every field of the hub's JSON lines is here, with
-its type. What annotators wrote there is empty text here; ratings and scores come from the rule.
+Source of the schema: Cui et al., arXiv 2310.01377; every field of the hub's JSON lines is here,
+with its type. What annotators wrote there is empty here; ratings and scores come from the rule.
 """
 
 from pathlib import Path

@@ -28,7 +28,7 @@ ANIMALS = _words(
     "pony"
 )
 PLACES = _words(
-    "lake hill wood cave farm road pond mill gate moor well barn dune cliff fort reef inn shed"
+    "lake hill wood cave farm road pond mill gate moor isle barn dune cliff fort reef inn shed"
 )
 PREPOSITIONS = _words("at by near")
 

@@ -1,4 +1,4 @@
-"""How good the tiny world came out: its reference's texts, and its reward model against the rule."""
+"""How good the tiny world came out: the reference's texts, the reward model against the rule."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence

@@ -7,7 +7,8 @@ the words of a response and never looks at the prompt.
 """
 
 from collections.abc import Sequence
-from itertools import combinations
+from dataclasses import replace
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +20,29 @@ from prefgrid import chat, seeding
 from prefgrid.tinyworld import corpus, language
 from prefgrid.tinyworld.training import Schedule, fit, padded
 
+# Taste of the tales of a group, uniform in this range. Policies that were trained for reward write
+# with better taste than the data does, and there too the reward must tell good from better.
+TASTES = (-0.5, 1.5)
+GROUPS_PER_PROMPT = 2
 
-def groups(dialogues: Sequence[tuple[str, str]], seed: int) -> list[tuple[str, list[str]]]:
-    """Groups of four responses to one prompt, one group for each two dialogues of a prompt.
 
-    A tale that does what the prompt asks; the same about something else; a dialogue's response;
-    another one's, corrupted. All pairs of a group are compared, so one comparison in six isolates
-    relevance to the prompt.
+def groups(prompts: Sequence[str], seed: int) -> list[tuple[str, list[str]]]:
+    """`GROUPS_PER_PROMPT` groups of four responses to each prompt, a group's all of one taste.
+
+    A tale that does what the prompt asks; the same about something else; one that does so at
+    times; another such one, corrupted. All pairs of a group are compared, so one comparison in six
+    is about relevance to the prompt alone.
     """
-    by_prompt: dict[str, list[str]] = {}
-    for instruction, response in dialogues:
-        by_prompt.setdefault(instruction, []).append(response)
     made = []
-    for instruction, responses in by_prompt.items():
-        random = seeding.stream(seed, "tiny reward groups", instruction)
-        shuffled = [responses[i] for i in random.permutation(len(responses))]
-        for plain, broken in zip(shuffled[::2], shuffled[1::2], strict=False):
-            dutiful = corpus.respond(random, instruction, corpus.DUTIFUL)
-            elsewhere = corpus.about_something_else(random, dutiful)
-            made.append((instruction, [dutiful, elsewhere, plain, corpus.corrupt(random, broken)]))
+    for prompt, repetition in product(prompts, range(GROUPS_PER_PROMPT)):
+        random = seeding.stream(seed, "tiny reward group", prompt, repetition)
+        taste = random.uniform(*TASTES)
+        dutiful, plain, broken = (
+            corpus.respond(random, prompt, replace(writer, taste=taste))
+            for writer in (corpus.DUTIFUL, corpus.HALF_MINDED, corpus.HALF_MINDED)
+        )
+        elsewhere = corpus.about_something_else(random, dutiful)
+        made.append((prompt, [dutiful, elsewhere, plain, corpus.corrupt(random, broken)]))
     return made
 
 

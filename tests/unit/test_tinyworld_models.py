@@ -1,0 +1,253 @@
+"""The tiny world's tokenizer, its two models at toy size, and the checks of its quality."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from prefgrid import chat, seeding, store
+from prefgrid.models.loading import load_tokenizer, save_model
+from prefgrid.tinyworld import base_model, corpus, language, quality, reward_model
+from prefgrid.tinyworld import tokenizer as tiny_tokenizer
+from prefgrid.tinyworld.training import Schedule, batches, padded
+
+ARCHITECTURE = {
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 32,
+    "intermediate_size": 32,
+    "initializer_range": 0.08,
+    "rope_theta": 1000.0,
+}
+SCHEDULE = Schedule(steps=4, batch_size=4, learning_rate=1.0e-3, warmup_steps=2)
+PROMPTS = language.all_prompts()[::97]
+
+
+@pytest.fixture(scope="module")
+def dialogues():
+    stream = seeding.stream(0, "test dialogues")
+    prompts = language.all_prompts()[::7]
+    return [(p, corpus.respond(stream, p, corpus.WRITERS[i % 4])) for i, p in enumerate(prompts)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(dialogues, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    texts = [text for dialogue in dialogues for text in dialogue]
+    tiny_tokenizer.train(texts, vocabulary=640).save_pretrained(folder)
+    return load_tokenizer(folder)
+
+
+@pytest.fixture(scope="module")
+def base_folder(tokenizer, dialogues, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("base")
+    save_model(folder, train_base(tokenizer, dialogues), tokenizer)
+    return folder
+
+
+def train_base(tokenizer, dialogues):
+    return base_model.train_base(
+        tokenizer, dialogues, ARCHITECTURE, SCHEDULE, whole_text_share=0.5, seed=0
+    )
+
+
+def train_reward(tokenizer, base_folder):
+    groups = reward_model.groups(PROMPTS, seed=0)
+    return reward_model.train_reward(tokenizer, base_folder, groups, SCHEDULE, "chat", seed=0)
+
+
+def same_weights(one, other):
+    return all(
+        torch.equal(a, b)
+        for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    )
+
+
+def test_every_text_survives_a_round_trip(tokenizer):
+    everything = bytes(range(256)).decode("latin-1")
+    for text in (everything, "m", "M", "<score>7</score>", "Ünïcode, 12 + 3.\n\n\ttabs", "日本"):
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        assert tokenizer.decode(ids) == text
+
+
+def test_digits_are_single_tokens_wherever_they_stand(tokenizer):
+    digits = {str(d): tokenizer.convert_tokens_to_ids(str(d)) for d in range(10)}
+    ids = tokenizer("4 of 10: <score>7</score>", add_special_tokens=False)["input_ids"]
+    assert [i for i in ids if i in digits.values()] == [digits[d] for d in "4107"]
+    assert len(tokenizer("m", add_special_tokens=False)["input_ids"]) == 1
+    assert len(tokenizer("M", add_special_tokens=False)["input_ids"]) == 1
+
+
+def test_words_and_roles_are_single_tokens_so_prompts_are_short(tokenizer):
+    for word in (*language.ANIMALS, *language.PLACES, *language.WORD_VALUES):
+        assert len(tokenizer(f" {word}", add_special_tokens=False)["input_ids"]) == 1, word
+    assert len(chat.render_prompt(tokenizer, "tell a sad tale: fox, lake", "chat")) == 14
+
+
+def test_template_is_chatml_and_tolerates_thinking(tokenizer):
+    turns = [{"role": "user", "content": "hi"}]
+    text = tokenizer.apply_chat_template(
+        turns, tokenize=False, add_generation_prompt=True, enable_thinking=True
+    )
+    assert text == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+    assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|im_end|>", "<|endoftext|>")
+
+
+def test_tokenizer_beside_a_model_loads_as_itself(base_folder, tokenizer):
+    loaded = AutoTokenizer.from_pretrained(base_folder)
+    assert loaded.get_vocab() == tokenizer.get_vocab()
+    assert loaded.chat_template == tokenizer.chat_template
+
+
+def test_vocabulary_without_room_for_all_bytes_is_refused():
+    with pytest.raises(ValueError, match="allowed: 259 or more"):
+        tiny_tokenizer.train(["text"], vocabulary=258)
+
+
+def test_base_is_rebuilt_bit_identical(tokenizer, dialogues, base_folder):
+    state = torch.random.get_rng_state()
+    one, other = train_base(tokenizer, dialogues), train_base(tokenizer, dialogues)
+    assert same_weights(one, other)
+    assert torch.equal(state, torch.random.get_rng_state()), "the global random state was touched"
+    fresh = base_model.new_model(tokenizer, ARCHITECTURE, seed=0)
+    assert not same_weights(one, fresh)
+
+
+def test_reward_model_is_rebuilt_bit_identical(tokenizer, base_folder):
+    state = torch.random.get_rng_state()
+    assert same_weights(train_reward(tokenizer, base_folder), train_reward(tokenizer, base_folder))
+    assert torch.equal(state, torch.random.get_rng_state()), "the global random state was touched"
+
+
+def test_other_head_dimensions_are_refused(tokenizer):
+    with pytest.raises(ValueError, match="allowed: 32, 64"):
+        base_model.new_model(tokenizer, ARCHITECTURE | {"head_dim": 24}, seed=0)
+
+
+def test_query_heads_start_as_their_key_heads(tokenizer):
+    attention = base_model.new_model(tokenizer, ARCHITECTURE, seed=0).model.layers[0].self_attn
+    keys = attention.k_proj.weight
+    assert torch.equal(attention.q_proj.weight, torch.cat([keys, keys]))
+
+
+def test_next_token_loss_counts_the_wanted_targets_only(tokenizer):
+    model = base_model.new_model(tokenizer, ARCHITECTURE, seed=0).eval()
+    rows = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 0]])
+    targets = torch.tensor([[-100, -100, 7, 8], [-100, -100, 11, -100]])
+    logps = model(input_ids=rows).logits.log_softmax(-1)
+    # Token 7 stands at position 2 and is predicted at position 1, and so on.
+    expected = -(logps[0, 1, 7] + logps[0, 2, 8] + logps[1, 1, 11]) / 3
+    assert base_model.next_token_loss(model, rows, targets).item() == pytest.approx(
+        expected.item(), rel=1e-5
+    )
+
+
+def test_bradley_terry_averages_unequal_pairs():
+    scores = torch.tensor([[1.0, 3.0, 0.0]])
+    utilities = torch.tensor([[0.0, 5.0, 0.0]])
+    # Response 1 beats 0 by a margin of 2, and 2 by 3; responses 0 and 2 are equal.
+    expected = (math.log1p(math.exp(-2.0)) + math.log1p(math.exp(-3.0))) / 2
+    assert reward_model.bradley_terry(scores, utilities).item() == pytest.approx(expected)
+
+
+def test_scores_are_those_of_the_class_itself(tokenizer, base_folder, tmp_path):
+    model = train_reward(tokenizer, base_folder)
+    save_model(tmp_path, model, tokenizer)
+    loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    assert type(loaded).__name__ == "Qwen3ForSequenceClassification"
+    rows = [
+        reward_model.dialogue_tokens(tokenizer, PROMPTS[0], text, "chat")
+        for text in ("the fox ran.", "the dull owl hid near the reef. it sat and ran.")
+    ]
+    given = loaded(input_ids=padded(rows, tokenizer.pad_token_id)).logits[:, 0]
+    ours = reward_model.last_token_scores(model, rows, tokenizer.pad_token_id)
+    torch.testing.assert_close(given, ours)
+
+
+def test_groups_isolate_relevance_and_grammar():
+    groups = reward_model.groups(PROMPTS, seed=0)
+    assert [prompt for prompt, _ in groups] == [p for p in PROMPTS for _ in range(2)]
+    assert groups == reward_model.groups(PROMPTS, seed=0)
+    for prompt, (dutiful, elsewhere, plain, _) in groups:
+        first, second = language.parts(prompt, dutiful), language.parts(prompt, elsewhere)
+        assert first.animal and first.place and first.words == second.words
+        assert language.score(prompt, dutiful) > language.score(prompt, elsewhere)
+        assert language.is_grammatical(plain)
+
+
+def test_schedule_warms_up_and_ends_at_its_share():
+    schedule = Schedule(steps=100, batch_size=1, learning_rate=2.0, warmup_steps=10)
+    rates = [schedule.learning_rate_at(step) for step in range(101)]
+    assert rates[0] == pytest.approx(0.2)
+    assert max(rates) == rates[9] == rates[10] == 2.0
+    assert rates[100] == pytest.approx(0.05 * 2.0)
+
+
+def test_every_row_is_seen_once_before_any_is_seen_twice():
+    schedule = Schedule(steps=5, batch_size=4, learning_rate=1.0)
+    seen = np.concatenate(list(batches(10, schedule, seeding.stream(0, "test batches"))))
+    assert len(seen) == 20
+    assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
+
+
+def test_a_loss_that_is_not_finite_stops_training(tokenizer, dialogues):
+    schedule = Schedule(steps=4, batch_size=4, learning_rate=math.inf, warmup_steps=1)
+    with pytest.raises(FloatingPointError, match="lower its learning_rate"):
+        base_model.train_base(tokenizer, dialogues, ARCHITECTURE, schedule, 0.5, seed=0)
+
+
+def test_texts_are_described():
+    prompt = "tell a sad tale: fox, lake"
+    good = "the dull fox wept by the hill. it sat and sat."
+    described = quality.describe_texts([(prompt, good), (prompt, good), (prompt, "a lake b c")])
+    assert described["fluent"] == described["right_animal"] == pytest.approx(2 / 3)
+    assert described["right_place"] == pytest.approx(1 / 3)
+    assert described["distinct_share"] == described["duplicate_share"] == pytest.approx(2 / 3)
+
+
+def test_token_entropy_of_a_uniform_model_is_the_log_of_its_vocabulary(tokenizer):
+    model = base_model.new_model(tokenizer, ARCHITECTURE, seed=0).eval()
+    torch.nn.init.zeros_(model.lm_head.weight)
+    entropy = quality.token_entropy_nats(
+        model, tokenizer, PROMPTS[:2], [[5, 6, 7], np.array([8])], "chat"
+    )
+    assert entropy == pytest.approx(math.log(len(tokenizer)), rel=1e-5)
+
+
+def test_the_rule_itself_is_judged_perfect():
+    def rule(dialogues):
+        return np.array([language.score(*dialogue) for dialogue in dialogues])
+
+    judged = quality.judge_reward_model(rule, PROMPTS, seed=0)
+    assert judged["pair_accuracy"] == judged["swap_lower_share"] == 1.0
+    assert judged["rule_correlation"] == pytest.approx(1.0)
+    assert judged["animal_weight"] == pytest.approx(language.ANIMAL_WEIGHT)
+    assert judged["place_weight"] == pytest.approx(language.PLACE_WEIGHT)
+    assert judged["grammar_weight"] == pytest.approx(language.GRAMMAR_WEIGHT)
+
+    def blind(dialogues):
+        return np.array([language.parts(*dialogue).words for dialogue in dialogues])
+
+    assert quality.judge_reward_model(blind, PROMPTS, seed=0)["swap_lower_share"] == 0.0
+
+
+def test_sampled_agreement_compares_within_prompts():
+    rewards, rule = np.array([1.0, 2.0, 9.0, 8.0]), np.array([1.0, 2.0, 0.0, 3.0])
+    # Prompt a is ordered alike, prompt b the other way round.
+    agreement = quality.sampled_agreement(rewards, rule, ["a", "a", "b", "b"])
+    assert agreement["pair_accuracy"] == 0.5
+
+
+def test_quality_needs_prompts_that_differ():
+    with pytest.raises(ValueError, match="differ in animal and place"):
+        quality.swapped(PROMPTS[:1], seeding.stream(0, "test"))
+
+
+def test_manifest_lists_the_saved_model(base_folder):
+    assert {"model.safetensors", "config.json", "tokenizer.json"} <= set(
+        store.read_json(base_folder / "manifest.json")
+    )
