@@ -13,7 +13,7 @@ run: $(READY)
 	@echo "Report: results/report.html"
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest -n 2 --dist worksteal tests
+	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup tests
 
 setup: $(READY)
 

@@ -1,5 +1,13 @@
 # The page that tells the story, in one file.
 
+# Relative paths: a moved or freshly cloned work tree has the same inputs.
+TEMPLATES = sorted(
+    os.path.relpath(path)
+    for path in glob.glob(
+        os.path.join(workflow.basedir, "workflow_scripts/prefgrid/report/templates/*")
+    )
+)
+
 
 rule build_report:
     input:
@@ -12,11 +20,7 @@ rule build_report:
         reference_samples=f"{ROOT}/reference_samples/samples.parquet",
         prompts=f"{ROOT}/prompts/eval.jsonl",
         quality=QUALITY or [],
-        templates=sorted(
-            glob.glob(
-                os.path.join(workflow.basedir, "workflow_scripts/prefgrid/report/templates/*")
-            )
-        ),
+        templates=TEMPLATES,
     output:
         report="results/report.html",
     log:

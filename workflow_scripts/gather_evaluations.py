@@ -41,6 +41,4 @@ def _link(path: Path) -> pandas.DataFrame:
 
 
 if __name__ == "__main__":
-    jobs.run(
-        main, inputs=(), outputs=("evaluations", "samples", "indices", "training", "links")
-    )
+    jobs.run(main, inputs=(), outputs=("evaluations", "samples", "indices", "training", "links"))

@@ -10,9 +10,7 @@ from prefgrid.data import preferences
 
 def main(job: jobs.Job) -> None:
     scored = store.read_jsonl(job.inputs["rewards"], required=preferences.SCORED)
-    rows = preferences.label(
-        scored, job.spec["n"], job.spec["shift"], job.spec["link_temperature"]
-    )
+    rows = preferences.label(scored, job.spec["n"], job.spec["shift"], job.spec["link_temperature"])
     store.write_jsonl(job.outputs["preferences"], rows)
     share = sum(row["z"] == (row["reward_diff"] > 0) for row in rows) / len(rows)
     store.log(f"{len(rows)} pairs; {share:.1%} of labels agree with the reward model")

@@ -22,7 +22,9 @@ def main(job: jobs.Job) -> None:
     model = loading.load_causal_lm(folder, spec["precision"]).to(devices.device())
     prompts = store.read_jsonl(job.inputs["prompts"], required=("prompt_id", "prompt"))
     prompts = prompts[: evaluation["prompts"]]
-    keys = [(row["prompt_id"], k) for row in prompts for k in range(evaluation["reference_samples"])]
+    keys = [
+        (row["prompt_id"], k) for row in prompts for k in range(evaluation["reference_samples"])
+    ]
     sampled = sample_responses(
         model,
         [chat.render_prompt(tokenizer, row["prompt"], spec["prompt_format"]) for row in prompts],

@@ -21,7 +21,9 @@ def main(job: jobs.Job) -> None:
     order = responses.seed_prompts(pool, spec["seed"], spec["pairs"])
     pairs = responses.shard_range(spec["pairs"], generation["shards"], spec["shard"])
     prompts = [order[pair] for pair in pairs]
-    tokens = [chat.render_prompt(tokenizer, row["prompt"], spec["prompt_format"]) for row in prompts]
+    tokens = [
+        chat.render_prompt(tokenizer, row["prompt"], spec["prompt_format"]) for row in prompts
+    ]
     sampled = sample_responses(
         model,
         tokens,
@@ -46,7 +48,9 @@ def main(job: jobs.Job) -> None:
         job.outputs["responses"],
         (
             responses.response_row(pair, prompt, prompt_tokens, both[2 * i : 2 * i + 2])
-            for i, (pair, prompt, prompt_tokens) in enumerate(zip(pairs, prompts, tokens, strict=True))
+            for i, (pair, prompt, prompt_tokens) in enumerate(
+                zip(pairs, prompts, tokens, strict=True)
+            )
         ),
     )
     cut = sum(response.finish == "length" for response in sampled)

@@ -116,7 +116,9 @@ def test_row_without_prompt_is_counted_and_refused(clone: Checkout) -> None:
 
 def test_non_finite_loss_stops_the_job_with_its_batch_on_disk(clone: Checkout) -> None:
     set_config(clone, "training", "learning_rate", value=1.0e30)
-    output = clone.snakemake("--until", "train_policy", "--", f"{POLICY}/manifest.json", check=False)
+    output = clone.snakemake(
+        "--until", "train_policy", "--", f"{POLICY}/manifest.json", check=False
+    )
     assert "is not finite at step" in output
     assert (clone.folder / POLICY / "failed_batch.json").exists()
     assert not (clone.folder / POLICY / "manifest.json").exists()

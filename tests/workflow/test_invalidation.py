@@ -11,7 +11,13 @@ from tests.workflow.conftest import Checkout
 pytestmark = pytest.mark.xdist_group("workflow")
 
 AFTER_A_POLICY = {"gather_evaluations", "build_report", "tabulate_results"}
-PLOTS = {"plot_frontier", "plot_robustness", "plot_convergence", "plot_calibration", "plot_training"}
+PLOTS = {
+    "plot_frontier",
+    "plot_robustness",
+    "plot_convergence",
+    "plot_calibration",
+    "plot_training",
+}
 
 
 def set_config(checkout: Checkout, *path: str, value: object) -> None:
@@ -98,5 +104,11 @@ def test_a_new_shift_regenerates_labels_and_policies_only(edited: Checkout) -> N
 
 
 def test_one_target_builds_only_what_it_needs(edited: Checkout) -> None:
-    target = "results/link_robustness/policies/method=dpo/seed=0/shift=1.5/n=32/manifest.json"
+    target = "results/link_robustness/policies/method=dpo/seed=0/shift=2.5/n=32/manifest.json"
     assert edited.planned(target) == {"label_preferences": 1, "train_policy": 1}
+
+
+def test_snakemakes_own_report_is_built(finished: Checkout) -> None:
+    finished.snakemake("--report", "snakemake_report.html")
+    text = (finished.folder / "snakemake_report.html").read_text()
+    assert "frontier" in text and "summary" in text

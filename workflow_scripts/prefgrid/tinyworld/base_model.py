@@ -3,7 +3,7 @@
 Two settings decide whether it learns to copy from its prompt at all: with the class's own
 initializer_range 0.02 and rope_theta 1e4 it is fluent but ignores the prompt; with 0.08 and 1e3 it
 copies within some hundred steps.
-Attention starts out as token matching, which the reward model later needs (`match_tokens`).
+Attention starts out as token matching, which helps the reward model later (`match_tokens`).
 """
 
 from collections.abc import Sequence
@@ -51,8 +51,9 @@ def new_model(tokenizer: Any, architecture: dict[str, Any], seed: int) -> Qwen3F
 def match_tokens(model: Qwen3ForCausalLM) -> None:
     """Give each query head its key head's weights, so that a token attends to its own likes.
 
-    An initialisation only: training is free to change it. With it, seeing that a response names
-    what its prompt named is learned sooner. After Trockman and Kolter, "Mimetic initialization of
+    An initialisation only: training is free to change it. With it, the reward model came to see
+    within 900 steps whether a response names its prompt's place; without it, in the one run
+    compared, only the animal. After Trockman and Kolter, "Mimetic initialization of
     self-attention layers", ICML 2023.
     """
     for layer in model.model.layers:

@@ -1,0 +1,55 @@
+"""The work tree itself: lint, format, and what the presets for real models would run."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import REPOSITORY, SNAKEMAKE, copy_sources, environment, planned_jobs
+
+
+def run(*words: str, folder: Path = REPOSITORY) -> str:
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, env=environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_snakemake_lint_is_clean(tmp_path: Path) -> None:
+    # A copy, so that a run going on in the work tree cannot interfere.
+    copy_sources(tmp_path / "tree")
+    output = run(*SNAKEMAKE, "--lint", folder=tmp_path / "tree")
+    assert "your workflow is in a good condition" in output
+
+
+def test_snakefmt_and_ruff_are_clean() -> None:
+    run(sys.executable, "-m", "snakefmt", "--check", "Snakefile", "rules")
+    run(sys.executable, "-m", "ruff", "check", "workflow_scripts", "tests")
+    run(sys.executable, "-m", "ruff", "format", "--check", "workflow_scripts", "tests")
+
+
+COUNTS = {
+    # Published grid: 4 seeds × 4 shifts × n = 5000 × 4 methods, two shards a seed.
+    "spo_ultrafeedback": (4 * 2, 4, 4, 16, 64),
+    "spo_link_stress": (4 * 2, 4, 4, 16, 64),
+    "spo_published": (4 * 2, 4, 4, 16, 64),
+    "spo_smoke": (1, 1, 1, 1, 1),
+}
+
+
+@pytest.mark.parametrize("preset", COUNTS)
+def test_presets_plan_each_stage_once(preset: str, tmp_path: Path) -> None:
+    copy_sources(tmp_path / "tree")
+    words = ("-n", "--quiet", "rules", "--configfile", f"presets/{preset}.yaml")
+    output = run(*SNAKEMAKE, *words, folder=tmp_path / "tree")
+    planned = planned_jobs(output)
+    stages = (
+        "sample_responses",
+        "score_responses",
+        "compute_reference_logps",
+        "label_preferences",
+        "train_policy",
+    )
+    assert tuple(planned[stage] for stage in stages) == COUNTS[preset]
+    assert planned["evaluate_policy"] == planned["train_policy"]
+    assert planned["fetch_model"] == 2
