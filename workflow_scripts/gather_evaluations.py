@@ -21,15 +21,17 @@ def main(job: jobs.Job) -> None:
     def paths(stage: str, name: str) -> list[Path]:
         return [Path(spec["root"], stage, cell, name) for cell in cells]
 
-    evaluations = store.read_grid(paths("evaluations", "evaluation.csv"))
-    store.write_csv(job.outputs["evaluations"], evaluations)
-    for output, stage, name in (
-        ("samples", "evaluations", "samples.parquet"),
-        ("indices", "evaluations", "indices.parquet"),
-        ("training", "policies", "metrics.jsonl"),
-    ):
-        store.write_parquet(job.outputs[output], store.read_grid(paths(stage, name)))
-    links = [_link(path) for path in paths("policies", "link.json")]
+    # Named here and not on the command line, so that they enter the provenance all the same.
+    job.inputs["evaluations"] = paths("evaluations", "evaluation.csv")
+    job.inputs["samples"] = paths("evaluations", "samples.parquet")
+    job.inputs["indices"] = paths("evaluations", "indices.parquet")
+    job.inputs["training"] = paths("policies", "metrics.jsonl")
+    job.inputs["links"] = paths("policies", "link.json")
+
+    store.write_csv(job.outputs["evaluations"], store.read_grid(job.inputs["evaluations"]))
+    for name in ("samples", "indices", "training"):
+        store.write_parquet(job.outputs[name], store.read_grid(job.inputs[name]))
+    links = [_link(path) for path in job.inputs["links"]]
     store.write_parquet(job.outputs["links"], pandas.concat(links, ignore_index=True))
     store.log(f"{len(cells)} cells gathered")
 

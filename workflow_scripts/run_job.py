@@ -101,6 +101,8 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
     }
     if not options.online:
         environment["HF_HUB_OFFLINE"] = "1"
+        # Loading local files takes a moment; its bars would only break up our progress lines.
+        environment["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     if options.gpus == 0:
         environment["CUDA_VISIBLE_DEVICES"] = ""
     return environment

@@ -91,7 +91,7 @@ def test_killed_job_fails_the_run_and_leaves_nothing(clone: Checkout) -> None:
     assert snakemake.wait(timeout=60) != 0
     log = clone.folder / f"results/logs/train_policy/{CELL}.log"
     assert "train_policy was ended by SIGKILL" in log.read_text()
-    assert [path.name for path in (clone.folder / POLICY).iterdir()] == []
+    assert not list((clone.folder / POLICY).glob("*"))
 
 
 def test_truncated_jsonl_is_named(clone: Checkout) -> None:
@@ -107,11 +107,12 @@ def test_row_without_prompt_is_counted_and_refused(clone: Checkout) -> None:
     lines = data.read_text().splitlines(keepends=True)
     lines[3:9] = ['{"source": "x", "completions": []}\n'] * 6
     data.write_text("".join(lines))
-    output = clone.snakemake("results/link_robustness/prompts/train.jsonl", check=False)
+    target = "results/link_robustness/prompts/train.jsonl"
+    output = clone.snakemake(target, check=False)
     assert "6 of 300 rows do not fit; allowed share (data.bad_row_share): 0.01" in output
     assert "line 4: field 'instruction' must be a non-empty string" in output
-    # The failed job's old output is gone: nothing stale passes for finished.
-    assert not (clone.folder / "results/link_robustness/prompts/train.jsonl").exists()
+    # The pools of the earlier run do not pass for finished.
+    assert clone.planned(target) == {"build_prompt_pools": 1}
 
 
 def test_non_finite_loss_stops_the_job_with_its_batch_on_disk(clone: Checkout) -> None:
@@ -153,7 +154,7 @@ def test_config_mistakes_stop_before_any_job(clone: Checkout) -> None:
     assert "link_robustness.evaluation.beta_grid.1: -1.0 should be greater than 0" in output
 
 
-def test_more_gpus_a_job_than_the_run_has_is_refused(finished: Checkout, clone: Checkout) -> None:
+def test_more_gpus_a_job_than_the_run_has_is_refused(clone: Checkout) -> None:
     set_config(clone, "execution", "gpus_per_job", value=4)
     output = clone.snakemake("-n", "--resources", "gpu=2", "--", "all", check=False)
     assert "4 devices a job, but this run has 2" in output

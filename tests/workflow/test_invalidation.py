@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflow.conftest import Checkout
+from tests.workflow.conftest import Checkout, planned_jobs
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
@@ -39,13 +39,14 @@ def test_finished_run_has_nothing_to_do(finished: Checkout) -> None:
 def test_editing_an_objective_reruns_its_policies_and_what_follows(edited: Checkout) -> None:
     source = edited.folder / "workflow_scripts/prefgrid/objectives/pspo.py"
     source.write_text(source.read_text() + "\nEDITED = 1\n")
-    planned = edited.planned()
+    output = edited.snakemake("-n")
+    planned = planned_jobs(output)
     # One seed, shift and n: one PSPO cell; the DPO cell, data and models stay.
     assert planned.pop("train_policy") == 1
     assert planned.pop("evaluate_policy") == 1
     assert planned.pop("all") == 1
     assert set(planned) == AFTER_A_POLICY | PLOTS
-    assert "method=pspo" in edited.snakemake("-n", "--quiet", "reason", "policies")
+    assert "Policy: pspo" in output and "Policy: dpo" not in output
 
 
 def test_editing_a_shared_module_reruns_its_users_only(edited: Checkout) -> None:
