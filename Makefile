@@ -18,6 +18,8 @@ test: $(READY)
 setup: $(READY)
 
 $(READY): $(LOCK)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || \
+		{ echo "prefgrid needs Python 3.11 or 3.12: make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet $$(grep '^torch==' $(LOCK))
 	$(VENV)/bin/python -m pip install --quiet --requirement $(LOCK)

@@ -95,13 +95,11 @@ rule gather_evaluations:
         samples=cells(f"{EVALUATION}/samples.parquet"),
         indices=cells(f"{EVALUATION}/indices.parquet"),
         metrics=cells(f"{POLICY}/metrics.jsonl"),
-        links=cells(f"{POLICY}/link.json"),
     output:
         evaluations=f"{GATHERED}/evaluations.csv",
         samples=f"{GATHERED}/samples.parquet",
         indices=f"{GATHERED}/indices.parquet",
         training=f"{GATHERED}/training.parquet",
-        links=f"{GATHERED}/links.parquet",
     log:
         "results/logs/gather_evaluations.log",
     conda:
@@ -123,5 +121,5 @@ rule gather_evaluations:
     shell:
         "exec python -m run_job --log {log} gather_evaluations "
         "--evaluations {output.evaluations} --samples {output.samples} "
-        "--indices {output.indices} --training {output.training} --links {output.links} "
+        "--indices {output.indices} --training {output.training} "
         "--spec {params.spec:q} --code {params.code:q}"

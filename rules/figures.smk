@@ -29,6 +29,7 @@ rule tabulate_results:
             seeds=STUDY.seeds,
             baseline=STUDY.baseline,
             kappa=KAPPA,
+            samples=STUDY.evaluation.samples,
         ),
         code=fingerprint("tabulate_results"),
     message:
@@ -80,12 +81,18 @@ rule plot_frontier:
         mem_mb=mem_mb,
         runtime=runtime,
     params:
-        spec=spec(methods=STUDY.methods, baseline=STUDY.baseline, kappa=KAPPA),
+        spec=spec(
+            methods=STUDY.methods,
+            baseline=STUDY.baseline,
+            kappa=KAPPA,
+            samples=STUDY.evaluation.samples,
+        ),
         code=fingerprint("plot_frontier"),
     message:
         "Figure: reward against KL"
     shell:
-        "exec python -m run_job --log {log} plot_frontier --evaluations {input.evaluations} --reference-samples {input.reference_samples} "
+        "exec python -m run_job --log {log} plot_frontier --evaluations {input.evaluations} "
+        "--reference-samples {input.reference_samples} "
         "--svg {output.svg} --png {output.png} "
         "--spec {params.spec:q} --code {params.code:q}"
 
@@ -112,7 +119,9 @@ rule plot_robustness:
     message:
         "Figure: reward at one KL against the link's shift"
     shell:
-        "exec python -m run_job --log {log} plot_robustness --summary {input.summary} --differences {input.differences} --runs {input.runs} --reference-samples {input.reference_samples} "
+        "exec python -m run_job --log {log} plot_robustness --summary {input.summary} "
+        "--differences {input.differences} --runs {input.runs} "
+        "--reference-samples {input.reference_samples} "
         "--svg {output.svg} --png {output.png} "
         "--spec {params.spec:q} --code {params.code:q}"
 
@@ -138,7 +147,8 @@ rule plot_convergence:
     message:
         "Figure: reward at one KL against n"
     shell:
-        "exec python -m run_job --log {log} plot_convergence --summary {input.summary} --runs {input.runs} --reference-samples {input.reference_samples} "
+        "exec python -m run_job --log {log} plot_convergence --summary {input.summary} "
+        "--runs {input.runs} --reference-samples {input.reference_samples} "
         "--svg {output.svg} --png {output.png} "
         "--spec {params.spec:q} --code {params.code:q}"
 

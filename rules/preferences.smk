@@ -70,7 +70,7 @@ rule compute_reference_logps:
         runtime=runtime,
     params:
         spec=spec(
-            batch_size=CONFIG.training.micro_batch_size,
+            batch_size=CONFIG.logp_batch_size,
             precision=CONFIG.training.precision,
         ),
         code=fingerprint("compute_reference_logps"),

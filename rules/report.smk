@@ -41,9 +41,8 @@ rule build_report:
             link_temperature=STUDY.link_temperature,
             kappa=KAPPA,
             baseline=STUDY.baseline,
+            trainings=trainings(),
             facts=facts(),
-            quality=QUALITY,
-            results="results",
         ),
         code=fingerprint("build_report"),
     message:
@@ -53,4 +52,4 @@ rule build_report:
         "--summary {input.summary} --differences {input.differences} "
         "--calibration {input.calibration} --runs {input.runs} --samples {input.samples} "
         "--reference-samples {input.reference_samples} --prompts {input.prompts} "
-        "--report {output.report} --spec {params.spec:q} --code {params.code:q}"
+        "--quality {input.quality} --report {output.report} --spec {params.spec:q} --code {params.code:q}"

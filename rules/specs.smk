@@ -59,7 +59,7 @@ def evaluation_spec(wildcards):
         reward=CONFIG.reward.model_dump(),
         prompt_format=CONFIG.prompt_format,
         precision=CONFIG.training_of(CONFIG.methods[wildcards.method].training).precision,
-        batch_size=CONFIG.training.micro_batch_size,
+        batch_size=CONFIG.logp_batch_size,
     )
 
 
@@ -80,17 +80,45 @@ def table(name):
     return report(f"{TABLE_FOLDER}/{name}.csv", caption=caption, category="Tables", labels=labels)
 
 
-def facts():
-    """What the report says about the run, beyond the grid itself."""
-    evaluation, training = STUDY.evaluation, CONFIG.training
+def trainings():
+    """How the report words the methods' training: [labels worded alike, words] each."""
+    groups = {}
+    for label in STUDY.methods:
+        groups.setdefault(training_words(CONFIG.methods[label]), []).append(label)
+    return [[labels, words] for words, labels in groups.items()]
+
+
+def training_words(method):
+    training = CONFIG.training_of(method.training)
+    options = objectives.constants(method.objective)["OPTIONS"] | method.options
     length = f"{training.epochs:g} epochs" if training.epochs else f"{training.max_steps} steps"
+    words = [
+        length,
+        f"{training.batch_size} pairs a step",
+        f"lr {training.learning_rate:g}",
+        f"LoRA rank {training.lora.rank}" if training.lora else "all weights",
+        precision_name(training.precision),
+    ]
+    if "beta_train" in options:  # another's objective may have none
+        words.insert(3, f"training β {options['beta_train']:g}")
+    return ", ".join(words)
+
+
+def precision_name(precision):
+    return "float32" if precision == "none" else precision
+
+
+def facts():
+    """What the report says about the run, beyond the grid itself and its training."""
+    evaluation = STUDY.evaluation
+    sampling, reward = CONFIG.training.precision, CONFIG.reward.precision
+    responses = "one response" if evaluation.samples == 1 else f"{evaluation.samples} responses"
     return [
         ["World", CONFIG.world],
-        ["Evaluation", f"{evaluation.prompts} held-out prompts × {evaluation.samples}"],
+        ["Evaluation", f"{evaluation.prompts} held-out prompts, {responses} to each at every β"],
         ["Scanned β", ", ".join(f"{beta:g}" for beta in sorted(evaluation.beta_grid))],
         [
-            "Training",
-            f"{length}, {training.batch_size} pairs a step, lr {training.learning_rate:g}",
+            "Precision",
+            f"reference {precision_name(sampling)}, reward model {precision_name(reward)}",
         ],
-        ["Precision", training.precision],
     ]

@@ -3,6 +3,7 @@
 
 localrules:
     link_robustness,
+    sources,
     references,
     preferences,
     policies,
@@ -15,6 +16,13 @@ rule link_robustness:
     input:
         FIGURES,
         TABLES,
+
+
+rule sources:
+    input:
+        "results/models/base/manifest.json",
+        f"{REWARD}/manifest.json",
+        "results/data/ultrafeedback/train.jsonl",
 
 
 rule references:

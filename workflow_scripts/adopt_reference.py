@@ -8,13 +8,11 @@ import shutil
 
 from prefgrid import jobs
 
-PRIVATE_PREFIXES = ("_", ".")
-
 
 def main(job: jobs.Job) -> None:
     for path in job.inputs["base"].parent.iterdir():
-        if path.is_file() and not path.name.startswith(PRIVATE_PREFIXES):
-            shutil.copy2(path, job.folder("manifest") / path.name)
+        if path.is_file() and not path.name.startswith(jobs.PRIVATE_PREFIXES):
+            shutil.copyfile(path, job.folder("manifest") / path.name)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,16 @@
 """Build the report, one HTML file that opens offline.
 
 Inputs: figures (SVG files, known by their names), summary, differences, calibration, runs (CSV
-tables), samples, reference_samples (parquet), prompts (JSONL of the evaluation prompts).
+tables), samples, reference_samples (parquet), prompts (JSONL of the evaluation prompts), quality
+(JSON of the models' quality; may be absent). The provenance is that of these files' ancestors.
 Outputs: report (HTML).
-Spec: title, subtitle, methods, seeds, shifts, n, link_temperature, kappa, baseline, facts (further
-label-value pairs), quality (path of the models' quality.json, or null), results (folder whose
-provenance records are summed up).
+Spec: title, subtitle, methods, seeds, shifts, n, link_temperature, kappa, baseline, trainings
+(pairs of labels trained alike and their training in words), facts (further label-value pairs).
 """
-
-from itertools import chain
-from pathlib import Path
 
 import pandas
 
-from prefgrid import jobs, store
+from prefgrid import jobs, provenance, store
 from prefgrid.report import blocks, link_robustness, origin, page
 from prefgrid.report import samples as responses
 from prefgrid.statistics import reference
@@ -39,25 +36,17 @@ def main(job: jobs.Job) -> None:
         ),
         **tables,
     )
-    quality = spec["quality"] and blocks.quality_groups(store.read_json(spec["quality"]))
+    quality = job.inputs["quality"]
     html = page.render(
         {
             "title": spec["title"],
             "subtitle": spec["subtitle"],
             "studies": [section],
-            "quality": quality,
-            "provenance": origin.summarise(_records(Path(spec["results"]))),
+            "quality": quality and blocks.quality_groups(store.read_json(quality)),
+            "provenance": origin.summarise(provenance.ancestors(job.input_files())),
         }
     )
     store.write_text(job.outputs["report"], html)
-
-
-def _records(results: Path) -> list[dict]:
-    """Every artifact's provenance record but the report's own, left by an earlier run."""
-    paths = chain(results.rglob("_provenance.json"), results.rglob("_provenance/*.json"))
-    own = Path(__file__).stem
-    records = [store.read_json(path) for path in sorted(paths)]
-    return [record for record in records if record["script"] != own]
 
 
 if __name__ == "__main__":
@@ -72,6 +61,7 @@ if __name__ == "__main__":
             "samples",
             "reference_samples",
             "prompts",
+            "quality?",
         ),
         outputs=("report",),
         shared_folder=True,

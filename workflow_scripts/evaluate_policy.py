@@ -15,7 +15,7 @@ from prefgrid.evaluation.beta_scan import scan, summarize
 from prefgrid.evaluation.indices import held_out_indices
 from prefgrid.judges.scalar import ScalarRewardModel
 from prefgrid.models import loading
-from prefgrid.sampling.request import DecodingOptions
+from prefgrid.sampling.request import DecodingOptions, stop_ids
 
 
 def main(job: jobs.Job) -> None:
@@ -33,24 +33,26 @@ def main(job: jobs.Job) -> None:
     prompts = store.read_jsonl(job.inputs["prompts"], required=("prompt_id", "prompt"))
     prompts = prompts[: evaluation["prompts"]]
     link = store.read_json(job.inputs["link"])
-    samples = scan(
-        policy,
-        tokenizer,
-        judge,
-        prompts,
-        betas=evaluation["beta_grid"],
-        samples=evaluation["samples"],
-        sign=link["sign"],
-        seed=evaluation["seed"],
-        prompt_format=spec["prompt_format"],
-        options=DecodingOptions(
-            eos_ids=(chat.eos_id(tokenizer),),
-            pad_id=loading.pad_id(tokenizer),
-            max_new_tokens=evaluation["max_new_tokens"],
-            temperature=evaluation["temperature"],
-            batch_rows=evaluation["batch_rows"],
-        ),
+    options = DecodingOptions(
+        eos_ids=stop_ids(tokenizer, policy),
+        pad_id=loading.pad_id(tokenizer),
+        max_new_tokens=evaluation["max_new_tokens"],
+        temperature=evaluation["temperature"],
+        batch_rows=evaluation["batch_rows"],
     )
+    with devices.explained_out_of_memory("lower evaluation.batch_rows"):
+        samples = scan(
+            policy,
+            tokenizer,
+            judge,
+            prompts,
+            betas=evaluation["beta_grid"],
+            samples=evaluation["samples"],
+            sign=link["sign"],
+            seed=evaluation["seed"],
+            prompt_format=spec["prompt_format"],
+            options=options,
+        )
     table = summarize(
         samples,
         {
@@ -65,21 +67,24 @@ def main(job: jobs.Job) -> None:
         },
     )
     first = next(store.iterate_jsonl(job.inputs["preferences"], required=("reward_scale",)))
-    indices = held_out_indices(
-        policy,
-        pandas.read_parquet(job.inputs["reference_samples"]),
-        {
-            row["prompt_id"]: chat.render_prompt(tokenizer, row["prompt"], spec["prompt_format"])
-            for row in prompts
-        },
-        pairs_per_prompt=evaluation["index_pairs_per_prompt"],
-        reward_scale=first["reward_scale"],
-        link=link,
-        link_shift=spec["shift"],
-        link_temperature=spec["link_temperature"],
-        pad_id=loading.pad_id(tokenizer),
-        batch_size=spec["batch_size"],
-    )
+    with devices.explained_out_of_memory("lower logp_batch_size"):
+        indices = held_out_indices(
+            policy,
+            pandas.read_parquet(job.inputs["reference_samples"]),
+            {
+                row["prompt_id"]: chat.render_prompt(
+                    tokenizer, row["prompt"], spec["prompt_format"]
+                )
+                for row in prompts
+            },
+            pairs_per_prompt=evaluation["index_pairs_per_prompt"],
+            reward_scale=first["reward_scale"],
+            link=link,
+            link_shift=spec["shift"],
+            link_temperature=spec["link_temperature"],
+            pad_id=loading.pad_id(tokenizer),
+            batch_size=spec["batch_size"],
+        )
     store.write_parquet(job.outputs["samples"], samples)
     store.write_parquet(job.outputs["indices"], indices)
     store.write_csv(job.outputs["evaluation"], table)

@@ -3,7 +3,9 @@
 Outputs: data (JSONL). Spec: source (hub id, local folder or file), revision, split.
 """
 
+import math
 from pathlib import Path
+from typing import Any
 
 import datasets
 
@@ -13,7 +15,7 @@ from prefgrid import jobs, store
 def main(job: jobs.Job) -> None:
     rows = load(job.spec["source"], job.spec["revision"], job.spec["split"])
     store.log(f"{len(rows)} rows")
-    store.write_jsonl(job.outputs["data"], rows)
+    store.write_jsonl(job.outputs["data"], map(nan_as_null, rows))
 
 
 def load(source: str, revision: str | None, split: str) -> datasets.Dataset:
@@ -28,6 +30,17 @@ def load(source: str, revision: str | None, split: str) -> datasets.Dataset:
             "Allowed: a hub id 'owner/name' that this machine can reach, a local folder, or a "
             "JSON-lines file."
         ) from error
+
+
+def nan_as_null(value: Any) -> Any:
+    """`value` with null for NaN and infinity, which the hub has for missing scores and JSON lacks."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: nan_as_null(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [nan_as_null(item) for item in value]
+    return value
 
 
 if __name__ == "__main__":

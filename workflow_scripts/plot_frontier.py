@@ -1,7 +1,7 @@
 """Draw reward against KL, one panel a shift.
 
 Inputs: evaluations (CSV of the whole grid), reference_samples (parquet). Outputs: svg, png.
-Spec: methods, baseline, kappa.
+Spec: methods, baseline, kappa, samples (a prompt, of the scans).
 """
 
 import pandas
@@ -15,8 +15,9 @@ def main(job: jobs.Job) -> None:
     samples = pandas.read_parquet(
         job.inputs["reference_samples"], columns=["prompt_id", "sample", "reward"]
     )
+    noise = reference.scan_noise(samples, job.spec["samples"])
     drawn = frontier.draw(
-        pandas.read_csv(job.inputs["evaluations"]),
+        reference.controlled_evaluations(pandas.read_csv(job.inputs["evaluations"]), noise),
         reference.summarise(samples),
         oracle.drawable(samples),
         job.spec["methods"],

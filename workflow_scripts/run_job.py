@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -27,6 +28,11 @@ GRACE_SECONDS = 5.0
 # Set by the Snakefile: JSON of the config's `execution` section, and Snakemake's process id.
 EXECUTION_VARIABLE = "PREFGRID_EXECUTION"
 PARENT_VARIABLE = "PREFGRID_PARENT"
+# Set for the script: how many threads it may compute with.
+THREADS_VARIABLE = "PREFGRID_THREADS"
+# Where the driver shows its devices: on Linux, and on Linux inside Windows.
+DEVICE_FOLDER = Path("/dev")
+DEVICE_FILES = ("nvidia[0-9]*", "dxg")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -41,6 +47,12 @@ def main() -> int:
     script = Path(__file__).with_name(f"{options.script}.py")
     command = [sys.executable, str(script), *options.arguments]
     with open(log_path, "wb", buffering=0) as log:
+        # Computing on the CPU instead would take days, and nobody would be told.
+        if options.gpus and not device_is_visible(DEVICE_FOLDER, os.environ):
+            text = f"this job asks for {options.gpus} device(s), none is visible"
+            hint = "set execution.gpus_per_job: 0 to run on the CPU"
+            _emit(f"error: {text}; {hint}\n".encode(), log)
+            return 1
         child = subprocess.Popen(
             command,
             env=_environment(options),
@@ -83,6 +95,13 @@ def _die_with_parent() -> None:
         sys.exit("error: Snakemake is gone; this job would be an orphan")
 
 
+def device_is_visible(folder: Path, environment: Mapping[str, str]) -> bool:
+    """Whether the machine has an NVIDIA device and CUDA_VISIBLE_DEVICES does not hide them all."""
+    if environment.get("CUDA_VISIBLE_DEVICES", "all").split(",")[0].strip() in ("", "-1"):
+        return False
+    return any(path for pattern in DEVICE_FILES for path in folder.glob(pattern))
+
+
 def _environment(options: argparse.Namespace) -> dict[str, str]:
     execution = json.loads(os.environ.get(EXECUTION_VARIABLE, "{}"))
     threads = execution.get("torch_threads_of", {}).get(
@@ -91,13 +110,11 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": str(threads),
-        "PREFGRID_THREADS": str(threads),
+        THREADS_VARIABLE: str(threads),
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",
         "PYTHONHASHSEED": "0",
         "MPLBACKEND": "Agg",
-        # Deterministic matrix products on CUDA need a fixed workspace.
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     }
     if not options.online:
         environment["HF_HUB_OFFLINE"] = "1"

@@ -1,4 +1,4 @@
-"""Sample and score the reference on the evaluation prompts.
+"""Sample and score the reference on the evaluation prompts, with the noise of the β scans.
 
 Inputs: prompts (evaluation pool), reference, reward (manifests).
 Outputs: samples (parquet: prompt_id, sample, reward, length_tokens, finish, response, tokens).
@@ -8,10 +8,11 @@ reward, prompt_format, precision.
 
 import pandas
 
-from prefgrid import chat, devices, jobs, seeding, store
+from prefgrid import chat, devices, jobs, store
+from prefgrid.evaluation.noise import evaluation_uniforms
 from prefgrid.judges.scalar import ScalarRewardModel
 from prefgrid.models import loading
-from prefgrid.sampling.request import DecodingOptions
+from prefgrid.sampling.request import DecodingOptions, stop_ids
 from prefgrid.sampling.transformers_backend import sample_responses
 
 
@@ -22,23 +23,25 @@ def main(job: jobs.Job) -> None:
     model = loading.load_causal_lm(folder, spec["precision"]).to(devices.device())
     prompts = store.read_jsonl(job.inputs["prompts"], required=("prompt_id", "prompt"))
     prompts = prompts[: evaluation["prompts"]]
-    keys = [
-        (row["prompt_id"], k) for row in prompts for k in range(evaluation["reference_samples"])
-    ]
-    sampled = sample_responses(
-        model,
-        [chat.render_prompt(tokenizer, row["prompt"], spec["prompt_format"]) for row in prompts],
-        seeding.uniforms(
-            evaluation["seed"], "reference samples", keys, evaluation["max_new_tokens"]
-        ),
-        DecodingOptions(
-            eos_ids=(chat.eos_id(tokenizer),),
-            pad_id=loading.pad_id(tokenizer),
-            max_new_tokens=evaluation["max_new_tokens"],
-            temperature=evaluation["temperature"],
-            batch_rows=evaluation["batch_rows"],
-        ),
+    samples = evaluation["reference_samples"]
+    uniforms = evaluation_uniforms(
+        evaluation["seed"],
+        [row["prompt_id"] for row in prompts],
+        samples,
+        evaluation["max_new_tokens"],
     )
+    options = DecodingOptions(
+        eos_ids=stop_ids(tokenizer, model),
+        pad_id=loading.pad_id(tokenizer),
+        max_new_tokens=evaluation["max_new_tokens"],
+        temperature=evaluation["temperature"],
+        batch_rows=evaluation["batch_rows"],
+    )
+    tokens = [
+        chat.render_prompt(tokenizer, row["prompt"], spec["prompt_format"]) for row in prompts
+    ]
+    with devices.explained_out_of_memory("lower evaluation.batch_rows"):
+        sampled = sample_responses(model, tokens, uniforms, options)
     texts = [chat.decode_response(tokenizer, response.tokens) for response in sampled]
     judge = ScalarRewardModel(
         job.inputs["reward"].parent,
@@ -46,12 +49,12 @@ def main(job: jobs.Job) -> None:
         prompt_format=spec["prompt_format"],
         device=devices.device(),
     )
-    text_of = {row["prompt_id"]: row["prompt"] for row in prompts}
+    rows = [(row["prompt_id"], row["prompt"], k) for row in prompts for k in range(samples)]
     frame = pandas.DataFrame(
         {
-            "prompt_id": [prompt_id for prompt_id, _ in keys],
-            "sample": [k for _, k in keys],
-            "reward": judge.score([text_of[prompt_id] for prompt_id, _ in keys], texts).rewards,
+            "prompt_id": [prompt_id for prompt_id, _, _ in rows],
+            "sample": [k for _, _, k in rows],
+            "reward": judge.score([prompt for _, prompt, _ in rows], texts).rewards,
             "length_tokens": [len(response.tokens) for response in sampled],
             "finish": [response.finish for response in sampled],
             "response": texts,

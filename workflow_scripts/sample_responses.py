@@ -8,7 +8,7 @@ batch_rows, shards}, prompt_format, precision.
 from prefgrid import chat, devices, jobs, seeding, store
 from prefgrid.data import responses
 from prefgrid.models import loading
-from prefgrid.sampling.request import DecodingOptions
+from prefgrid.sampling.request import DecodingOptions, stop_ids
 from prefgrid.sampling.transformers_backend import sample_responses
 
 
@@ -24,24 +24,22 @@ def main(job: jobs.Job) -> None:
     tokens = [
         chat.render_prompt(tokenizer, row["prompt"], spec["prompt_format"]) for row in prompts
     ]
-    sampled = sample_responses(
-        model,
-        tokens,
-        seeding.uniforms(
-            spec["seed"],
-            "responses",
-            [(row["prompt_id"], k) for row in prompts for k in range(2)],
-            generation["max_new_tokens"],
-        ),
-        DecodingOptions(
-            eos_ids=(chat.eos_id(tokenizer),),
-            pad_id=loading.pad_id(tokenizer),
-            max_new_tokens=generation["max_new_tokens"],
-            temperature=generation["temperature"],
-            top_p=generation["top_p"],
-            batch_rows=generation["batch_rows"],
-        ),
+    uniforms = seeding.uniforms(
+        spec["seed"],
+        "responses",
+        [(row["prompt_id"], k) for row in prompts for k in range(2)],
+        generation["max_new_tokens"],
     )
+    options = DecodingOptions(
+        eos_ids=stop_ids(tokenizer, model),
+        pad_id=loading.pad_id(tokenizer),
+        max_new_tokens=generation["max_new_tokens"],
+        temperature=generation["temperature"],
+        top_p=generation["top_p"],
+        batch_rows=generation["batch_rows"],
+    )
+    with devices.explained_out_of_memory("lower generation.batch_rows"):
+        sampled = sample_responses(model, tokens, uniforms, options)
     texts = [chat.decode_response(tokenizer, response.tokens) for response in sampled]
     both = list(zip(texts, sampled, strict=True))
     store.write_jsonl(

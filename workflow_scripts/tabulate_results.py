@@ -2,7 +2,7 @@
 
 Inputs: evaluations (CSV), samples, indices (parquet), all of the whole grid; reference_samples
 (parquet). Outputs: summary, differences, calibration, runs (CSV).
-Spec: methods, seeds, baseline, kappa.
+Spec: methods, seeds, baseline, kappa, samples (a prompt, of the scans).
 """
 
 import pandas
@@ -15,11 +15,18 @@ SAMPLE_COLUMNS = [*comparison.RUN, "beta", "prompt_id", "reward", "kl_nats"]
 
 def main(job: jobs.Job) -> None:
     methods, kappa = job.spec["methods"], job.spec["kappa"]
-    base = reference.summarise(
-        pandas.read_parquet(job.inputs["reference_samples"], columns=["prompt_id", "reward"])
+    reference_samples = pandas.read_parquet(
+        job.inputs["reference_samples"], columns=["prompt_id", "sample", "reward"]
     )
-    runs = comparison.runs_at_kl(pandas.read_csv(job.inputs["evaluations"]), kappa, base)
-    samples = pandas.read_parquet(job.inputs["samples"], columns=SAMPLE_COLUMNS)
+    base = reference.summarise(reference_samples)
+    noise = reference.scan_noise(reference_samples, job.spec["samples"])
+    evaluations = reference.controlled_evaluations(
+        pandas.read_csv(job.inputs["evaluations"]), noise
+    )
+    samples = reference.controlled_samples(
+        pandas.read_parquet(job.inputs["samples"], columns=SAMPLE_COLUMNS), noise
+    )
+    runs = comparison.runs_at_kl(evaluations, kappa, base)
     prompt_values = comparison.prompts_at_kl(samples, kappa, base)
     indices = pandas.read_parquet(job.inputs["indices"])
     tables = {

@@ -12,14 +12,20 @@ SKILL = {"dpo": 1.0, "pspo": 0.93, "ospo": 1.02, "rspo": 0.99}
 REFERENCE_MEAN, REFERENCE_SD = 0.94, 1.7
 
 
+def noise_of_scan(prompts=PROMPTS) -> np.ndarray:
+    """What each prompt's one scanned sample is above its mean: common to all runs."""
+    return np.random.default_rng(2).normal(0, 0.9, len(prompts))
+
+
 def reference_samples(samples: int = 64) -> pd.DataFrame:
+    """The reference's rewards; sample 0 has the scans' noise."""
     rng = seeding.stream(0, "synthetic reference")
-    level = rng.normal(0, 0.6, len(PROMPTS))
+    level, shared = np.random.default_rng(1).normal(0, 0.6, len(PROMPTS)), noise_of_scan()
     rows = [
         {
             "prompt_id": prompt_id,
             "sample": sample,
-            "reward": REFERENCE_MEAN + level[p] + rng.normal(0, 1.6),
+            "reward": REFERENCE_MEAN + level[p] + (rng.normal(0, 1.6) if sample else shared[p]),
             "length_tokens": int(rng.integers(8, 30)),
             "finish": "stop",
             "response": f"the reference tells tale {sample} .",
@@ -53,7 +59,7 @@ def samples(
                         root = (0.95 if shift else 1.25) * (1 + rng.normal(0, 0.03)) / beta
                         kl = np.maximum(rng.gamma(12, root**2 / 12, len(prompts)), 0)
                         gain = 2.1 * skill * root - 0.33 * root**2
-                        noise = level + np.random.default_rng(2).normal(0, 0.9, len(prompts))
+                        noise = level + noise_of_scan(prompts)
                         frames.append(
                             pd.DataFrame(
                                 {

@@ -1,5 +1,7 @@
 """The β scan's tables, and index calibration on held-out pairs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,9 +9,10 @@ import torch
 from tiny_decoders import lora_policy
 from tiny_policy import tiny_tokenizer
 
-from prefgrid import chat, links, seeding
-from prefgrid.evaluation.beta_scan import LABELS, PURPOSE, scan, summarize
+from prefgrid import chat, links
+from prefgrid.evaluation.beta_scan import LABELS, scan, summarize
 from prefgrid.evaluation.indices import held_out_indices
+from prefgrid.evaluation.noise import evaluation_uniforms
 from prefgrid.judges.base import Scores
 from prefgrid.logprobs.sequence import sequence_logps
 from prefgrid.sampling.mixed import sample_mixed
@@ -17,6 +20,7 @@ from prefgrid.sampling.request import DecodingOptions
 from prefgrid.sampling.transformers_backend import sample_responses
 
 PROMPTS = [{"prompt_id": f"id{number}", "prompt": "abc"[: number + 1]} for number in range(3)]
+PROMPT_IDS = [row["prompt_id"] for row in PROMPTS]
 BETAS = [0.5, 1.0, np.inf]
 PUBLISHED = ["beta", "avg_reward", "kl_div"]
 
@@ -81,11 +85,10 @@ def test_one_row_per_beta_prompt_and_sample(model, tokenizer):
 
 def test_beta_one_is_the_policy_sampled_with_noise_keyed_by_prompt_and_sample(model, tokenizer):
     frame = run_scan(model, tokenizer)
-    keys = [(row["prompt_id"], sample) for row in PROMPTS for sample in (0, 1)]
     expected = sample_responses(
         model,
         [chat.render_prompt(tokenizer, row["prompt"], "raw") for row in PROMPTS],
-        seeding.uniforms(5, PURPOSE, keys, 8),
+        evaluation_uniforms(5, PROMPT_IDS, 2, 8),
         options(tokenizer),
     )
     at_one = frame[frame["beta"] == 1]
@@ -95,14 +98,28 @@ def test_beta_one_is_the_policy_sampled_with_noise_keyed_by_prompt_and_sample(mo
     assert at_one["length_tokens"].tolist() == [len(response.tokens) for response in expected]
 
 
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_reference_samples_are_the_scan_at_weight_zero_token_for_token(
+    model, tokenizer, temperature
+):
+    """Sample k of the reference has the scan's uniforms, however many samples are drawn."""
+    prompts = [chat.render_prompt(tokenizer, row["prompt"], "raw") for row in PROMPTS]
+    settings = replace(options(tokenizer), temperature=temperature)
+    mixed = sample_mixed(model, prompts, evaluation_uniforms(5, PROMPT_IDS, 2, 8), [0.0], settings)
+    with model.disable_adapter():
+        plain = sample_responses(model, prompts, evaluation_uniforms(5, PROMPT_IDS, 7, 8), settings)
+    shared = [plain[7 * prompt + sample] for prompt in range(3) for sample in (0, 1)]
+    assert [row.response for row in mixed] == shared
+    assert len({tuple(response.tokens) for response in plain}) > 10
+
+
 def test_the_mixing_weight_is_sign_over_beta(model, tokenizer):
     # ζ = −1 at β = ½ is weight −2: ℓ_ref − 2 (ℓ_θ − ℓ_ref).
     frame = run_scan(model, tokenizer, sign=-1, betas=[0.5])
-    keys = [(row["prompt_id"], sample) for row in PROMPTS for sample in (0, 1)]
     expected = sample_mixed(
         model,
         [chat.render_prompt(tokenizer, row["prompt"], "raw") for row in PROMPTS],
-        seeding.uniforms(5, PURPOSE, keys, 8),
+        evaluation_uniforms(5, PROMPT_IDS, 2, 8),
         [-2.0],
         options(tokenizer),
     )
@@ -234,6 +251,16 @@ def test_held_out_indices_are_those_of_neighbouring_reference_samples():
         # Linear between (−1, .2), (0, .5), (3, .8): slopes .3 and .1, constant outside.
         expected = 0.5 + (0.3 if t < 0 else 0.1) * np.clip(t, -1, 3)
         assert row["link_probability"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_table_shows_the_evaluated_policys_index():
+    """ζ = −1 turns the index around; the link was learned on the unsigned one and stays."""
+    model, samples = lora_policy(), reference_samples()
+    plain, turned = indices(model, samples), indices(model, samples, link=LINK | {"sign": -1})
+    assert turned["index_nats"].tolist() == (-plain["index_nats"]).tolist()
+    assert plain["index_nats"].abs().min() > 0
+    rest = ["prompt_id", "utility_diff", "link_probability", "true_probability"]
+    pd.testing.assert_frame_equal(turned[rest], plain[rest])
 
 
 def test_too_few_samples_and_a_disordered_link_are_refused():

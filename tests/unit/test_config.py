@@ -10,7 +10,8 @@ import yaml
 
 from prefgrid.config import objectives
 from prefgrid.config.load import ConfigError, load
-from prefgrid.config.schema import merged
+from prefgrid.config.merging import merged
+from prefgrid.limits import bounds
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PRESETS = sorted((REPOSITORY / "presets").glob("*.yaml"))
@@ -49,11 +50,15 @@ def mistakes(changes: dict[str, Any]) -> list[str]:
 
 
 GRID = "link_robustness"
+DATA = {"source": "owner/data", "revision": "main", "split": "train"}
+# A local path, here that of this file, has no revision.
+LOCAL = {"source": __file__, "revision": None}
+HUB = {"models": {"base": LOCAL, "reward": LOCAL}, "ultrafeedback": DATA}
 # Changes of the default config → the one line each must cause.
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "unknown key": (
         {"learning_rate": 1.0},
-        r"learning_rate: unknown key; .*allowed: world, studies, .*",
+        r"learning_rate: unknown key; .*allowed: world, tiny_world, .*",
     ),
     "unknown nested key": (
         {f"{GRID}.evaluation.beta_gird": [1.0]},
@@ -128,15 +133,78 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown option": (
         {"methods.dpo.options": {"beta_trian": 1.0}},
-        r"methods.dpo: objective 'dpo' has no option 'beta_trian'; did you mean 'beta_train'\? .*",
+        r"methods.dpo: objective 'dpo': no option 'beta_trian'; did you mean 'beta_train'\? .*",
     ),
     "option of the wrong type": (
         {"methods.dpo.options": {"beta_train": "1e-1"}},
-        r"methods.dpo: option 'beta_train' of objective 'dpo' is '1e-1'; expected float, .*1.0",
+        r"methods.dpo: objective 'dpo': option beta_train = '1e-1'; allowed: a number > 0",
     ),
     "bool for a number": (
         {"methods.dpo.options": {"beta_train": True}},
-        r"methods.dpo: option 'beta_train' of objective 'dpo' is True; expected float, .*",
+        r"methods.dpo: objective 'dpo': option beta_train = True; allowed: a number > 0",
+    ),
+    "option out of its bound": (
+        {"methods.pspo.options": {"bandwidth": -1}},
+        r"methods.pspo: objective 'pspo': option bandwidth = -1; allowed: a number > 0",
+    ),
+    "null where there is no such thing": (
+        {"methods.dpo.options": {"beta_train": None}},
+        r"methods.dpo: objective 'dpo': option beta_train = None; allowed: a number > 0",
+    ),
+    "two options at once": (
+        {"methods.pspo.options": {"smoother": "foo", "link_share": 1.0}},
+        r"methods.pspo: objective 'pspo': option smoother = 'foo'; allowed: gaussian_cdf, "
+        r"knot_softmax; option link_share = 1.0; allowed: a number in \[0, 1\)",
+    ),
+    "warm start that never ends": (
+        {"methods.pspo.training": {"epochs": 1}},
+        r"methods.pspo: at n = 300 the warm start \(warm_start_epochs 1\) takes 10 of 10 optimizer "
+        r"steps, .*; allowed: longer training .*",
+    ),
+    # 300 pairs are 10 steps an epoch, 1000 are 32: 32 steps of training are too few for these only.
+    "warm start that never ends at the largest n": (
+        {"methods.ospo.training": {"epochs": None, "max_steps": 32}},
+        r"methods.ospo: at n = 1000 the warm start .* takes 32 of 32 optimizer steps, .*",
+    ),
+    "grid method without an adapter": (
+        {"methods.rspo.training": {"lora": None}},
+        r"methods.rspo.training.lora: is null .*; allowed: rank, alpha, dropout, targets",
+    ),
+    "fp16 of a method on a CPU": (
+        {"methods.dpo.training": {"precision": "fp16"}},
+        r"methods.dpo.training.precision: fp16 needs a GPU: set execution.gpus_per_job .*",
+    ),
+    "fp16 of the reward model on a CPU": (
+        {"reward.precision": "fp16"},
+        r"reward.precision: fp16 needs a GPU: .*; allowed without: none, bf16",
+    ),
+    "horizon within the warm-up": (
+        {"methods.dpo.training": {"schedule_steps": 10}},
+        r"methods.dpo.training: schedule_steps is 10 and warmup_steps is 10; .*",
+    ),
+    "more tiny prompts than exist": (
+        {"tiny_world.data.prompts": 2881},
+        r"tiny_world.data.prompts: 2881 should be less than or equal to 2880",
+    ),
+    "pools beyond the tiny prompts": (
+        {"tiny_world.data.prompts": 1199},
+        rf"{GRID}.prompts: train \+ eval = 1200 prompts are asked for; allowed: .* = 1199",
+    ),
+    "heads that do not share evenly": (
+        {"tiny_world.base.architecture.num_key_value_heads": 3},
+        r"tiny_world.base.architecture: num_attention_heads is 4 and num_key_value_heads is 3; .*",
+    ),
+    "texts beyond the tiny positions": (
+        {"max_prompt_tokens": 937},
+        r"max_prompt_tokens: max_prompt_tokens \+ max_response_tokens = 1001; .* at most 1000 .*",
+    ),
+    "judge without room for a prompt": (
+        {"reward.max_tokens": 64},
+        r"reward.max_tokens: 64 leaves no room .*; allowed: more than max_response_tokens = 64",
+    ),
+    "hub without a revision": (
+        {"world": "hub", "hub": {**HUB, "ultrafeedback": {**DATA, "revision": None}}},
+        r"hub.ultrafeedback.revision: is null, but 'owner/data' is no local path; .*",
     ),
     "1e-5 is text in YAML": (
         {"training.learning_rate": yaml.safe_load("1e-5")},
@@ -234,6 +302,27 @@ def test_all_mistakes_are_reported_at_once():
     assert len(lines) == len(together) + 2, lines
 
 
+def test_one_unknown_objective_hides_no_other_method():
+    lines = mistakes(
+        {
+            "methods.dpo.objective": "dop",
+            "methods.pspo.training": {"lora": None},
+            "methods.rspo": {"objective": "sft", "options": {}, "training": {}},
+        }
+    )
+    assert [line.split(":")[0] for line in lines] == [
+        "methods.dpo.objective",
+        f"{GRID}.methods",
+        "methods.pspo.training.lora",
+    ]
+    assert "'rspo' needs none on 1 responses" in lines[1]
+
+
+def test_local_sources_need_no_revision_and_float16_is_fine_on_a_gpu():
+    load(changed({"world": "hub", "hub": HUB}))
+    load(changed({"reward.precision": "fp16", "execution.gpus_per_job": 1}))
+
+
 def test_the_default_config_is_valid():
     config = load(default())
     assert config.world == "tiny"
@@ -319,6 +408,14 @@ class TestObjectiveConstants:
         assert set(constants["NEEDS"]) == {"targets", "responses", "reference_logps", "coupled"}
         objectives.check_options(name, constants["OPTIONS"])
 
+    @pytest.mark.parametrize("name", objectives.known())
+    def test_every_option_has_a_bound_that_some_value_breaks(self, name):
+        constants = objectives.constants(name)
+        assert constants["BOUNDS"].keys() == constants["OPTIONS"].keys()
+        for option in constants["OPTIONS"]:
+            with pytest.raises(ValueError, match=f"option {option} = 'no such value'; allowed: "):
+                objectives.check_options(name, {option: "no such value"})
+
     def test_an_objective_of_somebody_else(self, tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(tmp_path)
         folder = tmp_path / "their_package"
@@ -327,12 +424,43 @@ class TestObjectiveConstants:
         (folder / "loss.py").write_text(
             "import not_installed_here\n"
             "NEEDS: dict = {'targets': 'labels', 'responses': 2}\nOPTIONS = {'width': None}\n"
+            "BOUNDS = {'width': '> 0 or null'}\n"
+        )
+        (folder / "partial.py").write_text(
+            "NEEDS = {}\nOPTIONS = {'a': 1}\nBOUNDS = {'b': '> 0'}\n"
         )
         (folder / "bare.py").write_text("OPTIONS = {}\n")
         assert objectives.module_name("their_package.loss") == "their_package.loss"
         assert objectives.constants("their_package.loss")["OPTIONS"] == {"width": None}
-        objectives.check_options(
-            "their_package.loss", {"width": "any type, as the default is null"}
-        )
+        objectives.check_options("their_package.loss", {"width": 3})
+        with pytest.raises(ValueError, match="a, b must be in both OPTIONS and BOUNDS"):
+            objectives.constants("their_package.partial")
         with pytest.raises(ValueError, match=r"'their_package.bare' \(bare.py\) lacks .* NEEDS"):
             objectives.constants("their_package.bare")
+
+
+class TestBounds:
+    @pytest.mark.parametrize(
+        ("bound", "inside", "outside"),
+        [
+            ("> 0", [1, 0.5], [0, -1, None, True, "1", float("inf"), float("nan")]),
+            (">= 0", [0, 0.0, 2], [-1.0e-9, None]),
+            ("[0, 0.5)", [0, 0.49], [0.5, -0.1]),
+            ("integer > 0", [1, 4096], [0, 1.0, True]),
+            ("integer > 0 or null", [None, 2], [0, 2.5]),
+            (["a", "b"], ["a"], ["c", None]),
+            ([True, False], [True, False], [0, 1, None]),
+        ],
+    )
+    def test_grammar(self, bound, inside, outside):
+        assert all(bounds.fits(value, bound) for value in inside)
+        assert not any(bounds.fits(value, bound) for value in outside)
+
+    def test_a_bound_that_is_none(self):
+        with pytest.raises(ValueError, match="'positive' is no bound"):
+            bounds.fits(1.0, "positive")
+
+    def test_words(self):
+        assert bounds.words("integer > 0 or null") == "an integer > 0 or null"
+        assert bounds.words("[0, 1)") == "a number in [0, 1)"
+        assert bounds.words([True, False]) == "true, false"

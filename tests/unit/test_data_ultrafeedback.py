@@ -87,6 +87,46 @@ class TestSample:
         check_schema(store.read_jsonl(tmp_path / "train.jsonl"))
         assert ultrafeedback.read(tmp_path / "train.jsonl", 0.0) == ultrafeedback.read(SAMPLE, 0.0)
 
+    def test_missing_scores_of_the_hub_become_null(self, tmp_path):
+        """Parquet holds NaN where a score is missing; JSON has no such number."""
+        fetching = _script("fetch_ultrafeedback")
+        nan = float("nan")
+        rows = [
+            good(
+                "a", **{"fine-grained_score": nan, "overall_score": 7.5, "annotations": {"x": nan}}
+            ),
+            good(
+                "b", **{"fine-grained_score": nan, "overall_score": nan, "annotations": {"x": 1.0}}
+            ),
+        ]
+        source = fetching.datasets.Dataset.from_list(rows)
+        store.write_jsonl(tmp_path / "train.jsonl", map(fetching.nan_as_null, source))
+        (first, second) = store.read_jsonl(tmp_path / "train.jsonl")
+        assert first["completions"][0]["annotations"] == {"x": None}
+        assert first["completions"][0]["overall_score"] == 7.5
+        assert second["completions"][0]["fine-grained_score"] is None
+        data = ultrafeedback.read(tmp_path / "train.jsonl", 0.0)
+        assert [row.completions[0].score for row in data.rows] == [7.5, None]
+
+    def test_keys_that_only_some_rows_have_become_null(self, tmp_path, monkeypatch):
+        """The loader gives every struct all keys that any row has; a response may be among them."""
+        fetching = _script("fetch_ultrafeedback")
+        monkeypatch.setattr(fetching.datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+        path = write(
+            tmp_path / "raw.jsonl",
+            good("a", **{"fine-grained_score": 2.0}),
+            good("b", overall_score=6.0),
+            {"instruction": "c", "completions": [{"overall_score": 1.0}]},
+            {"instruction": "d", "completions": None},
+        )
+        rows = fetching.load(str(path), None, "train")
+        store.write_jsonl(tmp_path / "train.jsonl", map(fetching.nan_as_null, rows))
+        data = ultrafeedback.read(tmp_path / "train.jsonl", bad_row_share=0.5)
+        assert [row.completions[0].score for row in data.rows] == [2.0, 6.0]
+        response, completions = data.skipped
+        assert "line 3: field 'completions[0].response' must be a string" in response
+        assert "line 4: field 'completions' must be a list, found NoneType" in completions
+
     def test_a_source_that_cannot_be_had_is_explained(self, tmp_path):
         source = str(tmp_path / "nowhere")
         with pytest.raises(ValueError) as caught:

@@ -37,7 +37,8 @@ def base_samples():
 def _draw(grid, base_samples) -> dict[str, Figure]:
     methods, seeds, shifts = grid["methods"], grid["seeds"], grid["shifts"]
     base = reference.summarise(base_samples)
-    samples = study.samples(**grid)
+    noise = reference.scan_noise(base_samples, 1)
+    samples = reference.controlled_samples(study.samples(**grid), noise)
     evaluations = study.evaluations(samples)
     runs = comparison.runs_at_kl(evaluations, KAPPA, base)
     values = comparison.prompts_at_kl(samples, KAPPA, base)

@@ -151,6 +151,12 @@ def test_inert_and_unused_modules_do_not_count(tree, name):
     assert fingerprint("train") == before
 
 
+def test_whatever_shapes_results_counts():
+    """How a grid's folders become columns, and which records a report sums up."""
+    for script, name in (("gather_evaluations", "grid"), ("build_report", "provenance")):
+        assert f"prefgrid.{name}" in module._closure((script,))
+
+
 def test_a_module_chosen_by_the_spec_counts_only_where_it_is_chosen(tree):
     names = ("prefgrid.objectives.dpo", "prefgrid.objectives.pspo")
     plain, dpo, pspo = fingerprint("train"), *(fingerprint("train", name) for name in names)

@@ -167,6 +167,103 @@ def test_the_manifest_is_published_last(tmp_path, monkeypatch):
     assert (tmp_path / "model/manifest.json").read_text() == "x"
 
 
+MODEL = "[path.write_text('new') for path in job.outputs.values()]"
+MODEL_OUTPUTS = ("manifest", "weights")
+MODEL_WORDS = ("--manifest", "model/manifest.json", "--weights", "model/model.safetensors")
+
+
+def older_model(folder: Path) -> None:
+    """What another world's run left: weights, and files that the new run does not write."""
+    (folder / "model/_provenance").mkdir(parents=True)
+    (folder / "model/checkpoints").mkdir()
+    for name in ("model.safetensors", "manifest.json", "generation_config.json", "_notes", ".nfs1"):
+        (folder / "model" / name).write_text("old")
+
+
+def test_an_artifact_of_several_files_keeps_none_of_an_older_one(tmp_path):
+    older_model(tmp_path)
+    body = MODEL + "\n(job.folder('weights') / 'tokenizer.json').write_text('new')"
+    done = Script(tmp_path, body, outputs=MODEL_OUTPUTS).run(*MODEL_WORDS)
+    assert done.returncode == 0, done.stderr
+    files = {path.name for path in (tmp_path / "model").iterdir() if path.is_file()}
+    new = {"manifest.json", "model.safetensors", "tokenizer.json"}
+    assert files == new | {"_provenance.json", "_notes", ".nfs1"}
+    assert {(tmp_path / "model" / name).read_text() for name in new} == {"new"}
+
+
+def test_a_failed_run_keeps_all_of_an_older_artifact(tmp_path):
+    older_model(tmp_path)
+    before = tree(tmp_path)
+    assert Script(tmp_path, MODEL + "\n1 / 0", outputs=MODEL_OUTPUTS).run(*MODEL_WORDS).returncode
+    assert tree(tmp_path) == before
+    assert (tmp_path / "model/generation_config.json").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("words", "declared"),
+    [
+        (MODEL_WORDS, {"shared_folder": True}),
+        (("--manifest", "model/list.json", "--weights", "model/model.safetensors"), {}),
+    ],
+    ids=["shared folder", "no manifest"],
+)
+def test_files_of_other_artifacts_stay(tmp_path, words, declared):
+    older_model(tmp_path)
+    done = Script(tmp_path, MODEL, outputs=MODEL_OUTPUTS, **declared).run(*words)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "model/generation_config.json").read_text() == "old"
+
+
+def test_leftovers_go_after_the_new_files_came_and_before_the_manifest_vouches(
+    tmp_path, monkeypatch
+):
+    from prefgrid import jobs, store
+
+    order = []
+    publish, unlink = store.publish, Path.unlink
+    monkeypatch.setattr(
+        store, "publish", lambda file, final: (order.append(final.name), publish(file, final))
+    )
+    monkeypatch.setattr(
+        Path, "unlink", lambda path, **how: (order.append(f"-{path.name}"), unlink(path, **how))
+    )
+    for name in ("manifest.json", "leftover", "weights"):
+        store.write_text(tmp_path / "new" / name, "new")
+        store.write_text(tmp_path / "old" / name, "old")
+    (tmp_path / "new/leftover").unlink()
+    order.clear()
+    names = ("weights", "manifest.json")
+    jobs._publish({tmp_path / "new" / name: tmp_path / "old" / name for name in names}, sweep=True)
+    assert order == ["-manifest.json", "weights", "-leftover", "manifest.json"]
+
+
+def test_published_files_have_the_umask_s_permissions(tmp_path):
+    body = "job.outputs['out'].write_text('x')\njob.outputs['out'].chmod(0o600)"
+    assert Script(tmp_path, body).run("--out", "made/out.txt").returncode == 0
+    (tmp_path / "plain").write_text("x")
+    modes = {(tmp_path / name).stat().st_mode for name in ("made/out.txt", "plain")}
+    assert len(modes) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [((), "None"), (("--quality",), "None"), (("--quality", "q.json"), "q.json")],
+)
+def test_an_optional_input_may_be_absent(tmp_path, words, expected):
+    """Snakemake writes the flag with nothing behind it."""
+    body = (
+        "job.outputs['out'].write_text(str(job.inputs['quality']))\n"
+        "assert len(job.input_files()) == (job.inputs['quality'] is not None) + 2"
+    )
+    script = Script(tmp_path, body, inputs=("quality?", "many*"))
+    (tmp_path / "q.json").write_text("{}")
+    done = script.run("--many", "a", "b", *words, "--out", "out.txt")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.txt").read_text() == expected
+    record = json.loads((tmp_path / "_provenance.json").read_text())
+    assert record["inputs"]["quality"].keys() == {expected} - {"None"}
+
+
 def test_a_killed_run_publishes_nothing_and_the_next_cleans_up(tmp_path):
     kill = "job.outputs['out'].write_text('half')\nos.kill(os.getpid(), signal.SIGKILL)"
     assert Script(tmp_path, kill).run("--out", "made/out.txt").returncode == -9

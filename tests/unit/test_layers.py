@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow_scripts"
@@ -21,7 +22,7 @@ LAYERS = (
     ("training",),
     ("judges",),
     ("sampling",),
-    ("objectives", "links", "rewards"),
+    ("objectives", "links"),
     ("logprobs",),
     # It makes models and data out of nothing, so only they and what they stand on are below it.
     ("tinyworld",),
@@ -31,11 +32,14 @@ LAYERS = (
         "seeding",
         "devices",
         "store",
+        "grid",
         "provenance",
         "jobs",
         "fingerprint",
         "job_environment",
     ),
+    # Bounds and lengths that config and computation must agree on; standard library only.
+    ("limits",),
 )
 RUNNER = "python -m run_job"
 HEIGHT = {part: -line for line, parts in enumerate(LAYERS) for part in parts}
@@ -46,6 +50,7 @@ EXCEPTIONS = {
     ("data", "links"): "labelling is data making, and the link is a bare formula below everything",
     ("data", "chat"): "supervised examples are rendered by the one renderer",
     ("provenance", "store"): "checksums are the store's",
+    ("grid", "store"): "a grid's files are read by the store's checked reader",
     ("job_environment", "store"): "the one canonical JSON",
     ("jobs", "store"): "outputs are published by the store's rename",
     ("jobs", "provenance"): "a job writes the record of itself",
@@ -171,6 +176,14 @@ def test_what_the_rules_import_loads_no_data_or_model_library():
         [sys.executable, "-c", program], cwd=SCRIPTS, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_the_conda_environment_has_the_versions_of_the_lock():
+    environment = yaml.safe_load((REPOSITORY / "envs" / "prefgrid.yaml").read_text())
+    lines = (REPOSITORY / "requirements.lock").read_text().splitlines()
+    python, pip, packages = environment["dependencies"]
+    assert (python, pip) == ("python=3.11", "pip")
+    assert packages == {"pip": [line for line in lines if line and not line.startswith("#")]}
 
 
 def test_the_lock_pins_every_version_exactly():

@@ -136,7 +136,24 @@ def test_fetching_from_a_folder_keeps_dtype_and_makes_one_file(tmp_path):
     fetch_model(str(tmp_path / "raw"), None, tmp_path / "got", "causal")
     weights = load_file(tmp_path / "got" / "model.safetensors")
     assert {weight.dtype for weight in weights.values()} == {torch.bfloat16}
-    assert (tmp_path / "got" / "manifest.json").is_file()
+    manifest = store.read_json(tmp_path / "got" / "manifest.json")
+    assert manifest["source.json"] == store.sha256_file(tmp_path / "got" / "source.json")
+    origin = store.read_json(tmp_path / "got" / "source.json")
+    assert origin == {"source": str(tmp_path / "raw"), "revision": None, "commit": None}
+
+
+def test_fetching_records_the_commit_that_a_branch_stood_for(tmp_path, monkeypatch):
+    """The hub's cache on disk, without a network: branch main is a commit's snapshot."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    cached = tmp_path / "cache" / "models--owner--name"
+    save_model(cached / "snapshots" / commit, tiny_model(), tiny_tokenizer())
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(commit)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    fetch_model("owner/name", "main", tmp_path / "got", "causal")
+    origin = store.read_json(tmp_path / "got" / "source.json")
+    assert origin == {"source": "owner/name", "revision": "main", "commit": commit}
 
 
 def test_fetching_a_reward_model_needs_exactly_one_score(tmp_path):

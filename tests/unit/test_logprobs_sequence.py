@@ -52,24 +52,12 @@ def test_padding_changes_nothing():
 
 
 @torch.no_grad()
-def test_bounded_forwards_and_bounded_logits_give_the_same(monkeypatch):
+def test_bounded_logits_give_the_same(monkeypatch):
     model, groups = tiny_model(), random_groups(6)
-    sums, lengths = sequence_logps(model, *split(groups), pad_id=PAD)
-    # 1 token: every row alone.
-    for budget in (1, 30):
-        parts, part_lengths = sequence_logps(model, *split(groups), pad_id=PAD, token_budget=budget)
-        torch.testing.assert_close(parts, sums, atol=1e-5, rtol=1e-5)
-        assert torch.equal(part_lengths, lengths)
+    sums, _ = sequence_logps(model, *split(groups), pad_id=PAD)
     monkeypatch.setattr(sequence, "MAX_LOGIT_ROWS", 3)
     chunked, _ = sequence_logps(model, *split(groups), pad_id=PAD)
     torch.testing.assert_close(chunked, sums, atol=1e-5, rtol=1e-5)
-
-
-def test_budget_counts_padded_tokens():
-    """Rows of 4, 4, 6 and 2 tokens under 12: 2x4 fits, 3x6 = 18 does not, 2x6 = 12 does."""
-    rows = [([1] * 3, [1]), ([1] * 3, [1]), ([1] * 5, [1]), ([1], [1])]
-    parts = list(sequence._within_budget(rows, 12))
-    assert [len(part) for part in parts] == [2, 2]
 
 
 def test_gradients_equal_those_of_separate_forwards():

@@ -1,10 +1,15 @@
 """Mixed decoding: one batch of all weights, and the KL of what was really sampled."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from tiny_decoders import EOS_IDS, decoding_options, lora_policy, noise, unequal_prompts
+from tiny_policy import LORA, tiny_model
 
+from prefgrid.logprobs.head import float32_output_layer
+from prefgrid.models.loading import add_lora
 from prefgrid.sampling import decode
 from prefgrid.sampling.mixed import sample_mixed
 from prefgrid.sampling.transformers_backend import sample_responses
@@ -158,3 +163,65 @@ def test_attention_implementation_is_left_as_it_was(model):
     before = model.config._attn_implementation
     sampled(model, [1.0])
     assert model.config._attn_implementation == before
+
+
+# --- bfloat16 weights ------------------------------------------------------------------------------
+
+
+def bfloat16_policy(strength: float):
+    """A bfloat16 model with a float32 adapter whose logits share a large offset, about ±30.
+
+    The offset changes no distribution, but bfloat16 numbers near 30 are 1/8 apart. The real models
+    have such offsets too.
+    """
+    model = lora_policy(strength, tie_word_embeddings=False)
+    offset = 5 * torch.randn(32, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        model.get_output_embeddings().weight.add_(offset)
+    for name, weight in model.named_parameters():
+        if "lora_" not in name:
+            weight.data = weight.data.bfloat16()
+    return model
+
+
+@pytest.mark.parametrize("strength", [0.0003, 0.01])
+def test_kl_of_nearly_equal_bfloat16_models_is_the_float64_one(strength):
+    model = bfloat16_policy(strength)
+    precise = copy.deepcopy(model).double()
+    prompts = unequal_prompts()
+    rows = sampled(model, [1.0], prompts, noise(50))
+    exact = []
+    for row in rows:
+        log_p, log_ref = distributions(precise, prompts[row.prompt], row.response.tokens, 1.0, 1.0)
+        exact.append((log_p.exp() * (log_p - log_ref)).sum().item())
+    # Exact are 0.00002 and 0.022 nats; with a bfloat16 output layer it was 0.0127 and 0.033.
+    kl = np.mean([row.kl_nats for row in rows])
+    assert kl == pytest.approx(np.mean(exact), rel=0.05, abs=5e-4)
+
+
+def test_the_models_own_output_layer_is_back_after_decoding():
+    model = bfloat16_policy(0.1)
+    before = model.get_output_embeddings()
+    sampled(model)
+    assert model.get_output_embeddings() is before
+    assert before.weight.dtype == torch.bfloat16
+
+
+def test_float32_logits_of_a_tied_and_adapted_model():
+    """Only the output layer is exchanged: the rest of the forward is the model's own."""
+    ids = torch.tensor([[7, 8, 9]])
+    model = lora_policy().bfloat16()
+    tied = model.get_input_embeddings().weight
+    with torch.no_grad():
+        hidden = model.get_decoder()(ids).last_hidden_state
+        with float32_output_layer(model):
+            logits = model(ids).logits
+    assert logits.dtype == torch.float32
+    torch.testing.assert_close(logits, hidden.float() @ tied.float().T)
+
+
+def test_an_output_layer_that_is_not_linear_is_refused():
+    untied = tiny_model(tie_word_embeddings=False)
+    model = add_lora(untied, **{**LORA, "targets": ["lm_head"]}, seed=0).eval()
+    with pytest.raises(ValueError, match="take it out of the adapter's targets"):
+        sampled(model)

@@ -11,6 +11,7 @@ from objective_samples import batch_at, sample
 from published_objectives import OPTIONS as PUBLISHED
 
 from prefgrid.objectives import base, dpo, ospo, pspo, rspo, sft
+from prefgrid.objectives.smoothers import SMOOTHERS
 
 SCHEDULE = base.Schedule(rows=100, steps=40, steps_per_epoch=10, seed=0)
 
@@ -155,14 +156,21 @@ def test_link_before_any_fit_is_logistic(module):
 
 @pytest.mark.parametrize("module", [dpo, pspo, ospo, rspo, sft])
 def test_constants_are_literal(module):
-    """NEEDS and OPTIONS are readable without importing torch."""
+    """NEEDS, OPTIONS and BOUNDS are readable without importing torch."""
     tree = ast.parse(Path(module.__file__).read_text())
     literals = {
         node.targets[0].id: ast.literal_eval(node.value)
         for node in tree.body
-        if isinstance(node, ast.Assign) and node.targets[0].id in ("NEEDS", "OPTIONS")
+        if isinstance(node, ast.Assign) and node.targets[0].id in ("NEEDS", "OPTIONS", "BOUNDS")
     }
-    assert literals == {"NEEDS": module.NEEDS, "OPTIONS": module.OPTIONS}
+    assert literals == {
+        "NEEDS": module.NEEDS,
+        "OPTIONS": module.OPTIONS,
+        "BOUNDS": module.BOUNDS,
+    }
+    assert module.Objective.needs is module.NEEDS
+    assert module.Objective.defaults is module.OPTIONS
+    assert module.Objective.bounds is module.BOUNDS
     assert set(module.NEEDS) == {"targets", "responses", "reference_logps", "coupled"}
 
 
@@ -187,6 +195,8 @@ def test_published_options_exist(label):
         ("ospo", {"clip": 0.5}, ["clip", "0.5"]),
         ("ospo", {"fifo_capacity": 0}, ["fifo_capacity", "0"]),
         ("ospo", {"warm_start_epochs": -1}, ["warm_start_epochs", "-1"]),
+        ("ospo", {"prior_mass": None}, ["prior_mass", "None", ">= 0"]),
+        ("pspo", {"clip": -1, "pool_ties": 1}, ["clip", "-1", "pool_ties = 1", "true, false"]),
     ],
 )
 def test_bad_options_are_named(name, options, words):
@@ -194,6 +204,19 @@ def test_bad_options_are_named(name, options, words):
         base.create(name, options, SCHEDULE)
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["pspo", "ospo"])
+def test_a_warm_start_that_never_ends_is_refused(name):
+    """One epoch of 10 steps: 10 steps of training never leave it, 11 do."""
+    with pytest.raises(ValueError, match="takes 10 of 10 optimizer steps.*epochs or max_steps"):
+        base.create(name, {}, base.Schedule(100, 10, 10, seed=0))
+    base.create(name, {}, base.Schedule(100, 11, 10, seed=0))
+    base.create(name, {"warm_start_epochs": 0}, base.Schedule(100, 1, 10, seed=0))
+
+
+def test_smoothers_are_those_of_the_bounds():
+    assert pspo.BOUNDS["smoother"] == list(SMOOTHERS)
 
 
 def test_a_stateless_objective_refuses_a_state():

@@ -2,10 +2,12 @@
 
 import json
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import synthetic_study as study
+import yaml
 
 import build_report
 import plot_calibration
@@ -16,9 +18,13 @@ import plot_robustness
 import plot_training
 import tabulate_results
 from prefgrid import jobs, store
+from prefgrid.config import objectives
+from prefgrid.config.load import load
+from prefgrid.figures.style import display_name
 from prefgrid.report import blocks, origin, page
 from prefgrid.report import samples as responses
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 NASTY = "</script><script>alert(1)</script> & <b>bold</b>"
 SPEC = {
     "methods": study.METHODS,
@@ -30,8 +36,9 @@ SPEC = {
     "baseline": "dpo",
     "title": "prefgrid report",
     "subtitle": "A test",
+    "samples": 1,
+    "trainings": [[study.METHODS, "3 epochs, 32 pairs a step"]],
     "facts": [["World", "tiny"]],
-    "quality": None,
 }
 PLOTS = {
     "reference_rewards": plot_reference_rewards,
@@ -83,22 +90,31 @@ def inputs(tmp_path_factory):
         outputs = {kind: root / f"{name}.{kind}" for kind in ("svg", "png")}
         script.main(_job(files, outputs, SPEC))
         files["figures"].append(outputs["svg"])
+    files["quality"] = None
+    metrics = root / "policies" / "metrics.jsonl"
+    _record(root / "_provenance.json", "gather_evaluations", files["samples"], metrics)
+    _record(metrics.with_name("_provenance.json"), "train_policy", metrics)
+    return files
+
+
+def _record(place: Path, script: str, output: Path, *inputs: Path, seconds: float = 61.0) -> None:
+    """A provenance record, as a job would have written it."""
     record = {
-        "script": "train_policy",
+        "script": script,
+        "inputs": {"all": {str(path): "sha" for path in inputs}},
+        "outputs": {str(output): "sha"},
         "packages": {"torch": "2.13.0"},
         "git_commit": "abc123",
         "device": "cpu",
         "python": "3.11.2",
-        "wall_time_seconds": 61.0,
+        "wall_time_seconds": seconds,
+        "peak_memory_bytes": {"host": int(seconds)},
     }
-    store.write_json(root / "results" / "policies" / "_provenance.json", record)
-    return files
+    store.write_json(place, record)
 
 
 def _build(inputs, tmp_path, **changes) -> str:
-    results = inputs["samples"].parent / "results"
-    spec = SPEC | {"results": str(results)} | changes
-    build_report.main(_job(inputs, {"report": tmp_path / "report.html"}, spec))
+    build_report.main(_job(inputs, {"report": tmp_path / "report.html"}, SPEC | changes))
     return (tmp_path / "report.html").read_text()
 
 
@@ -122,6 +138,23 @@ def test_the_same_inputs_give_the_same_bytes(inputs, tmp_path):
     assert _build(inputs, tmp_path) == _build(inputs, tmp_path)
 
 
+def test_how_long_jobs_took_does_not_change_a_byte(inputs, tmp_path):
+    before = _build(inputs, tmp_path)
+    metrics = inputs["samples"].parent / "policies" / "metrics.jsonl"
+    place = metrics.with_name("_provenance.json")
+    _record(place, "train_policy", metrics, seconds=3600.5)
+    assert _build(inputs, tmp_path) == before
+    _record(place, "train_policy", metrics)
+
+
+def test_only_ancestors_enter_the_provenance(inputs, tmp_path):
+    before = _build(inputs, tmp_path)
+    other = inputs["samples"].parent / "older_grid" / "metrics.jsonl"
+    _record(other.with_name("_provenance.json"), "train_policy", other)
+    assert _build(inputs, tmp_path) == before
+    assert "from 2 artifacts" in before
+
+
 def test_texts_cannot_leave_their_place(inputs, tmp_path):
     html = _build(inputs, tmp_path, subtitle=NASTY)
     assert "<script>alert" not in html
@@ -132,16 +165,18 @@ def test_texts_cannot_leave_their_place(inputs, tmp_path):
 
 def test_quality_is_shown_when_given(inputs, tmp_path):
     store.write_json(tmp_path / "quality.json", {"reward_model": {"pair_accuracy": 0.9123}})
-    html = _build(inputs, tmp_path, quality=str(tmp_path / "quality.json"))
+    html = _build(inputs | {"quality": tmp_path / "quality.json"}, tmp_path)
     assert "Pair accuracy" in html
     assert "0.9123" in html
 
 
 def test_quality_groups_flatten():
-    groups = blocks.quality_groups({"ok": True, "model": {"rows": 1200, "by": {"x": -0.5}}})
+    groups = blocks.quality_groups(
+        {"ok": True, "model": {"rows": 1200, "entropy_nats": 1.5, "by": {"x": -0.5}}}
+    )
     assert groups == [
         ("Overall", [("Ok", "yes")]),
-        ("Model", [("Rows", "1,200"), ("By: X", "−0.5")]),
+        ("Model", [("Rows", "1,200"), ("Entropy (nats)", "1.5"), ("By: X", "−0.5")]),
     ]
 
 
@@ -173,13 +208,49 @@ def test_provenance_shows_every_version_it_finds():
     record = {
         "script": "train_policy",
         "packages": {"torch": "2.13.0"},
-        "git_commit": "a",
+        "git_commit": "0123456789abcdef0123456789abcdef01234567",
         "device": "cpu",
         "python": "3.11.2",
-        "wall_time_seconds": 30.0,
     }
-    other = record | {"packages": {"torch": "2.12.0"}, "wall_time_seconds": 40.0}
+    other = record | {
+        "packages": {"torch": "2.12.0"},
+        "git_commit": record["git_commit"] + "+changes",
+    }
     summary = origin.summarise([record, other])
     assert summary["packages"] == [("torch", "2.12.0, 2.13.0")]
-    assert summary["stages"] == [("train_policy", 2, "1 min 10 s")]
-    assert origin.duration(7500) == "2 h 05 min"
+    assert summary["steps"] == [("train_policy", 2)]
+    assert summary["artifacts"] == 2
+    assert summary["commits"] == ["0123456789ab", "0123456789ab+changes"]
+
+
+def test_trainings_are_named_by_their_methods_unless_they_are_all_alike(inputs, tmp_path):
+    assert "<dt>Training</dt><dd>3 epochs, 32 pairs a step</dd>" in _build(inputs, tmp_path)
+    first, *rest = study.METHODS
+    html = _build(inputs, tmp_path, trainings=[[[first], "2 epochs"], [rest, "7 steps"]])
+    assert f"<dt>Training of {display_name(first)}</dt><dd>2 epochs</dd>" in html
+    others = ", ".join(map(display_name, rest))
+    assert f"<dt>Training of {others}</dt><dd>7 steps</dd>" in html
+
+
+def test_the_rules_word_the_training_that_each_label_really_gets():
+    """specs.smk is plain Python over the names that common.smk makes."""
+    config = load(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
+    labels = ["dpo", "ospo", "dpo_published", "pspo_published"]
+    grid = config.link_robustness.model_copy(update={"methods": labels})
+    names = {"CONFIG": config, "STUDY": grid, "objectives": objectives}
+    exec((REPOSITORY / "rules" / "specs.smk").read_text(), names)
+    (plain, first), (published, second) = names["trainings"]()
+    assert (plain, published) == (labels[:2], labels[2:])
+    for text, method in ((first, "dpo"), (second, "dpo_published")):
+        training = config.training_of(config.methods[method].training)
+        assert f"{training.batch_size} pairs a step, lr {training.learning_rate:g}, " in text
+        assert f"LoRA rank {training.lora.rank}, float32" in text
+    assert first.startswith(f"{config.training.epochs:g} epochs, ")
+    assert second.startswith("125 steps, 16 pairs a step, lr 5e-06, training β 1, LoRA rank 16")
+    assert "Training" not in dict(names["facts"]())
+
+
+def test_numbers_have_a_real_minus_and_no_negative_zero():
+    assert blocks.number(-1.234) == "−1.23"
+    assert blocks.number(-0.0004, 3) == "0.000"
+    assert blocks.number(-0.0004, 3, signed=True) == "+0.000"

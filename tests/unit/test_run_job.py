@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+import run_job
+
 RUN_JOB = Path(__file__).resolve().parents[2] / "workflow_scripts" / "run_job.py"
 # A child in a session of its own that ignores polite requests, like a data loader gone wild.
 GRANDCHILD = (
@@ -26,11 +28,19 @@ GRANDCHILD = (
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with the supervisor, its patience shortened; ends what a failed test leaves."""
+    """A folder with the supervisor, its patience shortened and its devices in devices/.
+
+    Ends what a failed test leaves.
+    """
     text = RUN_JOB.read_text()
-    patience = "GRACE_SECONDS = 5.0"
-    assert text.count(patience) == 1
-    (tmp_path / "run_job.py").write_text(text.replace(patience, "GRACE_SECONDS = 0.5"))
+    changes = {
+        "GRACE_SECONDS = 5.0": "GRACE_SECONDS = 0.5",
+        'DEVICE_FOLDER = Path("/dev")': 'DEVICE_FOLDER = Path("devices")',
+    }
+    for old, new in changes.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (tmp_path / "run_job.py").write_text(text)
     yield tmp_path
     for name in ("script", "grandchild", "supervisor"):
         if (tmp_path / name).exists() and not gone(process := pid(tmp_path, name)):
@@ -222,6 +232,46 @@ def test_an_unwritable_sink_stops_neither_script_nor_other_sink(folder, sink):
     assert output == b"x" * 99 + b"\n" + (b"x" * 99 + b"\n") * 3000
 
 
+def give_devices(folder: Path, *names: str) -> None:
+    (folder / "devices").mkdir(exist_ok=True)
+    for name in names:
+        (folder / "devices" / name).touch()
+
+
+@pytest.mark.parametrize(
+    ("files", "visible", "expected"),
+    [
+        ((), None, False),
+        (("nvidiactl", "nvidia-uvm"), None, False),  # the driver without a device
+        (("nvidia0",), None, True),
+        (("nvidia10",), "3", True),
+        (("dxg",), None, True),
+        (("nvidia0",), "", False),
+        (("nvidia0",), "-1", False),
+        (("nvidia0",), "0,1", True),
+        ((), "0", False),
+    ],
+)
+def test_visible_devices(tmp_path, files, visible, expected):
+    give_devices(tmp_path, *files)
+    environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    assert run_job.device_is_visible(tmp_path / "devices", environment) is expected
+
+
+def test_a_job_that_asks_for_absent_devices_is_refused_and_not_run_on_the_cpu(folder):
+    status, terminal, log = finish(folder, "open('ran', 'w')", "--gpus", "2")
+    assert status == 1
+    assert (
+        log
+        == terminal
+        == (
+            "error: this job asks for 2 device(s), none is visible; "
+            "set execution.gpus_per_job: 0 to run on the CPU\n"
+        )
+    )
+    assert not (folder / "ran").exists()
+
+
 class TestEnvironment:
     BODY = "import json, os\nprint(json.dumps(dict(os.environ)))"
 
@@ -234,6 +284,7 @@ class TestEnvironment:
         assert self.environment(folder, CUDA_VISIBLE_DEVICES="0,1")["CUDA_VISIBLE_DEVICES"] == ""
 
     def test_with_gpus_the_devices_stay_as_given(self, folder):
+        give_devices(folder, "nvidia0")
         found = self.environment(folder, "--gpus", "1", CUDA_VISIBLE_DEVICES="3")
         assert found["CUDA_VISIBLE_DEVICES"] == "3"
 
@@ -249,6 +300,11 @@ class TestEnvironment:
 
     def test_by_hand_without_snakemake_one_thread(self, folder):
         assert self.environment(folder)["PREFGRID_THREADS"] == "1"
+
+    def test_the_script_reads_the_thread_count_where_the_runner_puts_it(self):
+        from prefgrid import devices
+
+        assert run_job.THREADS_VARIABLE == devices.THREADS_VARIABLE
 
     def test_only_jobs_that_fetch_may_reach_the_hub(self, folder):
         assert self.environment(folder)["HF_HUB_OFFLINE"] == "1"

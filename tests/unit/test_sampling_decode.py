@@ -1,13 +1,16 @@
 """Plain sampling: batches, several samples a prompt, end tokens, bad input."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
-from tiny_decoders import EOS_IDS, decoding_options, noise, unequal_prompts
+from tiny_decoders import EOS_IDS, decoding_options, lora_policy, noise, unequal_prompts
 from tiny_policy import tiny_model
 
+from prefgrid.devices import explained_out_of_memory
 from prefgrid.sampling import decode
-from prefgrid.sampling.request import prompt_batches
+from prefgrid.sampling.request import prompt_batches, stop_ids
 from prefgrid.sampling.transformers_backend import sample_responses
 
 
@@ -149,3 +152,41 @@ def test_logits_that_are_not_finite_are_refused():
         broken.model.norm.weight[0] = torch.nan
     with pytest.raises(ValueError, match="not finite"):
         sample_responses(broken, [[7]], noise(1), decoding_options())
+
+
+@pytest.mark.parametrize(
+    ("configured", "expected"),
+    [(None, (9,)), (9, (9,)), (4, (9, 4)), ([11, 9, 4], (9, 4, 11))],
+)
+def test_a_response_stops_at_the_tokenizers_and_at_the_models_end_tokens(configured, expected):
+    # Qwen3: the tokenizer ends with <|im_end|>, generation_config lists <|endoftext|> as well.
+    tokenizer = SimpleNamespace(eos_token_id=9)
+    model = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=configured))
+    assert stop_ids(tokenizer, model) == expected
+
+
+def test_end_tokens_of_a_peft_model_are_those_of_its_base():
+    model = lora_policy()
+    model.generation_config.eos_token_id = [2, 1]
+    assert stop_ids(SimpleNamespace(eos_token_id=1), model) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+    ],
+)
+def test_out_of_memory_says_what_to_lower(error):
+    with (
+        pytest.raises(RuntimeError, match=r"^out of memory: lower generation\.batch_rows$"),
+        explained_out_of_memory("lower reward.batch_size"),
+        explained_out_of_memory("lower generation.batch_rows"),
+    ):
+        raise error
+
+
+def test_other_errors_pass_unexplained():
+    with pytest.raises(RuntimeError, match="^shapes differ$"), explained_out_of_memory("lower"):
+        raise RuntimeError("shapes differ")

@@ -1,10 +1,17 @@
 """The scalar reward model: one label, order, batches, what is cut and what never is."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from tiny_policy import scale_up, tiny_tokenizer
-from transformers import Qwen3Config, Qwen3ForSequenceClassification
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    Qwen3Config,
+    Qwen3ForSequenceClassification,
+)
 
 from prefgrid import chat
 from prefgrid.judges.scalar import ScalarRewardModel
@@ -107,9 +114,83 @@ def test_a_prompt_may_vanish_but_a_response_is_never_cut(folder):
         load(folder, max_tokens=len(tail) - 1).score(PROMPTS, RESPONSES)
 
 
-def test_a_response_without_tokens_is_refused(folder):
-    with pytest.raises(ValueError, match="row 3: the response takes 0 tokens"):
-        load(folder, prompt_format="raw").score(PROMPTS, RESPONSES)
+def test_a_raw_response_without_tokens_is_read_as_the_end_token(folder):
+    """The model must see where the prompt ended; in the chat format the template says so."""
+    judge = load(folder, prompt_format="raw")
+    scores = judge.score(PROMPTS, RESPONSES).rewards
+    prompt = judge.tokenizer(PROMPTS[3])["input_ids"]
+    with torch.no_grad():
+        expected = judge.model(torch.tensor([[*prompt, judge.tokenizer.eos_token_id]])).logits
+    assert scores[3] == pytest.approx(expected.item(), rel=1e-4)
+    assert np.isfinite(scores).all() and len(set(scores.round(3))) == len(PAIRS)
+    # The end token takes room like any other.
+    assert load(folder, prompt_format="raw", max_tokens=1).score(["ab"], [""]).cut_prompts == 1
+
+
+@pytest.mark.parametrize("pad_token", ["<end>", None])
+def test_padding_that_is_the_end_token_moves_no_score(folder, tmp_path, pad_token):
+    """Rows whose last token is the padding id: found by length, not by looking for padding."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template, tokenizer.pad_token = TEMPLATE, pad_token
+    tokenizer.save_pretrained(tmp_path)
+    judge = load(tmp_path, batch_size=6)
+    assert judge.pad_id == tokenizer.eos_token_id
+    prompts, responses = [*PROMPTS, "long enough a prompt"], [*RESPONSES, "b<end><end>"]
+    together = judge.score(prompts, responses).rewards
+    for number, pair in enumerate(zip(prompts, responses, strict=True)):
+        head, tail = chat.render_dialogue(judge.tokenizer, *pair, "chat")
+        assert tail[-1] == judge.pad_id
+        with torch.no_grad():
+            hidden = judge.model.model(torch.tensor([head + tail])).last_hidden_state[0, -1]
+            assert together[number] == pytest.approx(judge.model.score(hidden).item(), rel=1e-4)
+
+
+def test_the_head_is_float32_whatever_the_weights_are(folder):
+    """The score is the float32 product of the last bfloat16 state and the head's weights."""
+    judge = load(folder, precision="bf16", batch_size=1)
+    rewards = judge.score(PROMPTS, RESPONSES).rewards
+    for reward, pair in zip(rewards, PAIRS, strict=True):
+        ids = [
+            token for part in chat.render_dialogue(judge.tokenizer, *pair, "chat") for token in part
+        ]
+        with torch.no_grad():
+            hidden = judge.model.model(torch.tensor([ids])).last_hidden_state[0, -1]
+        expected = hidden.double() @ judge.model.score.weight[0].double()
+        assert reward == pytest.approx(expected.item(), rel=1e-5, abs=1e-6)
+    coarse = torch.tensor(rewards).bfloat16().float()
+    assert not torch.equal(coarse, torch.tensor(rewards))
+
+
+def save_encoder(folder, pad_token: str):
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template, tokenizer.pad_token = TEMPLATE, pad_token
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_labels=1,
+    )
+    torch.manual_seed(0)
+    BertForSequenceClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_a_classifier_of_another_kind_gives_its_own_logits(tmp_path):
+    judge = load(save_encoder(tmp_path, "<pad>"))
+    rewards = judge.score(PROMPTS, RESPONSES).rewards
+    head, tail = chat.render_dialogue(judge.tokenizer, *PAIRS[0], "chat")
+    with torch.no_grad():
+        expected = judge.model(torch.tensor([head + tail])).logits.item()
+    assert rewards[0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_classifier_of_another_kind_needs_padding_of_its_own(tmp_path):
+    with pytest.raises(ValueError, match="needs a tokenizer with a padding token of its own"):
+        load(save_encoder(tmp_path, "<end>"))
 
 
 def test_more_than_one_label_is_refused(tmp_path):

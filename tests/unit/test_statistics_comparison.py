@@ -17,7 +17,8 @@ def base():
 
 @pytest.fixture(scope="module")
 def samples():
-    return study.samples()
+    noise = reference.scan_noise(study.reference_samples(), 1)
+    return reference.controlled_samples(study.samples(), noise)
 
 
 def _tables(samples, base, methods=study.METHODS, seeds=(0, 1), kappa=KAPPA):
@@ -57,11 +58,15 @@ def test_differences_are_paired(samples, base):
     assert width.to_numpy() == pytest.approx(0, abs=1e-9)
 
 
-def test_pairing_narrows_the_prompt_interval(samples, base):
-    _, _, summary, differences = _tables(samples, base)
-    paired = differences["difference_sd_prompts_high_given_seeds"] - differences["difference_sd"]
-    alone = summary["gain_sd_prompts_high_given_seeds"] - summary["gain_sd"]
-    assert paired.median() < 0.7 * alone.median()
+def test_the_scans_noise_leaves_the_prompt_interval_of_gains(samples, base):
+    """Noise of sd 0.9 and 0.4 a run before, 0.4 after: √(.97/.16) ≈ 2.5 times narrower, less
+    what both share (KL noise)."""
+    controlled, raw = (_tables(frame, base)[2] for frame in (samples, study.samples()))
+    width, before = (
+        table["gain_sd_prompts_high_given_seeds"] - table["gain_sd_prompts_low_given_seeds"]
+        for table in (controlled, raw)
+    )
+    assert width.median() < 0.6 * before.median()
 
 
 def test_a_run_that_does_not_reach_the_kl_is_missing(samples, base):
@@ -104,3 +109,79 @@ def test_a_baseline_alone_has_no_differences(samples, base):
 def test_prompts_must_agree(samples, base):
     with pytest.raises(ValueError, match="same prompts"):
         comparison.prompts_at_kl(samples.iloc[1:], KAPPA, base)
+
+
+# --- the noise that all scans share ----------------------------------------------------------------
+
+# Two prompts, four reference samples each: means 2.5 and 4.5, of the first two 1.5 and 6.
+REFERENCE_ROWS = pd.DataFrame(
+    {
+        "prompt_id": ["a"] * 4 + ["b"] * 4,
+        "sample": [0, 1, 2, 3] * 2,
+        "reward": [1.0, 2.0, 3.0, 4.0, 8.0, 4.0, 2.0, 4.0],
+    }
+)
+CELL = {"method": "dpo", "shift": 0.0, "n": 500, "seed": 0}
+
+
+def _scan(points: dict[float, tuple[float, list[float]]]) -> pd.DataFrame:
+    """{β: (KL, rewards of (a, 0), (a, 1), (b, 0), (b, 1))} as a scan's samples."""
+    return pd.concat(
+        pd.DataFrame(
+            {
+                **CELL,
+                "beta": beta,
+                "prompt_id": list("aabb"),
+                "sample": [0, 1] * 2,
+                "reward": rewards,
+                "kl_nats": kl_nats,
+            }
+        )
+        for beta, (kl_nats, rewards) in points.items()
+    )
+
+
+def test_the_scans_noise_is_what_its_samples_add_to_the_mean():
+    noise = reference.scan_noise(REFERENCE_ROWS, 2)
+    assert noise.to_dict() == {"a": 1.5 - 2.5, "b": 6.0 - 4.5}
+    assert reference.scan_noise(REFERENCE_ROWS, 4).eq(0).all()
+    for short in (
+        REFERENCE_ROWS.query("sample != 1"),
+        REFERENCE_ROWS.query("prompt_id != 'b' or sample > 1"),
+    ):
+        with pytest.raises(ValueError, match="samples 0 to 1"):
+            reference.scan_noise(short, 2)
+
+
+def test_a_scan_that_tends_to_the_reference_gains_exactly_nothing_there():
+    """Its row at β → ∞ is the reference under the same noise: levels 2.5 and 4.5, gain 0."""
+    base = reference.summarise(REFERENCE_ROWS)
+    noise = reference.scan_noise(REFERENCE_ROWS, 2)
+    scan = _scan({1e9: (1e-6, [1.0, 2.0, 8.0, 4.0]), 1.0: (1.0, [4.0, 3.0, 9.0, 9.0])})
+    samples = reference.controlled_samples(scan, noise)
+    evaluations = reference.controlled_evaluations(study.evaluations(scan), noise)
+
+    for kappa in (0.0, 5e-7, 1e-6):
+        runs = comparison.runs_at_kl(evaluations, kappa, base)
+        values = comparison.prompts_at_kl(samples, kappa, base)
+        summary = comparison.summarise(runs, values, base, kappa, ["dpo"], [0]).iloc[0]
+        assert summary["gain_sd"] == 0.0
+        assert summary["reward"] == base.reward_mean == 3.5
+        # Every prompt gains 0, so the interval over prompts has no width either.
+        assert values["value"].tolist() == [2.5, 4.5]
+        assert summary["gain_sd_prompts_low_given_seeds"] == 0.0
+        assert summary["gain_sd_prompts_high_given_seeds"] == 0.0
+
+    # At KL 1: mean 6.25, the reference's under this noise 3.75, so 2.5 above it: level 3.5 + 2.5.
+    run = comparison.runs_at_kl(evaluations, 1.0, base).iloc[0]
+    assert run["reward"] == pytest.approx(6.0)
+    assert base.gain(run["reward"]) == pytest.approx(2.5 / base.reward_sd)
+    # Per prompt: 3.5 − 1.5 = 2 above 2.5, and 9 − 6 = 3 above 4.5.
+    assert comparison.prompts_at_kl(samples, 1.0, base)["value"].mean() == pytest.approx(6.0)
+
+
+def test_common_noise_moves_no_difference_between_methods(samples, base):
+    raw = _tables(study.samples(), base)[3]
+    controlled = _tables(samples, base)[3]
+    # Both ends of the interpolation are scanned points here, so the noise cancels to rounding.
+    pd.testing.assert_frame_equal(raw, controlled)

@@ -31,7 +31,12 @@ def _difference(method="pspo", seeds=4, p=0.5, holm=1.0, low=-0.1, high=0.1, pro
     ("row", "verdict"),
     [
         (_difference(), Verdict.UNDECIDED),
-        (_difference(p=0.01, holm=0.03), Verdict.DIFFERENT),
+        (_difference(p=0.01, holm=0.03, prompts=(0.02, 0.2)), Verdict.DIFFERENT),
+        (_difference(p=0.01, holm=0.03, prompts=(-0.2, -0.02)), Verdict.DIFFERENT),
+        (_difference(p=0.01, holm=0.03), Verdict.SUGGESTIVE),
+        (_difference(p=0.01, holm=0.03, prompts=(0.0, 0.2)), Verdict.SUGGESTIVE),
+        (_difference(p=0.01, holm=0.03, prompts=(np.nan, np.nan)), Verdict.SUGGESTIVE),
+        (_difference(p=0.01, holm=0.06, prompts=(0.02, 0.2)), Verdict.SUGGESTIVE),
         (_difference(p=0.01, holm=0.06), Verdict.SUGGESTIVE),
         (_difference(prompts=(0.02, 0.2)), Verdict.THESE_POLICIES),
         (_difference(seeds=1, prompts=(0.02, 0.2)), Verdict.THESE_POLICIES),
@@ -73,17 +78,28 @@ def test_indistinguishable_methods_are_called_so_and_not_equal():
 
 def test_a_difference_is_named_with_its_direction():
     finding, text = _finding(
-        _difference(p=0.001, holm=0.002, low=-0.3, high=-0.1), _difference("ospo")
+        _difference(p=0.001, holm=0.002, low=-0.3, high=-0.1, prompts=(-0.25, -0.15)),
+        _difference("ospo"),
     )
     assert finding.heading == "Shift 4: PSPO differs from DPO"
-    assert "PSPO lies 0.20 reference sd below DPO [−0.30, −0.10]" in text
+    assert "PSPO lies 0.20 reference sd below DPO [−0.30, −0.10], over training seeds and" in text
     assert "Not distinguishable from DPO over training seeds: OSPO" in text
 
 
 def test_a_difference_before_correction_only_is_a_hint():
-    finding, text = _finding(_difference(p=0.02, holm=0.12, low=0.1, high=0.3))
+    finding, text = _finding(_difference(p=0.02, holm=0.12, low=0.1, high=0.3, prompts=(0.1, 0.3)))
     assert "not established" in finding.heading
     assert "not after Holm's correction" in text
+
+
+def test_two_seeds_that_agree_by_luck_are_no_difference():
+    """−0.0090 and −0.0102: mean −.0096, se .0006, t = 16, p = .040 with one degree of freedom."""
+    finding, text = _finding(
+        _difference(seeds=2, p=0.04, holm=0.04, low=-0.0172, high=-0.002, prompts=(-0.11, 0.09))
+    )
+    assert finding.verdict is Verdict.SUGGESTIVE
+    assert "not established" in finding.heading
+    assert "cannot be told from 0 ([−0.11, +0.09]); few seeds can agree by chance" in text
 
 
 def test_a_difference_of_these_policies_is_no_claim_about_methods():

@@ -1,4 +1,4 @@
-"""Files: atomic writes, errors that say where, grids as tables."""
+"""Files: atomic writes, errors that say where."""
 
 import json
 import os
@@ -115,6 +115,20 @@ class TestAtomicWrites:
         assert path.read_text() == "half"
         assert os.listdir(path.parent) == ["out.txt"]
 
+    @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+    def test_colleagues_may_read_what_the_umask_allows(self, tmp_path, umask, mode):
+        """Some libraries write through private temporary files, of mode 600."""
+        path = tmp_path / "model.safetensors"
+        before = os.umask(umask)
+        try:
+            with store.replacing(path) as temporary:
+                temporary.write_text("weights")
+                temporary.chmod(0o600)
+            assert os.umask(umask) == umask, "the mask itself stays"
+        finally:
+            os.umask(before)
+        assert path.stat().st_mode & 0o777 == mode
+
     @pytest.mark.parametrize("writer", [store.write_csv, store.write_parquet])
     def test_frames(self, tmp_path, writer):
         class Broken(pandas.DataFrame):
@@ -151,41 +165,6 @@ def test_sha256_file(tmp_path):
     assert store.sha256_file(tmp_path / "abc") == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
-
-
-class TestGrid:
-    def test_partition_is_typed(self):
-        path = "results/x/method=dpo_lr1e-4/seed=3/shift=0.5/n=500/shard=2/evaluation.csv"
-        found = store.partition(path)
-        assert found == {"method": "dpo_lr1e-4", "seed": 3, "shift": 0.5, "n": 500, "shard": 2}
-        assert isinstance(found["shift"], float) and isinstance(found["n"], int)
-
-    def test_folders_become_typed_columns(self, tmp_path):
-        paths = []
-        for seed, shift in ((0, "0.0"), (1, "4.0")):
-            paths.append(tmp_path / f"method=dpo/seed={seed}/shift={shift}/n=500/evaluation.csv")
-            store.write_csv(paths[-1], pandas.DataFrame({"beta": [0.5, 1.0], "seed": seed + 10}))
-        grid = store.read_grid(paths)
-        assert list(grid["method"]) == ["dpo"] * 4
-        assert list(grid["shift"]) == [0.0, 0.0, 4.0, 4.0] and grid["shift"].dtype == "float64"
-        assert list(grid["n"]) == [500] * 4 and grid["n"].dtype == "int64"
-        assert list(grid["seed"]) == [10, 10, 11, 11], "the file's own column stays"
-        assert list(grid.index) == [0, 1, 2, 3]
-
-    @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
-    def test_every_format(self, tmp_path, suffix):
-        path = tmp_path / f"seed=7/table{suffix}"
-        frame = pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]})
-        if suffix == ".jsonl":
-            store.write_jsonl(path, frame.to_dict("records"))
-        else:
-            {".csv": store.write_csv, ".parquet": store.write_parquet}[suffix](path, frame)
-        pandas.testing.assert_frame_equal(store.read_grid([path]), frame.assign(seed=7))
-
-    def test_missing_cell_is_named(self, tmp_path):
-        path = tmp_path / "seed=0" / "evaluation.csv"
-        with raises(f"{path}: no such file"):
-            store.read_grid([path])
 
 
 def test_progress_lines_go_to_standard_error(capsys):

@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from prefgrid import chat, seeding, store
+from prefgrid.limits import tiny_world as limits
 from prefgrid.models.loading import load_tokenizer, save_model
 from prefgrid.tinyworld import base_model, corpus, language, quality, reward_model
 from prefgrid.tinyworld import tokenizer as tiny_tokenizer
@@ -86,6 +87,16 @@ def test_words_and_roles_are_single_tokens_so_prompts_are_short(tokenizer):
     for word in (*language.ANIMALS, *language.PLACES, *language.WORD_VALUES):
         assert len(tokenizer(f" {word}", add_special_tokens=False)["input_ids"]) == 1, word
     assert len(chat.render_prompt(tokenizer, "tell a sad tale: fox, lake", "chat")) == 14
+
+
+def test_limits_of_the_config_check(tokenizer):
+    """A tokenizer that learned nothing spells the template out: 22 tokens beside the prompt's."""
+    assert len(language.all_prompts()) == limits.PROMPTS
+    bare = tiny_tokenizer.train([], vocabulary=259)
+    for one in (tokenizer, bare):
+        text = one(PROMPTS[0], add_special_tokens=False)["input_ids"]
+        rendered = chat.render_prompt(one, PROMPTS[0], "chat")
+        assert len(rendered) - len(text) <= limits.TEMPLATE_TOKENS
 
 
 def test_template_is_chatml_and_tolerates_thinking(tokenizer):

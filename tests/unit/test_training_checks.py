@@ -10,16 +10,19 @@ from prefgrid.training import loop
 from prefgrid.training.batches import Group
 from prefgrid.training.loop import train
 from prefgrid.training.options import TrainingOptions
+from prefgrid.training.reference import TableReference
+from prefgrid.training.step import PolicyForward, loss_and_gradient
 
 # This module is itself an objective's, as a user's own would be.
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 OPTIONS = {"loss": "mean_index"}
+BOUNDS = {"loss": ["mean_index", "memory", "nan", "steep"]}
 
 
 class Objective(base.Objective):
     """Records what the loop tells it; fails on request."""
 
-    defaults = OPTIONS
+    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
 
     def __init__(self, options, schedule):
         super().__init__(options, schedule)
@@ -124,19 +127,76 @@ def test_objectives_see_every_step_and_all_rows(tmp_path, groups, reference):
 def test_reference_table_that_fits_is_used_as_it_is(tmp_path, groups, reference, lines):
     run(tmp_path, tiny_lora(), groups, make(groups), reference)
     assert any("reference check: sd(t)" in line for line in lines)
-    assert not any("recomputing" in line for line in lines)
+    assert not any("adapter off" in line for line in lines)
 
 
-def test_reference_table_with_rounding_errors_is_recomputed(tmp_path, groups, reference, lines):
+def test_reference_table_with_errors_gives_way_to_the_adapter_off(
+    tmp_path, groups, reference, lines
+):
     """Errors of sd 0.1 on each of two responses: sd(t) about 0.14, above the limit of 0.02."""
     noise = 0.1 * torch.randn(reference.shape, generator=torch.Generator().manual_seed(0))
     rough, exact = tiny_lora(), tiny_lora()
     rows = run(tmp_path, rough, groups, make(groups), reference + noise).metrics
-    assert any("recomputing the reference" in line for line in lines)
-    assert rows[0]["index_sd"] < 1e-4
+    assert any("each step computes the reference with the adapter off" in line for line in lines)
+    # The same batch, forward and rounding on both sides, not about but exactly the same.
+    assert rows[0]["index_sd"] == 0
     run(tmp_path, exact, groups, make(groups), reference)
     for name, weight in trainable_of(exact).items():
         torch.testing.assert_close(trainable_of(rough)[name], weight, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("micro_batch_size", [4, 3, 1])
+def test_adapter_off_is_the_reference_while_training(
+    tmp_path, groups, reference, lines, micro_batch_size
+):
+    """t of a trained policy, in steps and over the data set, is that of a good table."""
+    chosen = options(micro_batch_size=micro_batch_size, max_steps=4)
+    ends = []
+    for table in (reference, reference + 5 * torch.arange(12.0).view(6, 2)):
+        model, objective = tiny_lora(dropout=0.3), make(groups, chosen)
+        ends.append(run(tmp_path, model, groups, objective, table, chosen).index)
+        ends.append(objective.calls[-2][1].log_ratios)
+        assert trainable_of(model), "the adapter was left switched off"
+    assert any("with the adapter off" in line for line in lines)
+    for expected, found in zip(ends[:2], ends[2:], strict=True):
+        assert expected.abs().max() > 1e-2
+        torch.testing.assert_close(found, expected, atol=2e-4, rtol=1e-3)
+
+
+def test_forward_that_does_not_repeat_itself_is_an_error(tmp_path, groups, reference, monkeypatch):
+    """Each forward of a step 3 nats higher than the one before, as noise of the model would be."""
+    whole = PolicyForward.micro_batch
+    calls = []
+
+    def drifting(self, rows):
+        calls.append(rows)
+        sums, lengths = whole(self, rows)
+        return sums + 3.0 * len(calls) * torch.tensor([0.0, 1.0]), lengths
+
+    monkeypatch.setattr(PolicyForward, "micro_batch", drifting)
+    with pytest.raises(RuntimeError, match="sd.t. of the first batch is .* with it off; allowed"):
+        run(tmp_path, tiny_lora(), groups, make(groups), reference + torch.tensor([0.0, 1.0]))
+
+
+@pytest.mark.parametrize(
+    ("name", "micro_batch_size", "forwards"),
+    [("dpo", 4, 1), ("dpo", 1, 4), ("rspo", 4, 1), ("rspo", 1, 8)],
+)
+def test_only_coupled_losses_take_two_passes(
+    groups, reference, monkeypatch, name, micro_batch_size, forwards
+):
+    """4 rows: a forward a micro-batch, and one more of each where the loss couples them."""
+    chosen = options(micro_batch_size=micro_batch_size)
+    forward = PolicyForward(tiny_lora(), groups, chosen, PAD)
+    calls = []
+    whole = forward.micro_batch
+    monkeypatch.setattr(forward, "micro_batch", lambda rows: calls.append(rows) or whole(rows))
+    labels = torch.tensor([group.label for group in groups])
+    objective = base.create(name, {}, chosen.schedule(len(groups), 0))
+    loss_and_gradient(
+        forward, objective, [3, 0, 5, 1], TableReference(reference), labels, torch.Tensor.backward
+    )
+    assert len(calls) == forwards
 
 
 @pytest.mark.parametrize("kind", ["trained adapter", "full fine-tune"])
@@ -206,7 +266,9 @@ def test_out_of_memory_says_what_to_lower(tmp_path, groups, reference, monkeypat
             raise RuntimeError(f"{message}: you tried to allocate 17179869184 bytes.")
 
         monkeypatch.setattr(objective, "loss", allocate)
-    with pytest.raises(RuntimeError, match="lower micro_batch_size .now 2; .*token budget"):
+    with pytest.raises(
+        RuntimeError, match="lower training.micro_batch_size .now 2; .*max_prompt_tokens"
+    ):
         run(tmp_path, tiny_lora(), groups, objective, reference)
 
 

@@ -16,12 +16,13 @@ from tiny_policy import (
 )
 
 from prefgrid import store
-from prefgrid.models.loading import load_adapter, save_adapter, save_model
+from prefgrid.models.loading import load_adapter, load_causal_lm, save_adapter, save_model
 from prefgrid.objectives import base
 from prefgrid.training.batches import Group
 from prefgrid.training.loop import train
 from prefgrid.training.options import TrainingOptions
 from prefgrid.training.policy import load_policy
+from prefgrid.training.reference import MAX_START_SD_NATS, TableReference
 from prefgrid.training.step import PolicyForward, loss_and_gradient
 
 
@@ -100,17 +101,17 @@ def test_accumulation_of_dropout_replays_each_micro_batch(groups, reference):
     model = prepared()
     torch.manual_seed(11)
     loss, _ = loss_and_gradient(
-        PolicyForward(model, groups, chosen, PAD, None),
+        PolicyForward(model, groups, chosen, PAD),
         objective,
         rows,
-        reference,
+        TableReference(reference),
         labels,
         torch.Tensor.backward,
     )
     after = torch.get_rng_state()
 
     one_graph = prepared()
-    forward = PolicyForward(one_graph, groups, chosen, PAD, None)
+    forward = PolicyForward(one_graph, groups, chosen, PAD)
     torch.manual_seed(11)
     parts = [forward.micro_batch(rows[start : start + 3]) for start in (0, 3, 6)]
     sums = torch.cat([part[0] for part in parts])
@@ -266,8 +267,16 @@ def test_bfloat16_trains_float32_weights(tmp_path, groups, lora):
     frozen = {w.dtype for w in policy.parameters() if not w.requires_grad}
     assert trainable == {torch.float32}
     assert frozen == ({torch.bfloat16} if lora else set())
-    reference = logps_of(policy, groups)
-    result = run(tmp_path, policy, groups, reference=reference, chosen=chosen)
+    longer = [
+        Group(group.prompt_tokens, [8 * response for response in group.responses], group.label)
+        for group in groups
+    ]
+    # A float32 table, so its rounding is not at all that of a bfloat16 step.
+    reference = logps_of(load_causal_lm(tmp_path / "base"), longer)
+    result = run(tmp_path, policy, longer, reference=reference, chosen=chosen)
     assert all(math.isfinite(row["loss"]) for row in result.metrics)
-    # 8 pairs of short responses: bfloat16 noise is tenths of a nat at most.
-    assert result.metrics[0]["index_sd"] < 1
+    if lora:
+        error = logps_of(load_causal_lm(tmp_path / "base", "bf16"), longer) - reference
+        assert (error[:, 1] - error[:, 0]).std() > MAX_START_SD_NATS, "rounding does not show here"
+        # So the adapter-off forward of the step itself was taken, with exactly its rounding.
+        assert result.metrics[0]["index_sd"] == 0

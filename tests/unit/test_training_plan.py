@@ -1,10 +1,13 @@
 """Length, learning rate, data order, metrics and the link table: everything without a model."""
 
 import math
+from typing import get_args
 
 import pytest
 import torch
 
+from prefgrid.config.fields import Precision
+from prefgrid.models.loading import DTYPES
 from prefgrid.objectives.base import Batch, Schedule, create
 from prefgrid.training.batches import DataOrder
 from prefgrid.training.link_table import link_table
@@ -45,6 +48,10 @@ def test_steps_are_optimizer_steps():
 def test_options_that_do_not_fit(changes, message):
     with pytest.raises(ValueError, match=message):
         options(**changes)
+
+
+def test_precisions_of_the_config_have_a_dtype():
+    assert set(get_args(Precision)) == set(DTYPES)
 
 
 def test_learning_rate_warms_up_and_falls_along_a_cosine():

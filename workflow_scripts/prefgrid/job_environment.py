@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prefgrid import store
+from run_job import EXECUTION_VARIABLE, PARENT_VARIABLE
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 
@@ -21,8 +22,8 @@ def prepare(execution: dict[str, Any]) -> None:
     """
     _prepend("PATH", Path(sys.executable).parent)
     _prepend("PYTHONPATH", SCRIPTS)
-    os.environ["PREFGRID_EXECUTION"] = store.canonical_json(execution)
-    os.environ["PREFGRID_PARENT"] = str(os.getpid())
+    os.environ[EXECUTION_VARIABLE] = store.canonical_json(execution)
+    os.environ[PARENT_VARIABLE] = str(os.getpid())
 
 
 def _prepend(variable: str, folder: Path) -> None:

@@ -2,7 +2,8 @@
 
 A script declares the names of its inputs and outputs, gets them as paths in a `Job`, and writes
 outputs only to the job's temporary paths. When its `main` returns, the files are flushed and
-renamed into place, `manifest.json` last; when it raises, nothing is published.
+renamed into place, `manifest.json` last; when it raises, nothing is published. The folder of a
+manifest is one artifact: files that an earlier run left there and this one did not write go.
 """
 
 import argparse
@@ -21,6 +22,8 @@ from uuid import uuid4
 from prefgrid import provenance, store
 
 MANIFEST = "manifest.json"
+# Of files that belong to no artifact: records, leftovers, what the system puts there.
+PRIVATE_PREFIXES = ("_", ".")
 # Matches uuid4().hex and nothing longer, so that no other job's folder is taken for ours.
 UNIQUE_PART = "[0-9a-f]" * 32
 
@@ -29,7 +32,8 @@ UNIQUE_PART = "[0-9a-f]" * 32
 class Job:
     """One run of one script.
 
-    inputs: name → path, or list of paths for names declared with a trailing "*".
+    inputs: name → path; list of paths for names declared with a trailing "*"; path or None for
+        names declared with a trailing "?".
     outputs: name → the temporary path to write; files added beside an output are published too.
     finals: name → the path an output will be published at.
     spec: the part of the config this job depends on, wildcards included.
@@ -39,6 +43,11 @@ class Job:
     outputs: dict[str, Path]
     finals: dict[str, Path]
     spec: dict[str, Any]
+
+    def input_files(self) -> list[Path]:
+        """All inputs in one list, absent ones left out."""
+        groups = (value if isinstance(value, list) else [value] for value in self.inputs.values())
+        return [path for group in groups for path in group if path is not None]
 
     def folder(self, output: str) -> Path:
         """The temporary folder of an output, for artifacts of several files."""
@@ -70,7 +79,7 @@ def run(
                 shutil.rmtree(stale, ignore_errors=True)
             partial.mkdir(parents=True)
         job = Job(
-            inputs={name.rstrip("*"): _paths(arguments, name) for name in inputs},
+            inputs={name.rstrip("*?"): _paths(arguments, name) for name in inputs},
             outputs={name: partials[path.parent] / path.name for name, path in finals.items()},
             finals=finals,
             spec=json.loads(arguments.spec),
@@ -94,7 +103,7 @@ def run(
         )
         place = f"_provenance/{first.stem}.json" if shared_folder else "_provenance.json"
         store.write_json(partials[first.parent] / place, record)
-        _publish(_files(partials))
+        _publish(_files(partials), sweep=not shared_folder)
     except Exception as error:
         traceback.print_exc()
         print(f"error: {error}", file=sys.stderr, flush=True)
@@ -112,9 +121,11 @@ def _parse(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for name in inputs:
-        flag = "--" + name.rstrip("*").replace("_", "-")
-        nargs = "+" if name.endswith("*") else None
-        parser.add_argument(flag, dest=name.rstrip("*"), nargs=nargs, required=True, help="input")
+        bare, optional = name.rstrip("*?"), name.endswith("?")
+        # Snakemake writes the flag of an absent input with nothing behind it.
+        nargs = "+" if name.endswith("*") else "?" if optional else None
+        flag = "--" + bare.replace("_", "-")
+        parser.add_argument(flag, dest=bare, nargs=nargs, required=not optional, help="input")
     for name in outputs:
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, dest=name, required=True, help="output")
@@ -123,9 +134,11 @@ def _parse(
     return parser.parse_args()
 
 
-def _paths(arguments: argparse.Namespace, name: str) -> Path | list[Path]:
-    value = getattr(arguments, name.rstrip("*"))
-    return [Path(item) for item in value] if name.endswith("*") else Path(value)
+def _paths(arguments: argparse.Namespace, name: str) -> Path | list[Path] | None:
+    value = getattr(arguments, name.rstrip("*?"))
+    if name.endswith("*"):
+        return [Path(item) for item in value]
+    return None if value is None else Path(value)
 
 
 def _files(partials: dict[Path, Path]) -> dict[Path, Path]:
@@ -139,14 +152,19 @@ def _files(partials: dict[Path, Path]) -> dict[Path, Path]:
     return dict(sorted(found.items(), key=lambda item: (item[1].name == MANIFEST, item[1])))
 
 
-def _publish(files: dict[Path, Path]) -> None:
-    """Rename every file to its place, in the given order."""
+def _publish(files: dict[Path, Path], sweep: bool) -> None:
+    """Rename every file to its place, in the given order.
+
+    sweep: the folder of a manifest loses what it holds beside these files.
+    """
     for final in files.values():
         # An older run's manifest must not vouch for this run's files.
         if final.name == MANIFEST:
             final.unlink(missing_ok=True)
     for file, final in files.items():
         final.parent.mkdir(parents=True, exist_ok=True)
+        if sweep and final.name == MANIFEST:
+            _remove_leftovers(final.parent, set(files.values()))
         store.publish(file, final)
     for folder in {final.parent for final in files.values()}:
         descriptor = os.open(folder, os.O_RDONLY)
@@ -154,3 +172,13 @@ def _publish(files: dict[Path, Path]) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _remove_leftovers(folder: Path, published: set[Path]) -> None:
+    """Remove an earlier run's files: whoever loads the folder would take them for this run's.
+
+    Called once every new file but the manifest is in place. Private files stay.
+    """
+    for path in folder.iterdir():
+        if path not in published and path.is_file() and not path.name.startswith(PRIVATE_PREFIXES):
+            path.unlink()

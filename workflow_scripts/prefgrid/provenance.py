@@ -1,9 +1,14 @@
-"""The record written beside every artifact: what it was made of, by what, and at what cost."""
+"""The record written beside every artifact: what it was made of, by what, and at what cost.
+
+Where an artifact has its folder to itself the record is `_provenance.json` in it; where several
+share a folder it is `_provenance/<stem of the artifact's file>.json`.
+"""
 
 import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -28,7 +33,7 @@ def collect(
     script: str,
     spec: dict[str, Any],
     code: str,
-    inputs: dict[str, Path | list[Path]],
+    inputs: dict[str, Path | list[Path] | None],
     output_hashes: dict[str, str],
     seconds: float,
 ) -> dict[str, Any]:
@@ -46,6 +51,35 @@ def collect(
         "wall_time_seconds": round(seconds, 3),
         "peak_memory_bytes": _peak_memory(),
     }
+
+
+def ancestors(paths: Iterable[Path | str]) -> list[dict[str, Any]]:
+    """Records of the artifacts that `paths` belong to and of all that these were made of.
+
+    Follows the inputs of each record, so that leftovers of other runs do not count. Each record
+    once, ordered by its place. Files without a record came from outside and end their branch.
+    """
+    found: dict[Path, dict[str, Any]] = {}
+    waiting = [Path(path) for path in paths]
+    looked_at = set(waiting)
+    while waiting:
+        for place, record in _records(waiting.pop()):
+            found[place] = record
+            named = {Path(name) for group in record["inputs"].values() for name in group}
+            waiting += named - looked_at
+            looked_at |= named
+    return [found[place] for place in sorted(found)]
+
+
+def _records(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """(place, record) of the artifact that a file belongs to, if it has a record."""
+    for name in (f"_provenance/{path.stem}.json", "_provenance.json"):
+        place = path.parent / name
+        if place.is_file():
+            record = store.read_json(place)
+            # A record left by another artifact of this folder says nothing about this file.
+            if path.name in {Path(output).name for output in record["outputs"]}:
+                yield place, record
 
 
 def versions() -> dict[str, str]:
@@ -72,8 +106,8 @@ def git_commit() -> str:
         return "unknown"
 
 
-def _checksums(paths: Path | list[Path]) -> dict[str, str]:
-    listed = paths if isinstance(paths, list) else [paths]
+def _checksums(paths: Path | list[Path] | None) -> dict[str, str]:
+    listed = paths if isinstance(paths, list) else [paths] if paths else []
     return {str(path): store.sha256_file(path) for path in listed if path.is_file()}
 
 

@@ -1,11 +1,11 @@
-"""Files: atomic writes, checked reads, hive-partitioned grids. Imports no torch; pandas only on use."""
+"""Files: atomic writes and checked reads. Imports no torch; pandas only on use."""
 
 import hashlib
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,10 +54,20 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 def publish(temporary: Path, path: Path) -> None:
-    """Flush `temporary` to disk and rename it to `path`."""
+    """Flush `temporary` to disk and rename it to `path`, readable to whom the umask allows.
+
+    Some libraries write through private temporary files; colleagues could not read such results.
+    """
+    os.chmod(temporary, 0o666 & ~_umask())
     with open(temporary, "rb") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)  # it can only be read by setting it
+    os.umask(mask)
+    return mask
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -127,40 +137,3 @@ def write_csv(path: Path | str, frame: "pandas.DataFrame") -> None:
     """Write a data frame as CSV, atomically; missing values stay empty."""
     with replacing(path) as temporary:
         frame.to_csv(temporary, index=False)
-
-
-# What the text after "key=" becomes. Any other key stays text.
-PARTITION_TYPES: dict[str, Callable[[str], Any]] = {
-    "seed": int,
-    "shift": float,
-    "n": int,
-    "shard": int,
-}
-
-
-def partition(path: Path | str) -> dict[str, Any]:
-    """The key=value folders of a path, typed: .../seed=3/shift=0.5/x.csv → {seed: 3, shift: 0.5}."""
-    pairs = (part.split("=", 1) for part in Path(path).parts if "=" in part)
-    return {key: PARTITION_TYPES.get(key, str)(value) for key, value in pairs}
-
-
-def read_grid(paths: Iterable[Path | str]) -> "pandas.DataFrame":
-    """Concatenate CSV, parquet or JSONL files of a grid; their partition keys become columns.
-
-    Keys that the file itself already holds as a column are left as the file has them.
-    """
-    import pandas
-
-    readers: dict[str, Callable[[Any], pandas.DataFrame]] = {
-        ".csv": pandas.read_csv,
-        ".parquet": pandas.read_parquet,
-        ".jsonl": lambda path: pandas.DataFrame(read_jsonl(path)),
-    }
-    frames = []
-    for path in map(Path, paths):
-        if not path.is_file():
-            raise DataError(f"{path}: no such file")
-        frame = readers[path.suffix](path)
-        keys = {key: value for key, value in partition(path).items() if key not in frame}
-        frames.append(frame.assign(**keys))
-    return pandas.concat(frames, ignore_index=True)

@@ -6,15 +6,12 @@ whose keys are missing or of the wrong type stays silent: the schema has already
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-from prefgrid.config import objectives
+from prefgrid.config import method_checks, world_checks
+from prefgrid.config.fields import Problem, Raw
 from prefgrid.config.suggestions import allowed
 
 SCRIPTS = Path(__file__).resolve().parents[2]
-
-Raw = dict[str, Any]
-Problem = tuple[str, str]
 
 
 def problems(raw: Raw) -> list[Problem]:
@@ -26,11 +23,6 @@ def problems(raw: Raw) -> list[Problem]:
         except (KeyError, TypeError, AttributeError, ValueError):
             continue
     return found
-
-
-def _hub_is_described(raw: Raw) -> Iterator[Problem]:
-    if raw["world"] == "hub" and raw["hub"] is None:
-        yield "hub", "is null, but world: hub needs models and data named there"
 
 
 def _prompt_pools_are_large_enough(raw: Raw) -> Iterator[Problem]:
@@ -51,6 +43,16 @@ def _evaluation_prompts_exist(raw: Raw) -> Iterator[Problem]:
             "link_robustness.evaluation.prompts",
             f"{study['evaluation']['prompts']} is larger than the evaluation prompt pool; allowed: "
             f"at most link_robustness.prompts.eval = {study['prompts']['eval']}",
+        )
+
+
+def _scan_noise_is_the_references(raw: Raw) -> Iterator[Problem]:
+    evaluation = raw["link_robustness"]["evaluation"]
+    if evaluation["samples"] > evaluation["reference_samples"]:
+        yield (
+            "link_robustness.evaluation.samples",
+            f"{evaluation['samples']} is more than the reference has under the same noise; "
+            f"allowed: at most reference_samples = {evaluation['reference_samples']}",
         )
 
 
@@ -86,6 +88,15 @@ def _responses_fit(raw: Raw) -> Iterator[Problem]:
             )
 
 
+def _dialogues_of_the_judge_fit(raw: Raw) -> Iterator[Problem]:
+    if raw["reward"]["max_tokens"] <= raw["max_response_tokens"]:
+        yield (
+            "reward.max_tokens",
+            f"{raw['reward']['max_tokens']} leaves no room for a prompt; allowed: more than "
+            f"max_response_tokens = {raw['max_response_tokens']}",
+        )
+
+
 def _grid_methods_exist(raw: Raw) -> Iterator[Problem]:
     labels = raw["methods"].keys()
     for label in raw["link_robustness"]["methods"]:
@@ -105,19 +116,6 @@ def _baseline_is_in_the_grid(raw: Raw) -> Iterator[Problem]:
         )
 
 
-def _grid_methods_fit_the_study(raw: Raw) -> Iterator[Problem]:
-    for label in raw["link_robustness"]["methods"]:
-        if label not in raw["methods"]:
-            continue
-        needs = objectives.constants(raw["methods"][label]["objective"])["NEEDS"]
-        if (needs["targets"], needs["responses"]) != ("labels", 2):
-            yield (
-                "link_robustness.methods",
-                f"{label!r} needs {needs['targets']} on {needs['responses']} responses; this study "
-                "offers labels on 2",
-            )
-
-
 def _threads_are_of_scripts(raw: Raw) -> Iterator[Problem]:
     scripts = sorted(path.stem for path in SCRIPTS.glob("*.py"))
     for name in raw["execution"]["torch_threads_of"]:
@@ -129,14 +127,16 @@ def _threads_are_of_scripts(raw: Raw) -> Iterator[Problem]:
 
 
 CHECKS: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
-    _hub_is_described,
     _prompt_pools_are_large_enough,
     _evaluation_prompts_exist,
+    _scan_noise_is_the_references,
     _index_pairs_exist,
     _shards_have_rows,
     _responses_fit,
+    _dialogues_of_the_judge_fit,
     _grid_methods_exist,
     _baseline_is_in_the_grid,
-    _grid_methods_fit_the_study,
+    *method_checks.CHECKS,
+    *world_checks.CHECKS,
     _threads_are_of_scripts,
 )

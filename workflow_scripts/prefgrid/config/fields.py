@@ -22,6 +22,11 @@ Precision = Literal["none", "bf16", "fp16"]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
 
 
+# What the checks between keys read, and the (key, message) they find.
+Raw = dict[str, Any]
+Problem = tuple[str, str]
+
+
 class Section(BaseModel):
     """A part of the config: unknown keys are errors, and so are NaN, infinity and numbers as text."""
 

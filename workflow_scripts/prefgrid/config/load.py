@@ -6,7 +6,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from prefgrid.config import checks
-from prefgrid.config.schema import Config, Training, merged
+from prefgrid.config.fields import Problem
+from prefgrid.config.merging import merged
+from prefgrid.config.schema import Config, Training
 from prefgrid.config.suggestions import allowed
 
 
@@ -24,7 +26,7 @@ def load(raw: dict[str, Any]) -> Config:
     return Config.model_validate(raw)
 
 
-def _training_problems(raw: dict[str, Any]) -> Iterable[checks.Problem]:
+def _training_problems(raw: dict[str, Any]) -> Iterable[Problem]:
     """Check each method's training overrides where they are written, on top of the defaults."""
     defaults = raw.get("training")
     if not isinstance(defaults, dict):
@@ -43,7 +45,7 @@ def _training_problems(raw: dict[str, Any]) -> Iterable[checks.Problem]:
                 yield ".".join(filter(None, (place, "training", key))), message
 
 
-def _mistakes(model: type[BaseModel], raw: dict[str, Any]) -> list[checks.Problem]:
+def _mistakes(model: type[BaseModel], raw: dict[str, Any]) -> list[Problem]:
     try:
         model.model_validate(raw)
     except ValidationError as error:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from prefgrid.config.suggestions import allowed
+from prefgrid.limits import bounds
 
 FOLDER = Path(__file__).resolve().parents[1] / "objectives"
-# A module with both of these literals is an objective; helpers beside it have neither.
-CONSTANTS = ("NEEDS", "OPTIONS")
+# A module with all of these literals is an objective; helpers beside it have none.
+CONSTANTS = ("NEEDS", "OPTIONS", "BOUNDS")
 
 
 def module_name(objective: str) -> str:
@@ -47,40 +48,33 @@ def source(objective: str) -> Path:
 
 
 def constants(objective: str) -> dict[str, Any]:
-    """The literal constants {"NEEDS": …, "OPTIONS": …} of an objective."""
+    """The literals {"NEEDS": …, "OPTIONS": …, "BOUNDS": …}; ValueError if they are not complete."""
     path = source(objective)
     found = _literals(path)
     missing = [name for name in CONSTANTS if name not in found]
     if missing:
         raise ValueError(f"objective {objective!r} ({path.name}) lacks the literal {missing[0]}")
+    unmatched = sorted(found["OPTIONS"].keys() ^ found["BOUNDS"].keys())
+    if unmatched:
+        raise ValueError(
+            f"objective {objective!r} ({path.name}): {', '.join(unmatched)} must be in both "
+            "OPTIONS and BOUNDS"
+        )
     return found
 
 
 def check_options(objective: str, options: dict[str, Any]) -> None:
-    """ValueError if an option does not exist or has another type than its default."""
-    defaults = constants(objective)["OPTIONS"]
-    for name, value in options.items():
-        if name not in defaults:
-            raise ValueError(
-                f"objective {objective!r} has no option {name!r}; {allowed(name, defaults)}"
-            )
-        if not _fits(value, defaults[name]):
-            expected = type(defaults[name]).__name__
-            raise ValueError(
-                f"option {name!r} of objective {objective!r} is {value!r}; "
-                f"expected {expected}, as its default {defaults[name]!r}"
-            )
-
-
-def _fits(value: Any, default: Any) -> bool:
-    # null always means "switched off"; an integer is a fine float, but a bool is no number.
-    if value is None or default is None:
-        return True
-    if isinstance(default, bool) or isinstance(value, bool):
-        return type(value) is type(default)
-    if isinstance(default, float):
-        return isinstance(value, int | float)
-    return isinstance(value, type(default))
+    """ValueError naming every option that does not exist or whose value is out of its bound."""
+    known_bounds = constants(objective)["BOUNDS"]
+    found = [
+        f"no option {name!r}; {allowed(name, known_bounds)}"
+        for name in options
+        if name not in known_bounds
+    ]
+    existing = {name: value for name, value in options.items() if name in known_bounds}
+    found += [f"option {message}" for message in bounds.problems(existing, known_bounds)]
+    if found:
+        raise ValueError(f"objective {objective!r}: {'; '.join(found)}")
 
 
 def _literals(path: Path) -> dict[str, Any]:

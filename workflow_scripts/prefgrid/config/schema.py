@@ -20,6 +20,7 @@ from prefgrid.config.fields import (
     Seed,
     Share,
 )
+from prefgrid.config.merging import merged
 from prefgrid.config.worlds import Hub, TinyWorld
 
 
@@ -54,6 +55,15 @@ class Training(Section):
             raise ValueError(
                 f"epochs is {self.epochs} and max_steps is {self.max_steps}; "
                 "set exactly one of them, the other to null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _horizon_is_after_warmup(self) -> "Training":
+        if self.schedule_steps is not None and self.schedule_steps <= self.warmup_steps:
+            raise ValueError(
+                f"schedule_steps is {self.schedule_steps} and warmup_steps is {self.warmup_steps}; "
+                "the cosine must end after the warm-up: allowed: a larger schedule_steps, or null"
             )
         return self
 
@@ -151,13 +161,13 @@ class Execution(Section):
 
 class Config(Section):
     world: Literal["tiny", "hub"]
-    studies: Annotated[list[Literal["link_robustness"]], Field(min_length=1), Distinct]
     tiny_world: TinyWorld
     hub: Hub | None
     data: Data
     prompt_format: Literal["chat", "raw"]
     max_prompt_tokens: Count
     max_response_tokens: Count
+    logp_batch_size: Count
     reference: Reference
     reward: Reward
     training: Training
@@ -168,12 +178,3 @@ class Config(Section):
     def training_of(self, overrides: dict[str, Any]) -> Training:
         """The `training` defaults with `overrides` on top; `lora` merges key by key."""
         return Training.model_validate(merged(self.training.model_dump(), overrides))
-
-
-def merged(defaults: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """`defaults` with `overrides` on top, dictionaries merged recursively."""
-    result = dict(defaults)
-    for key, value in overrides.items():
-        both = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = merged(result[key], value) if both else value
-    return result

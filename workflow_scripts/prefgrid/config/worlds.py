@@ -2,13 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from prefgrid.config.fields import Count, Positive, Section, Seed, Share
+from prefgrid.limits import tiny_world
 
 
 class TinyData(Section):
-    prompts: Count
+    prompts: Annotated[int, Field(ge=1, le=tiny_world.PROMPTS)]
     seed: Seed
 
 
@@ -27,6 +28,15 @@ class TinyArchitecture(Section):
     intermediate_size: Count
     initializer_range: Positive
     rope_theta: Positive
+
+    @model_validator(mode="after")
+    def _heads_share_evenly(self) -> "TinyArchitecture":
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise ValueError(
+                f"num_attention_heads is {self.num_attention_heads} and num_key_value_heads is "
+                f"{self.num_key_value_heads}; allowed: a multiple of it"
+            )
+        return self
 
 
 class TinySchedule(Section):
@@ -55,7 +65,7 @@ class TinyWorld(Section):
 
 
 class HubSource(Section):
-    """A hub id or a local path, at a pinned revision (null for a local path)."""
+    """A hub id at a named revision, or a local path (whose revision is null)."""
 
     source: str = Field(min_length=1)
     revision: str | None

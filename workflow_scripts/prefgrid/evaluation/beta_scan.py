@@ -7,12 +7,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from prefgrid import chat, seeding, store
+from prefgrid import chat, store
+from prefgrid.evaluation.noise import evaluation_uniforms
 from prefgrid.judges.base import Judge
 from prefgrid.sampling.mixed import sample_mixed
 from prefgrid.sampling.request import DecodingOptions
-
-PURPOSE = "beta scan"
 
 
 def scan(
@@ -32,8 +31,8 @@ def scan(
 
     model: peft model in eval mode, adapter = policy, base = reference. prompts: rows with
     `prompt_id` and `prompt`. sign: ζ, the policy's direction; the mixing weight is ζ/β. The noise
-    of a response depends on (seed, prompt_id, sample) alone, so it is common to all β, and to all
-    policies evaluated with this seed.
+    of a response depends on (seed, prompt_id, sample) alone (`noise`), so it is common to all β, to
+    all policies evaluated with this seed, and to the reference samples.
     Columns: beta, prompt_id, sample, reward, kl_nats, kl_sample_nats, length_tokens (EOS
     included), finish ("stop" or "length"), response; rows ordered by β, prompt, sample.
     """
@@ -42,11 +41,11 @@ def scan(
             raise ValueError(f"beta {beta}: must be > 0 (infinity is the reference)")
     if sign not in (1, -1):
         raise ValueError(f"sign {sign}: must be 1 or -1")
-    keys = [(row["prompt_id"], sample) for row in prompts for sample in range(samples)]
+    prompt_ids = [row["prompt_id"] for row in prompts]
     decoded = sample_mixed(
         model,
         [chat.render_prompt(tokenizer, row["prompt"], prompt_format) for row in prompts],
-        seeding.uniforms(seed, PURPOSE, keys, options.max_new_tokens),
+        evaluation_uniforms(seed, prompt_ids, samples, options.max_new_tokens),
         [sign / beta for beta in betas],
         options,
     )
@@ -56,7 +55,7 @@ def scan(
     rewards = _rewards(judge, [prompts[row.prompt]["prompt"] for row in decoded], responses)
     return pd.DataFrame(
         {
-            "beta": np.repeat(np.asarray(betas, dtype=np.float64), len(keys)),
+            "beta": np.repeat(np.asarray(betas, dtype=np.float64), len(prompts) * samples),
             "prompt_id": [prompts[row.prompt]["prompt_id"] for row in decoded],
             "sample": [row.sample for row in decoded],
             "reward": rewards,

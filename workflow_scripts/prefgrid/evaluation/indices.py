@@ -26,11 +26,12 @@ def held_out_indices(
     """Indices and link probabilities of pairs (2i, 2i+1) of reference samples of each prompt.
 
     model: peft model, adapter = policy, base = reference. samples: the reference samples
-    (`prompt_id, sample, reward, tokens`). link: the policy's link.json, ψ̂ on an increasing index
-    grid, interpolated linearly and constant beyond its ends. reward_scale turns a reward
+    (`prompt_id, sample, reward, tokens`). link: the policy's link.json: ζ (`sign`), and ψ̂ on an
+    increasing index grid, interpolated linearly and constant beyond its ends. reward_scale turns a reward
     difference into the normalised utility u that labelled the training pairs.
-    Columns: prompt_id, index_nats (t = a₁ − a₀), utility_diff (u), link_probability (ψ̂(t)),
-    true_probability (Ψ(u)); the first `pairs_per_prompt` pairs of every prompt, prompts in order
+    Columns: prompt_id, index_nats (ζ·t with t = a₁ − a₀: the evaluated policy's index, which is
+    scanned with weight ζ/β), utility_diff (u), link_probability (ψ̂(t): the link was learned on the
+    unsigned index), true_probability (Ψ(u)); the first `pairs_per_prompt` pairs of every prompt, prompts in order
     of appearance. Raises ValueError if a prompt has fewer samples.
     """
     grid = np.asarray(link["index_nats"], dtype=np.float64)
@@ -60,7 +61,7 @@ def held_out_indices(
     return pd.DataFrame(
         {
             "prompt_id": np.repeat(prompt_ids, pairs_per_prompt),
-            "index_nats": index,
+            "index_nats": link["sign"] * index,
             "utility_diff": utility_diff,
             "link_probability": np.interp(index, grid, np.asarray(link["probability"])),
             "true_probability": links.mixture(utility_diff, link_shift, link_temperature),

@@ -43,7 +43,8 @@ def draw(
 ) -> Figure:
     """Frontiers at the largest n.
 
-    `evaluations`: `method, seed, shift, n, beta, avg_reward, kl_div`. `oracle`: `kl_nats, reward`
+    `evaluations`: `method, seed, shift, n, beta, avg_reward, kl_div`, freed of the scans' common
+    noise (`statistics.reference.controlled_evaluations`). `oracle`: `kl_nats, reward`
     (may be empty). Curves: mean over seeds at equal KL, where every seed was scanned; bands: lowest
     to highest seed; dots: the scanned points.
     """

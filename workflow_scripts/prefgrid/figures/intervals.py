@@ -54,7 +54,7 @@ def legend_handles(missing: bool) -> list[Line2D]:
             alpha=0.3,
             label="95 % over prompts, given these seeds",
         ),
-        Line2D([], [], color=INK, linestyle="", marker="_", markersize=8, label="one seed"),
+        Line2D([], [], color=INK, linestyle="", marker="_", markersize=8, label="each seed"),
     ]
     if missing:
         handles.append(

@@ -18,12 +18,13 @@ def draw(rewards: pd.DataFrame) -> Figure:
     values = rewards["reward"].to_numpy()
     mean, spread = float(values.mean()), reference.reward_sd
     with theme():
+        written_mean = f"{mean:.2f}".replace("-", "−")
         figure, axes = frame(
             [2.7],
             1,
             "Rewards of the reference's responses",
-            f"{len(values):,} responses to {rewards['prompt_id'].nunique():,} prompts: mean {mean:.2f}, "
-            f"sd {spread:.2f}, of which {reference.within_sd:.2f} within a prompt",
+            f"{len(values):,} responses to {rewards['prompt_id'].nunique():,} prompts: "
+            f"mean {written_mean}, sd {spread:.2f}, of which {reference.within_sd:.2f} within a prompt",
             left=0.8,
         )
         axis = axes[0, 0]

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from prefgrid import chat, store
+from prefgrid import chat, devices, store
 from prefgrid.judges.base import Scores
+from prefgrid.logprobs.head import Float32Linear
 from prefgrid.models.loading import DTYPES, load_tokenizer, pad_id
 
 
@@ -16,8 +18,14 @@ class ScalarRewardModel:
     """Rewards of dialogues rendered as the reward model was trained on them.
 
     A dialogue longer than `max_tokens` loses the oldest tokens of its prompt and is counted; a
-    response is never cut. Rows are batched by length, padded on the right, scored in `precision`
-    and returned as float32 in the order asked.
+    response is never cut. An empty response in the raw format, which would show the model nothing,
+    is read as the tokenizer's end token. Rows are batched by length, padded on the right and
+    returned as float32 in the order asked.
+
+    The model runs in `precision`. A classifier with a linear `score` on top of a decoder (all of
+    transformers' decoders) has that layer applied in float32 to the last real token's hidden state,
+    wherever padding lies; any other classifier gives its own logits and must have a padding token
+    of its own, by which it tells where a row ends.
     """
 
     def __init__(
@@ -48,8 +56,10 @@ class ScalarRewardModel:
             )
         self.model = self.model.to(device).eval()
         self.pad_id = pad_id(self.tokenizer)
-        # The classifier finds a row's last token by this id.
-        self.model.config.get_text_config().pad_token_id = self.pad_id
+        score = getattr(self.model, "score", None)
+        self.head = Float32Linear(score) if type(score) is nn.Linear else None
+        if self.head is None:
+            self._let_the_model_see_padding(folder)
         self.prompt_format = prompt_format
         self.max_tokens = max_tokens
         self.batch_size = batch_size
@@ -61,11 +71,12 @@ class ScalarRewardModel:
         rows = []
         for number, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
             head, tail = chat.render_dialogue(self.tokenizer, prompt, response, self.prompt_format)
+            tail = tail or [chat.eos_id(self.tokenizer)]
             room = self.max_tokens - len(tail)
-            if room < 0 or not tail:
+            if room < 0:
                 raise ValueError(
                     f"row {number}: the response takes {len(tail)} tokens of the reward model's "
-                    f"max_tokens = {self.max_tokens}; it is never cut and must be visible"
+                    f"max_tokens = {self.max_tokens}; it is never cut"
                 )
             cut_prompts += len(head) > room
             rows.append(head[len(head) - min(len(head), room) :] + tail)
@@ -74,7 +85,8 @@ class ScalarRewardModel:
         order = sorted(range(len(rows)), key=lambda number: -len(rows[number]))
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
-            rewards[batch] = self._score_batch([rows[number] for number in batch])
+            with devices.explained_out_of_memory("lower reward.batch_size or reward.max_tokens"):
+                rewards[batch] = self._score_batch([rows[number] for number in batch])
         store.log(f"scored {len(rows)} responses; {cut_prompts} prompts were cut to fit")
         if not np.isfinite(rewards).all():
             number = int(np.flatnonzero(~np.isfinite(rewards))[0])
@@ -86,9 +98,23 @@ class ScalarRewardModel:
         device = self.model.device
         input_ids = [row + [self.pad_id] * (longest - len(row)) for row in rows]
         mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
-        logits = self.model(
-            input_ids=torch.tensor(input_ids, device=device),
-            attention_mask=torch.tensor(mask, device=device),
-            use_cache=False,
-        ).logits
-        return logits[:, 0].float().cpu().numpy()
+        inputs = {
+            "input_ids": torch.tensor(input_ids, device=device),
+            "attention_mask": torch.tensor(mask, device=device),
+        }
+        if self.head is None:
+            logits = self.model(**inputs).logits.float()
+        else:
+            hidden = self.model.base_model(**inputs, use_cache=False).last_hidden_state
+            last = torch.tensor([len(row) - 1 for row in rows], device=device)
+            logits = self.head(hidden[torch.arange(len(rows), device=device), last])
+        return logits[:, 0].cpu().numpy()
+
+    def _let_the_model_see_padding(self, folder: Path | str) -> None:
+        """Refuse a tokenizer whose padding is also its end token; tell the model the id."""
+        if self.tokenizer.pad_token_id in (None, self.tokenizer.eos_token_id):
+            raise ValueError(
+                f"{folder}: a {type(self.model).__name__} needs a tokenizer with a padding token "
+                "of its own"
+            )
+        self.model.config.get_text_config().pad_token_id = self.pad_id

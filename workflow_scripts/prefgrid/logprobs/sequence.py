@@ -4,7 +4,7 @@ Indices are differences of sums over hundreds of tokens, so everything after the
 whatever the weights are: bfloat16 sums are spaced by a whole nat from 128 nats on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
@@ -23,13 +23,11 @@ def sequence_logps(
     response_tokens: Sequence[Sequence[Tokens]],
     *,
     pad_id: int,
-    token_budget: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Sum of log p(response | prompt) for the K responses to each of G prompts.
 
     Exactly the given ids are scored, the end token included where a response holds it. Gradients
-    flow. `model` is a causal model or a peft wrapper of one. `token_budget` bounds the padded
-    tokens of one forward (None: one forward for all).
+    flow. `model` is a causal model or a peft wrapper of one. All rows are one forward.
 
     Returns (logp_sums float32 [G, K] in nats, lengths int64 [G, K] in response tokens), on the
     model's device. Raises ValueError for an empty prompt or response and for unequal K.
@@ -40,10 +38,10 @@ def sequence_logps(
         for prompt, responses in zip(prompt_tokens, response_tokens, strict=True)
         for response in responses
     ]
-    sums = [_padded_logps(model, part, pad_id) for part in _within_budget(rows, token_budget)]
-    lengths = torch.tensor([len(response) for _, response in rows], device=sums[0].device)
+    sums = _padded_logps(model, rows, pad_id)
+    lengths = torch.tensor([len(response) for _, response in rows], device=sums.device)
     shape = (len(prompt_tokens), responses_per_prompt)
-    return torch.cat(sums).view(shape), lengths.view(shape)
+    return sums.view(shape), lengths.view(shape)
 
 
 def _check(prompt_tokens: Sequence[Tokens], response_tokens: Sequence[Sequence[Tokens]]) -> int:
@@ -59,22 +57,6 @@ def _check(prompt_tokens: Sequence[Tokens], response_tokens: Sequence[Sequence[T
         if not all(len(response) for response in responses):
             raise ValueError(f"group {position}: a response has no tokens")
     return counts.pop()
-
-
-def _within_budget(
-    rows: list[tuple[Tokens, Tokens]], token_budget: int | None
-) -> Iterator[list[tuple[Tokens, Tokens]]]:
-    """Consecutive parts whose padded size keeps to the budget; a row beyond it goes alone."""
-    part: list[tuple[Tokens, Tokens]] = []
-    width = 0
-    for row in rows:
-        width_with_row = max(width, len(row[0]) + len(row[1]))
-        if part and token_budget is not None and width_with_row * (len(part) + 1) > token_budget:
-            yield part
-            part, width_with_row = [], len(row[0]) + len(row[1])
-        part.append(row)
-        width = width_with_row
-    yield part
 
 
 def _padded_logps(model: Any, rows: list[tuple[Tokens, Tokens]], pad_id: int) -> Tensor:

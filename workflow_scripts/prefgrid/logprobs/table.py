@@ -21,7 +21,6 @@ def dataset_logps(
     *,
     pad_id: int,
     batch_size: int,
-    token_budget: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """`sequence_logps` of N groups without gradient or dropout, in batches of `batch_size` groups.
 
@@ -45,7 +44,6 @@ def dataset_logps(
             [prompt_tokens[group] for group in batch],
             [response_tokens[group] for group in batch],
             pad_id=pad_id,
-            token_budget=token_budget,
         )
         parts.append((sums.cpu(), lengths.cpu()))
         if number == len(starts) or number % max(1, len(starts) // 5) == 0:

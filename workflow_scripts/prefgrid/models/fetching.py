@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import transformers
+from transformers.utils.hub import resolve_revision
 
 from prefgrid import store
 from prefgrid.models.loading import save_model
@@ -18,21 +19,24 @@ KINDS: dict[str, Any] = {
 def fetch_model(source: str, revision: str | None, folder: Path | str, kind: str) -> None:
     """Save `source` (a hub id or a local folder) with its tokenizer into `folder`.
 
-    Weights keep their stored dtype and become one safetensors file. `kind` is a key of `KINDS`.
+    Weights keep their stored dtype and become one safetensors file; `source.json` beside them says
+    {source, revision, commit}, commit null for a local folder. `kind` is a key of `KINDS`.
     Raises ValueError naming what was tried if the source cannot be had, and if a reward model
     does not give exactly one score.
     """
     if kind not in KINDS:
         raise ValueError(f"kind {kind!r}: allowed are {', '.join(KINDS)}")
     store.log(f"fetching {source} (revision {revision or 'default'})")
+    # A revision may be a moving branch: one commit is looked up and all files come from it.
+    resolved = resolve_revision(source, revision)
     try:
-        config = transformers.AutoConfig.from_pretrained(source, revision=revision)
+        config = transformers.AutoConfig.from_pretrained(source, revision=resolved)
         if kind == "sequence-classification" and config.num_labels != 1:
             raise ValueError(
                 f"it is no scalar reward model: num_labels is {config.num_labels}, 1 is needed"
             )
-        model = KINDS[kind].from_pretrained(source, revision=revision, config=config, dtype="auto")
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source, revision=revision)
+        model = KINDS[kind].from_pretrained(source, revision=resolved, config=config, dtype="auto")
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, revision=resolved)
     except (OSError, ValueError) as error:
         if Path(source).is_dir():
             tried = f"the local folder {Path(source).resolve()}"
@@ -43,4 +47,7 @@ def fetch_model(source: str, revision: str | None, folder: Path | str, kind: str
             f"(tried {tried}). Allowed: a hub id 'owner/name' that this machine can reach and may "
             "read, or a local folder with config.json, weights and tokenizer files."
         ) from error
+    commit = getattr(resolved, "resolved", None)  # it has one if the hub or its cache was asked
+    origin = {"source": source, "revision": revision, "commit": commit}
+    store.write_json(Path(folder) / "source.json", origin)
     save_model(folder, model, tokenizer)

@@ -59,8 +59,9 @@ def add_lora(
         bias="none",
         task_type="CAUSAL_LM",
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    # The model is on the CPU: no device's random state is touched, neither saved nor seeded.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
         return peft.get_peft_model(model, config)
 
 

@@ -1,11 +1,14 @@
 """What every objective is: a loss on log-probabilities, with optional state.
 
 An objective sees sequence log-probabilities and labels, never text and never a model.  Its module
-carries two literal constants, read with `ast.literal_eval` where importing torch is not wanted:
+carries three literal constants, read with `ast.literal_eval` where importing torch is not wanted:
 
 * `NEEDS`: `targets` ("labels" | "none"), `responses` (k of a group), `reference_logps` (bool) and
   `coupled` (True where the loss of a batch is not the mean of the losses of its groups);
-* `OPTIONS`: every option with its default.
+* `OPTIONS`: every option with its default;
+* `BOUNDS`: what every option may be, in the grammar of `limits.bounds`.
+
+An option named `warm_start_epochs` means that training starts as DPO for so many epochs.
 
 The index of a pair is t = [log π(y1|x) − log π_ref(y1|x)] − [log π(y0|x) − log π_ref(y0|x)].
 """
@@ -14,12 +17,13 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from prefgrid.limits import bounds, lengths
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,19 @@ class Schedule:
 
 
 class Objective(ABC):
-    """Base class; a subclass sets `defaults` to its module's `OPTIONS` and defines `loss`.
+    """Base class; a subclass sets `needs`, `defaults` and `bounds` to its module's three literals
+    and defines `loss`.
 
     The other methods are hooks with a neutral default; an objective overrides those it needs.
     """
 
+    needs: dict[str, Any]
     defaults: dict[str, Any]
+    bounds: dict[str, Any]
 
     def __init__(self, options: dict[str, Any], schedule: Schedule) -> None:
-        """Raises ValueError for an option the objective does not have."""
+        """Raises ValueError for an option that the objective does not have or that is out of its
+        bound, and for a warm start that `schedule` never leaves."""
         unknown = sorted(set(options) - set(self.defaults))
         if unknown:
             raise ValueError(
@@ -73,6 +81,15 @@ class Objective(ABC):
             )
         self.options = {**self.defaults, **options}
         self.schedule = schedule
+        found = bounds.problems(self.options, self.bounds)
+        warm_epochs = self.options.get("warm_start_epochs")
+        if not found and warm_epochs is not None:
+            problem = lengths.warm_start_problem(
+                warm_epochs, schedule.steps_per_epoch, schedule.steps
+            )
+            found += [problem] if problem else []
+        if found:
+            raise ValueError(f"{type(self).__module__}: {'; '.join(found)}")
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:
@@ -110,32 +127,6 @@ class Objective(ABC):
         """Restores what `state_dict` returned, for the same options and schedule."""
         if state:
             raise ValueError(f"{type(self).__module__}: has no state, was given {sorted(state)}")
-
-    def require_positive(self, key: str) -> float:
-        """The option as a number > 0, else ValueError."""
-        value = self.options[key]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise ValueError(f"{type(self).__module__}: {key} = {value!r}; allowed: a number > 0")
-        return float(value)
-
-    def require_share(self, key: str, below: float = 1.0) -> float:
-        """The option as a number in [0, below), else ValueError."""
-        value = self.options[key]
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not 0 <= value < below:
-            raise ValueError(
-                f"{type(self).__module__}: {key} = {value!r}; allowed: a number in [0, {below})"
-            )
-        return float(value)
-
-    def require_choice(self, key: str, allowed: Collection[str]) -> str:
-        """The option as one of the allowed words, else ValueError."""
-        value = self.options[key]
-        if value not in allowed:
-            raise ValueError(
-                f"{type(self).__module__}: {key} = {value!r}; allowed: {sorted(allowed)}"
-            )
-        return value
 
 
 def create(name: str, options: dict[str, Any], schedule: Schedule) -> Objective:

@@ -19,16 +19,17 @@ OPTIONS = {
     # scale of the index in the loss
     "beta_train": 1.0,
 }
+BOUNDS = {"beta_train": "> 0"}
 
 
 class Objective(base.Objective):
     """Stateless. The published learner is this one with every default."""
 
-    defaults = OPTIONS
+    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
 
     def __init__(self, options: dict, schedule: base.Schedule) -> None:
         super().__init__(options, schedule)
-        self.beta_train = self.require_positive("beta_train")
+        self.beta_train = float(self.options["beta_train"])
 
     def loss(self, batch: base.Batch) -> Tensor:
         """mean_i softplus(−β_train·s_i), nats a pair."""

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from prefgrid.limits import lengths
 from prefgrid.objectives import base
 from prefgrid.objectives.kernel import nadaraya_watson
 from prefgrid.objectives.pairs import (
@@ -59,6 +60,20 @@ OPTIONS = {
     # ĝ = (1 − blend)·estimate + blend·σ(β_train·t)
     "logistic_blend": 0.0,
 }
+BOUNDS = {
+    "beta_train": "> 0",
+    "warm_start_epochs": ">= 0",
+    "fifo_capacity": "integer > 0 or null",
+    "symmetrize": [True, False],
+    "exclude_own_row": [True, False],
+    "bandwidth": "> 0",
+    "bandwidth_exponent": ">= 0",
+    "bandwidth_floor": ">= 0",
+    "prior_mass": ">= 0",
+    "prior": ["logistic", "zero"],
+    "clip": "[0, 0.5)",
+    "logistic_blend": "[0, 1)",
+}
 # rows of the kernel matrix made at once when a link is tabulated
 TABULATED_ROWS = 1024
 
@@ -66,19 +81,20 @@ TABULATED_ROWS = 1024
 class Objective(base.Objective):
     """State: the memory (t, z and row id of each slot; row −1: empty), counters and ζ."""
 
-    defaults = OPTIONS
+    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
 
     def __init__(self, options: dict, schedule: base.Schedule) -> None:
         super().__init__(options, schedule)
-        self.beta_train = self.require_positive("beta_train")
-        warm_epochs = self.require_share("warm_start_epochs", below=float("inf"))
-        self.warm_steps = round(warm_epochs * schedule.steps_per_epoch)
-        self.bandwidth = self.require_positive("bandwidth")
-        self.clip = self.require_share("clip", below=0.5)
-        self.blend = self.require_share("logistic_blend")
-        self.logistic_prior = self.require_choice("prior", ("logistic", "zero")) == "logistic"
+        self.beta_train = float(self.options["beta_train"])
+        self.warm_steps = lengths.warm_start_steps(
+            self.options["warm_start_epochs"], schedule.steps_per_epoch
+        )
+        self.bandwidth = float(self.options["bandwidth"])
+        self.clip = float(self.options["clip"])
+        self.blend = float(self.options["logistic_blend"])
+        self.logistic_prior = self.options["prior"] == "logistic"
         self.fifo = self.options["fifo_capacity"] is not None
-        slots = int(self.require_positive("fifo_capacity")) if self.fifo else schedule.rows
+        slots = self.options["fifo_capacity"] if self.fifo else schedule.rows
         self.index = torch.zeros(slots)
         self.labels = torch.zeros(slots)
         self.rows = torch.full((slots,), -1)

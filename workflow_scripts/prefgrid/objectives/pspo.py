@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from prefgrid import seeding
+from prefgrid.limits import lengths
 from prefgrid.objectives import base, isotonic
 from prefgrid.objectives.pairs import bernoulli_nll, signed_margin, with_flipped
 from prefgrid.objectives.smoothers import SMOOTHERS
@@ -55,31 +56,44 @@ OPTIONS = {
     # ψ̂ is clipped to [clip, 1 − clip] last
     "clip": 1.0e-6,
 }
+BOUNDS = {
+    "beta_train": "> 0",
+    "warm_start_epochs": ">= 0",
+    "refit_every_steps": "> 0 or null",
+    "link_share": "[0, 1)",
+    "symmetrize": [True, False],
+    "pool_ties": [True, False],
+    "merge_tolerance": ">= 0",
+    "level_clip": "[0, 0.5)",
+    "smoother": ["gaussian_cdf", "knot_softmax"],
+    "bandwidth": "> 0",
+    "bandwidth_unit": ["sd", "nats"],
+    "logistic_blend": "[0, 1)",
+    "clip": "[0, 0.5)",
+}
 
 
 class Objective(base.Objective):
     """State: the blocks and the width of the fitted link, or nothing before the first fit."""
 
-    defaults = OPTIONS
+    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
 
     def __init__(self, options: dict, schedule: base.Schedule) -> None:
         super().__init__(options, schedule)
-        self.beta_train = self.require_positive("beta_train")
-        warm_epochs = self.require_share("warm_start_epochs", below=float("inf"))
-        self.warm_steps = round(warm_epochs * schedule.steps_per_epoch)
-        if self.options["refit_every_steps"] is None:
-            self.refit_every = float(schedule.steps_per_epoch)
-        else:
-            self.refit_every = self.require_positive("refit_every_steps")
-        self.level_clip = self.require_share("level_clip", below=0.5)
-        self.clip = self.require_share("clip", below=0.5)
-        self.blend = self.require_share("logistic_blend")
-        self.bandwidth = self.require_positive("bandwidth")
-        self.relative = self.require_choice("bandwidth_unit", ("sd", "nats")) == "sd"
-        self.smoother = SMOOTHERS[self.require_choice("smoother", SMOOTHERS)]
+        self.beta_train = float(self.options["beta_train"])
+        self.warm_steps = lengths.warm_start_steps(
+            self.options["warm_start_epochs"], schedule.steps_per_epoch
+        )
+        self.refit_every = float(self.options["refit_every_steps"] or schedule.steps_per_epoch)
+        self.level_clip = float(self.options["level_clip"])
+        self.clip = float(self.options["clip"])
+        self.blend = float(self.options["logistic_blend"])
+        self.bandwidth = float(self.options["bandwidth"])
+        self.relative = self.options["bandwidth_unit"] == "sd"
+        self.smoother = SMOOTHERS[self.options["smoother"]]
         self.link: dict[str, Tensor] = {}
 
-        held_out = round(self.require_share("link_share") * schedule.rows)
+        held_out = round(self.options["link_share"] * schedule.rows)
         order = seeding.stream(schedule.seed, "pspo link rows").permutation(schedule.rows)
         # weight of each row's loss: 0 for link rows, and mean 1 over all rows
         self.row_weight = torch.ones(schedule.rows)

@@ -30,6 +30,11 @@ OPTIONS = {
     # rows are paired within consecutive blocks of this many; null: within the whole batch
     "block_size": None,
 }
+BOUNDS = {
+    "beta_train": "> 0",
+    "include_diagonal": [True, False],
+    "block_size": "integer > 0 or null",
+}
 
 
 def pair_weights(
@@ -55,13 +60,11 @@ def pair_weights(
 class Objective(base.Objective):
     """Stateless."""
 
-    defaults = OPTIONS
+    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
 
     def __init__(self, options: dict, schedule: base.Schedule) -> None:
         super().__init__(options, schedule)
-        self.beta_train = self.require_positive("beta_train")
-        if self.options["block_size"] is not None:
-            self.require_positive("block_size")
+        self.beta_train = float(self.options["beta_train"])
 
     def loss(self, batch: base.Batch) -> Tensor:
         """Mean over the ordered pairs, nats a pair."""

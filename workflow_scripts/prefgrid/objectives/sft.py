@@ -14,12 +14,13 @@ from prefgrid.objectives import base
 
 NEEDS = {"targets": "none", "responses": 1, "reference_logps": False, "coupled": True}
 OPTIONS = {}
+BOUNDS = {}
 
 
 class Objective(base.Objective):
     """Stateless; the gradient flows through `logp_sums`."""
 
-    defaults = OPTIONS
+    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
 
     def loss(self, batch: base.Batch) -> Tensor:
         """Nats a token."""

@@ -55,7 +55,8 @@ def number(value: float, digits: int = 2, signed: bool = False) -> str | None:
     """Fixed digits with a real minus sign; None if missing."""
     if not_a_number(value):
         return None
-    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+    # Adding 0.0 turns a rounded −0.0 into 0.0.
+    return f"{round(value, digits) + 0.0:{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
 
 def interval(low: float, high: float, digits: int = 2, signed: bool = False) -> str | None:
@@ -92,7 +93,7 @@ def _rows(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def _words(key: str) -> str:
-    text = key.replace("_", " ")
+    text = key.replace("_nats", " (nats)").replace("_", " ")
     return text[:1].upper() + text[1:]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from prefgrid.figures.style import display_name
+from prefgrid.report import facts
 from prefgrid.report.blocks import Column, figure, interval, number, table
 from prefgrid.statistics.reference import Reference
 from prefgrid.statistics.verdict import link_finding, shift_finding
@@ -31,15 +32,17 @@ FIGURES = {
         "curves minus the baseline's, paired by seed. Bands go from the lowest to the highest seed "
         "and are no confidence interval. The dashed oracle is an estimate from reference samples "
         "alone, drawn only as far as its mean effective sample size is at least 10; learners may "
-        "cross it by noise.",
+        "cross it by noise. What the scan's random numbers add to the reference's own "
+        "rewards is subtracted, so that all curves start at the reference.",
     ),
     "robustness": (
         "Reward at one KL against the link's shift",
         "Thin lines: 95 % Student t intervals over training seeds, which speak about the method and "
         "are wide with few seeds. Thick lines: 95 % over evaluation prompts, given these very "
         "policies. The right panel is the one to compare methods by: a method differs from the "
-        "baseline only where its thin line leaves zero. A cross marks a cell whose scan does not "
-        "contain this KL.",
+        "baseline only where its thin and its thick line leave zero, and then only if p (Holm) in "
+        "the table of differences is below 0.05. A cross marks a cell whose scan does not contain "
+        "this KL.",
     ),
     "convergence": (
         "Reward against the number of preference pairs",
@@ -73,7 +76,8 @@ def section(
     samples: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """The study's section. `spec` keys: methods, seeds, shifts, n, link_temperature, kappa,
-    baseline, facts (further (label, value) rows, for instance models and data)."""
+    baseline, trainings (pairs of labels trained alike and their training in words), facts (further
+    (label, value) rows, for instance models and data)."""
     names = {method: display_name(method) for method in spec["methods"]}
     # An empty reason is read back from CSV as a missing value.
     summary = summary.fillna({"missing": ""})
@@ -89,7 +93,7 @@ def section(
         "id": "link-robustness",
         "title": "Link robustness",
         "question": QUESTION,
-        "facts": [*_facts(spec, names, reference), *(tuple(fact) for fact in spec["facts"])],
+        "facts": [*facts.rows(spec, names, reference), *(tuple(fact) for fact in spec["facts"])],
         "findings": [asdict(finding) for finding in [*findings, *([link] if link else [])]],
         "figures": [
             figure(title, caption, figures[name])
@@ -103,32 +107,6 @@ def section(
         ],
         "samples": samples,
     }
-
-
-def _facts(
-    spec: Mapping[str, Any], names: Mapping[str, str], reference: Reference
-) -> list[tuple[str, str]]:
-    def listed(values: list) -> str:
-        return ", ".join(
-            f"{value:,}" if isinstance(value, int) else f"{value:g}" for value in values
-        )
-
-    runs = len(spec["methods"]) * len(spec["seeds"]) * len(spec["shifts"]) * len(spec["n"])
-    return [
-        ("Methods", ", ".join(names.values())),
-        ("Grid", f"{runs} policies, one a method × seed × shift × n"),
-        ("Seeds", ", ".join(str(seed) for seed in spec["seeds"])),
-        (
-            "Link",
-            f"½σ(u/T − s) + ½σ(u/T + s), T = {spec['link_temperature']:g}, s = {listed(spec['shifts'])}",
-        ),
-        ("Preference pairs", listed(spec["n"])),
-        (
-            "Compared at",
-            f"KL = {spec['kappa']:g} nats, {len(reference.prompt_reward)} held-out prompts",
-        ),
-        ("Reference", f"mean reward {reference.reward_mean:.2f}, sd {reference.reward_sd:.2f}"),
-    ]
 
 
 def _key_columns(names: Mapping[str, str]) -> list[Column]:
@@ -166,7 +144,8 @@ def _summary_table(
     if (summary["missing"] != "").any():
         columns.append(Column("Why missing", lambda row: row["missing"] or "–", numeric=False))
     caption = (
-        "Reward is in the reward model's unit; gain is (reward − reference) / reference sd, and "
+        "Reward is in the reward model's unit, after subtracting what the scan's random numbers add "
+        "to the reference's; gain is (reward − reference) / reference sd, and "
         "both intervals are of the gain. A run whose scan does not contain the KL is missing, "
         "never extrapolated."
     )
@@ -212,8 +191,8 @@ def _calibration_table(calibration: pd.DataFrame, names: Mapping[str, str]) -> d
 
     columns = [
         *_key_columns(names),
-        plain("Spearman(t, u)", "spearman"),
-        plain("Pearson(t, u)", "pearson"),
+        plain("Spearman(t,\u00a0u)", "spearman"),
+        plain("Pearson(t,\u00a0u)", "pearson"),
         plain("Pair accuracy", "pair_accuracy"),
         plain("ECE of the link", "calibration_error"),
         plain("Mean |t| (nats)", "index_abs_mean_nats", 2),

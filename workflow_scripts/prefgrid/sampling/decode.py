@@ -6,6 +6,7 @@ has drawn EOS receives nothing more; rows that are done leave the batch when the
 
 With several `adapters` every row is run once per adapter in the same model call (peft's mixed
 adapter batches; "__base__" is the model with its adapter off), and `choose` sees all their logits.
+Logits are float32 from the last hidden state on, whatever the weights are.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from prefgrid.logprobs.head import float32_output_layer
 from prefgrid.sampling.attention import reading_cache_once
 from prefgrid.sampling.request import DecodingOptions, Response
 
@@ -25,7 +27,6 @@ COMPACT_SHARE = 0.2
 Choose = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
-@torch.inference_mode()
 def decode(
     model: torch.nn.Module,
     prompts: Sequence[Sequence[int]],
@@ -42,6 +43,18 @@ def decode(
     """
     if model.training:
         raise ValueError("decoding needs model.eval(): dropout would change what is sampled")
+    with torch.inference_mode(), reading_cache_once(model), float32_output_layer(model):
+        return _decode(model, prompts, uniforms, choose, options, adapters)
+
+
+def _decode(
+    model: torch.nn.Module,
+    prompts: Sequence[Sequence[int]],
+    uniforms: Tensor,
+    choose: Choose,
+    options: DecodingOptions,
+    adapters: Sequence[str] | None,
+) -> list[Response]:
     device = uniforms.device
     rows_total, width = uniforms.shape
     copies = 1 if adapters is None else len(adapters)
@@ -113,17 +126,16 @@ def _forward(
     if adapters is not None:
         per_adapter = len(input_ids) // len(adapters)
         names["adapter_names"] = [name for name in adapters for _ in range(per_adapter)]
-    with reading_cache_once(model):
-        output = model(
-            input_ids=input_ids,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-            **names,
-        )
-    return output.logits[:, -1].float()
+    output = model(
+        input_ids=input_ids,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+        **names,
+    )
+    return output.logits[:, -1]
 
 
 def _all_copies(selected: Tensor, rows: int, copies: int) -> Tensor:

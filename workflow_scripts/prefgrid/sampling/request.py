@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from prefgrid import chat
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,21 @@ class Response:
 
     tokens: list[int]
     finish: str
+
+
+def stop_ids(tokenizer: Any, model: Any) -> tuple[int, ...]:
+    """Ids that end a response: the tokenizer's end token and those the model itself stops at.
+
+    Chat models often have more than one: Qwen3's generation config names <|im_end|> and
+    <|endoftext|>, its tokenizer the first alone. The tokenizer's comes first, the rest by id.
+    """
+    first = chat.eos_id(tokenizer)
+    configured = getattr(model.generation_config, "eos_token_id", None)
+    if configured is None:
+        configured = []
+    elif isinstance(configured, int):
+        configured = [configured]
+    return (first, *sorted(set(configured) - {first}))
 
 
 def prompt_batches(

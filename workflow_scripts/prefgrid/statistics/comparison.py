@@ -1,8 +1,11 @@
 """Tables of a grid: reward at one KL per (method, shift, n), and differences to a baseline.
 
+Rewards of scans enter freed of the noise common to all runs (`reference.controlled_evaluations`,
+`controlled_samples`), so that the reference is their end point at KL 0.
+
 Two kinds of uncertainty, never mixed. Over *seeds* (fresh responses, labels and training): a
-Student t interval, which speaks about the method. Over *prompts*, paired, conditional on the
-seeds: it speaks about these very policies only. A run whose scan does not contain the KL is
+Student t interval, which speaks about the method, conditional on the evaluation's prompts and
+noise. Over *prompts*, paired, conditional on the seeds: it speaks about these very policies only. A run whose scan does not contain the KL is
 missing: it is counted, not clamped.
 """
 
@@ -22,7 +25,7 @@ RUN = [*CELL, "seed"]
 def runs_at_kl(evaluations: pd.DataFrame, kappa_nats: float, reference: Reference) -> pd.DataFrame:
     """One row a run: `method, shift, n, seed, reward, kl_low, kl_high`.
 
-    `evaluations` columns: the run's keys, `beta, avg_reward, kl_div`. `reward` is the reward at
+    `evaluations` columns: the run's keys, `beta, avg_reward` (controlled), `kl_div`. `reward` is the reward at
     KL = κ, NaN where the run's scan does not reach it; the reference (KL 0) is the lower end
     point. `kl_low`, `kl_high`: the KLs scanned.
     """
@@ -38,7 +41,7 @@ def runs_at_kl(evaluations: pd.DataFrame, kappa_nats: float, reference: Referenc
 def prompts_at_kl(samples: pd.DataFrame, kappa_nats: float, reference: Reference) -> pd.DataFrame:
     """One row a run and prompt: the run's keys, `prompt_id, value` (see `prompt_rewards_at_kl`).
 
-    `samples` columns: the run's keys, `beta, prompt_id, reward, kl_nats`; several samples of a
+    `samples` columns: the run's keys, `beta, prompt_id, reward` (controlled), `kl_nats`; several samples of a
     prompt are averaged first. Every β of a run must have the same prompts.
     """
     parts = []

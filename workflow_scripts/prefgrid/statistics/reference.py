@@ -1,4 +1,14 @@
-"""What the reference earns on the evaluation prompts: the zero of every gain."""
+"""What the reference earns on the evaluation prompts: the zero of every gain.
+
+A policy is scanned with few samples a prompt, all with the same noise in every run. What that
+noise adds by chance is common to all runs, so intervals over seeds cannot see it. But the
+reference was sampled with it too: its sample k used the uniforms of the scan's sample k. The
+reference's mean under the scan's own noise is therefore a control variate with coefficient 1:
+
+    level = policy mean − reference mean under the same noise + reference mean over all samples
+
+It is exact where the policy tends to the reference, and unbiased everywhere.
+"""
 
 from dataclasses import dataclass
 
@@ -37,3 +47,33 @@ def summarise(samples: pd.DataFrame) -> Reference:
         reward_sd=float(samples["reward"].std(ddof=0)),
         within_sd=float(groups.var(ddof=0).mean() ** 0.5),
     )
+
+
+def scan_noise(samples: pd.DataFrame, scan_samples: int) -> pd.Series:
+    """What the scan's noise adds to the reference's reward, per prompt (index: prompt_id).
+
+    `samples`: the reference's, columns `prompt_id, sample, reward`. `scan_samples`: samples a prompt
+    of the scans. Returns mean reward of samples 0 … scan_samples − 1, minus that of all samples.
+    """
+    shared = samples["sample"] < scan_samples
+    if (shared.groupby(samples["prompt_id"]).sum() != scan_samples).any():
+        raise ValueError(
+            f"reference samples: every prompt needs samples 0 to {scan_samples - 1}, "
+            "the ones that share the scans' noise"
+        )
+    under_noise = samples[shared].groupby("prompt_id")["reward"].mean()
+    return under_noise - samples.groupby("prompt_id")["reward"].mean()
+
+
+def controlled_evaluations(evaluations: pd.DataFrame, noise: pd.Series) -> pd.DataFrame:
+    """The evaluations (a row a β) with `avg_reward` less the noise of `scan_noise`."""
+    return evaluations.assign(avg_reward=evaluations["avg_reward"] - noise.mean())
+
+
+def controlled_samples(samples: pd.DataFrame, noise: pd.Series) -> pd.DataFrame:
+    """The scans' samples with each `reward` less its prompt's part of `scan_noise`.
+
+    Means over prompts are those of `controlled_evaluations`; a prompt without reference samples
+    becomes NaN.
+    """
+    return samples.assign(reward=samples["reward"] - samples["prompt_id"].map(noise))

@@ -12,8 +12,8 @@ from prefgrid.statistics.intervals import LEVEL, t_interval
 class Verdict(StrEnum):
     """What one difference to the baseline shows."""
 
-    DIFFERENT = "different"  # over seeds, after Holm's correction
-    SUGGESTIVE = "suggestive"  # over seeds, before the correction only
+    DIFFERENT = "different"  # over seeds after Holm's correction, and over prompts
+    SUGGESTIVE = "suggestive"  # over seeds before the correction, but not all of the above
     THESE_POLICIES = "these policies only"  # over prompts, given the trained policies
     UNDECIDED = "indistinguishable"
     MISSING = "missing"
@@ -29,19 +29,20 @@ class Finding:
 
 
 def judge(difference: Mapping[str, float], level: float = LEVEL) -> Verdict:
-    """Verdict on one row of `comparison.differences`."""
+    """Verdict on one row of `comparison.differences`.
+
+    A difference must show over seeds *and* over prompts: a few seeds that agree by luck give a
+    tiny p value for a difference that the evaluation prompts cannot even tell from 0.
+    """
     if difference["seeds"] == 0:
         return Verdict.MISSING
+    over_prompts = _excludes_zero_over_prompts(difference)
     # Comparisons with NaN are false: one seed gives no interval over seeds.
-    if difference["p_seeds_holm"] < 1 - level:
+    if difference["p_seeds_holm"] < 1 - level and over_prompts:
         return Verdict.DIFFERENT
     if difference["p_seeds"] < 1 - level:
         return Verdict.SUGGESTIVE
-    low = difference["difference_sd_prompts_low_given_seeds"]
-    high = difference["difference_sd_prompts_high_given_seeds"]
-    if low > 0 or high < 0:
-        return Verdict.THESE_POLICIES
-    return Verdict.UNDECIDED
+    return Verdict.THESE_POLICIES if over_prompts else Verdict.UNDECIDED
 
 
 def shift_finding(
@@ -67,12 +68,11 @@ def shift_finding(
 
     sentences = [_level(own, baseline, name)]
     for method in having(Verdict.DIFFERENT):
-        sentences.append(f"{_signed(rows[method], names, name)}, over training seeds.")
-    for method in having(Verdict.SUGGESTIVE):
         sentences.append(
-            f"{_signed(rows[method], names, name)}: the interval over seeds excludes 0, but not "
-            "after Holm's correction for the number of comparisons."
+            f"{_signed(rows[method], names, name)}, over training seeds and over prompts."
         )
+    for method in having(Verdict.SUGGESTIVE):
+        sentences.append(f"{_signed(rows[method], names, name)}: {_why_a_hint(rows[method])}.")
     undecided = having(Verdict.UNDECIDED, Verdict.THESE_POLICIES)
     if undecided:
         sentences.append(_undecided(undecided, rows, names, name))
@@ -134,6 +134,23 @@ def _level(own: pd.DataFrame, baseline: str, name: str) -> str:
         return f"{text} (one seed, no interval over seeds)."
     limits = _range(row["gain_sd_seeds_low"], row["gain_sd_seeds_high"])
     return f"{text} ({_seeds(row['seeds'])}, 95 % t interval {limits})."
+
+
+def _why_a_hint(row: Mapping[str, float]) -> str:
+    if _excludes_zero_over_prompts(row):
+        return (
+            "the interval over seeds excludes 0, but not after Holm's correction for the number "
+            "of comparisons"
+        )
+    return (
+        "the seeds agree, but over the evaluation prompts the difference cannot be told from 0 "
+        f"({_interval(row, 'prompts', '_given_seeds')}); few seeds can agree by chance"
+    )
+
+
+def _excludes_zero_over_prompts(row: Mapping[str, float]) -> bool:
+    low, high = (row[f"difference_sd_prompts_{end}_given_seeds"] for end in ("low", "high"))
+    return bool(low > 0 or high < 0)
 
 
 def _undecided(

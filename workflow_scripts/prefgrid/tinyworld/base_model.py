@@ -13,7 +13,7 @@ import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from prefgrid import chat, seeding
-from prefgrid.tinyworld.tokenizer import POSITIONS
+from prefgrid.limits.tiny_world import POSITIONS
 from prefgrid.tinyworld.training import Schedule, fit, padded
 
 IGNORED = -100
@@ -40,8 +40,8 @@ def new_model(tokenizer: Any, architecture: dict[str, Any], seed: int) -> Qwen3F
         dtype="float32",
         **sizes,
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(seeding.torch_seed(seed, "tiny base start"))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seeding.torch_seed(seed, "tiny base start"))
         model = Qwen3ForCausalLM(config)
     match_tokens(model)
     return model

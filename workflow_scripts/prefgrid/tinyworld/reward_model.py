@@ -59,7 +59,7 @@ def train_reward(
     `schedule.batch_size` counts groups; a step compares all pairs within each group.
     """
     # The head is missing in the base: transformers draws it, and it is then set to zero.
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         model = Qwen3ForSequenceClassification.from_pretrained(
             base, num_labels=1, dtype=torch.float32
         )

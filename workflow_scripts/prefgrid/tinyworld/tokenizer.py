@@ -10,8 +10,9 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from prefgrid.limits.tiny_world import POSITIONS
+
 PAD, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
-POSITIONS = 1024
 
 # Options such as enable_thinking may be passed; this template has no use for them.
 CHAT_TEMPLATE = (

@@ -1,15 +1,14 @@
 """What a run says when it cannot go on."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from prefgrid import store
+from prefgrid import devices, store
 from prefgrid.objectives.base import Batch
 from prefgrid.training.batches import Group
 from prefgrid.training.options import TrainingOptions
@@ -51,20 +50,10 @@ def _readable(values: Tensor) -> list[Any]:
     return [value if math.isfinite(value) else str(value) for value in values.tolist()]
 
 
-@contextmanager
-def explained_out_of_memory(
-    options: TrainingOptions, token_budget: int | None, longest: int
-) -> Iterator[None]:
+def explained_out_of_memory(options: TrainingOptions, longest: int) -> AbstractContextManager[None]:
     """Turn an allocator's error into one that says what to lower."""
-    try:
-        yield
-    except RuntimeError as error:
-        cpu = "can't allocate memory" in str(error)
-        if not isinstance(error, torch.OutOfMemoryError) and not cpu:
-            raise
-        raise RuntimeError(
-            f"out of memory while training: lower micro_batch_size (now "
-            f"{options.micro_batch_size}; results stay the same), the token budget of a forward "
-            f"(now {token_budget}), or max_prompt_tokens and max_response_tokens (the longest row "
-            f"has {longest} tokens)"
-        ) from error
+    return devices.explained_out_of_memory(
+        f"lower training.micro_batch_size (now {options.micro_batch_size}; the loss stays that of "
+        "the whole batch), or max_prompt_tokens and max_response_tokens (the longest row has "
+        f"{longest} tokens)"
+    )

@@ -1,7 +1,6 @@
 """The one training loop: any objective, LoRA or full fine-tune, counted in optimizer steps."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,8 @@ from prefgrid.objectives.base import Objective
 from prefgrid.training import failures, metrics
 from prefgrid.training.batches import DataOrder, Group
 from prefgrid.training.options import TrainingOptions
-from prefgrid.training.reference import checked_reference
-from prefgrid.training.step import PolicyForward, loss_and_gradient
+from prefgrid.training.reference import TableReference, checked_reference
+from prefgrid.training.step import PolicyForward, Reference, loss_and_gradient
 
 # Groups whose indices are compared with the cached reference before the first step.
 CHECKED_GROUPS = 64
@@ -43,7 +42,6 @@ def train(
     metrics_path: Path | str,
     failure_path: Path | str,
     reference_logps: Tensor | None = None,
-    token_budget: int | None = None,
 ) -> TrainingResult:
     """Train `model` in place on `groups` for `objective.schedule.steps` optimizer steps.
 
@@ -78,7 +76,7 @@ def train(
     model.train()
     before = _weights_sums(trainable)
 
-    forward = PolicyForward(model, groups, options, pad_id, token_budget)
+    forward = PolicyForward(model, groups, options, pad_id)
     order = DataOrder(schedule, options.batch_size)
     labels = None
     if groups[0].label is not None:
@@ -90,11 +88,11 @@ def train(
     examples_seen = 0
     devices_with_random_state = [model.device] if model.device.type == "cuda" else []
     with (
-        failures.explained_out_of_memory(options, token_budget, longest),
+        failures.explained_out_of_memory(options, longest),
         torch.random.fork_rng(devices=devices_with_random_state),
         open(metrics_path, "w", encoding="utf-8") as metrics_file,
     ):
-        reference = _reference(forward, order, reference_logps).to(model.device)
+        reference = _reference(forward, order, reference_logps)
         for step in range(schedule.steps):
             if objective.wants_indices(step):
                 objective.update(step, _index(forward, reference), labels)
@@ -155,7 +153,7 @@ def _check_arguments(
         raise ValueError(
             f"the objective's {schedule} is not that of {len(groups)} groups under {options}"
         )
-    needs = sys.modules[type(objective).__module__].NEEDS
+    needs = objective.needs
     if needs["reference_logps"] and reference_logps is None:
         raise ValueError(f"{type(objective).__module__} needs reference log-probabilities")
     if reference_logps is not None and len(reference_logps) != len(groups):
@@ -193,20 +191,24 @@ def _weights_sums(weights: list[Tensor]) -> list[tuple[float, float]]:
     return [(weight.sum().item(), weight.square().sum().item()) for weight in wide]
 
 
-def _reference(forward: PolicyForward, order: DataOrder, reference_logps: Tensor | None) -> Tensor:
-    """float32 [N, K]: zeros without a reference, else the checked table."""
+def _reference(
+    forward: PolicyForward, order: DataOrder, reference_logps: Tensor | None
+) -> Reference:
+    """Zeros without a reference, else the checked one."""
     if reference_logps is None:
-        return torch.zeros(len(forward.groups), len(forward.groups[0].responses))
+        shape = len(forward.groups), len(forward.groups[0].responses)
+        return TableReference(torch.zeros(shape, device=forward.model.device))
     rows: list[int] = []
     for step in range(order.schedule.steps_per_epoch):
         if len(rows) < CHECKED_GROUPS:
             rows += order.rows(step)
-    return checked_reference(forward, rows[:CHECKED_GROUPS], reference_logps)
+    return checked_reference(forward, rows[:CHECKED_GROUPS], order.rows(0), reference_logps)
 
 
-def _index(forward: PolicyForward, reference: Tensor) -> Tensor:
-    """float32 [N]: t of every training row now, on the reference's device."""
-    ratios = forward.dataset(range(len(forward.groups))).to(reference.device) - reference
+def _index(forward: PolicyForward, reference: Reference) -> Tensor:
+    """float32 [N]: t of every training row now, on the model's device."""
+    ratios = forward.dataset(range(len(forward.groups))).to(forward.model.device)
+    ratios = ratios - reference.dataset()
     return ratios[:, 1] - ratios[:, 0]
 
 

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from prefgrid.limits import lengths
+from prefgrid.models.loading import DTYPES
 from prefgrid.objectives.base import Schedule
-
-PRECISIONS = ("none", "bf16", "fp16")
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,19 @@ class TrainingOptions:
             raise ValueError("training: set exactly one of epochs and max_steps")
         if min(self.batch_size, self.micro_batch_size) < 1:
             raise ValueError("training: batch_size and micro_batch_size must be at least 1")
-        if self.precision not in PRECISIONS:
+        if self.precision not in DTYPES:
             raise ValueError(
-                f"training: precision {self.precision!r}; allowed: {', '.join(PRECISIONS)}"
+                f"training: precision {self.precision!r}; allowed: {', '.join(DTYPES)}"
             )
 
     def schedule(self, rows: int, seed: int) -> Schedule:
         """Length of the run over `rows` groups; a last short batch is a step of its own."""
-        steps_per_epoch = math.ceil(rows / self.batch_size)
-        steps = self.max_steps or max(1, round(self.epochs * steps_per_epoch))
-        return Schedule(rows=rows, steps=steps, steps_per_epoch=steps_per_epoch, seed=seed)
+        return Schedule(
+            rows=rows,
+            steps=lengths.steps(rows, self.batch_size, self.epochs, self.max_steps),
+            steps_per_epoch=lengths.steps_per_epoch(rows, self.batch_size),
+            seed=seed,
+        )
 
     def learning_rate_at(self, step: int, steps: int) -> float:
         """Learning rate of step `step` (0-based) in a run of `steps` steps.

@@ -1,5 +1,11 @@
-"""Does the policy start where the cached reference log-probabilities say it does?"""
+"""The reference's log-probabilities in training, and whether the policy starts where they say.
 
+An index is a small difference of large sums, so the reference must be rounded as the policy is. A
+table made elsewhere, in other batches, is as good as that in float32; in bfloat16 it is often not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import peft
@@ -7,37 +13,99 @@ import torch
 from torch import Tensor
 
 from prefgrid import store
-from prefgrid.training.step import PolicyForward
+from prefgrid.training.step import PolicyForward, Reference
 
 # Above this, rounding in the cached table is no longer small beside the indices being learned.
 MAX_START_SD_NATS = 0.02
 
 
-def checked_reference(forward: PolicyForward, rows: list[int], reference_logps: Tensor) -> Tensor:
-    """`reference_logps` [N, K], or a recomputed table where the cached one does not fit.
+@dataclass(frozen=True)
+class TableReference:
+    """Looked up: `table` is float32 [N, K] nats, on the model's device."""
+
+    table: Tensor
+
+    def micro_batch(self, rows: Sequence[int]) -> Tensor:
+        return self.table[torch.tensor(rows, device=self.table.device)]
+
+    def dataset(self) -> Tensor:
+        return self.table
+
+
+@dataclass
+class AdapterOffReference:
+    """The policy with its adapter off, in the very batches in which the policy is computed.
+
+    Rounding is then the same on both sides and cancels. It costs a forward a micro-batch.
+    """
+
+    forward: PolicyForward
+    _dataset: Tensor | None = field(default=None, init=False)
+
+    @torch.no_grad()
+    def micro_batch(self, rows: Sequence[int]) -> Tensor:
+        model = self.forward.model
+        was_training = model.training
+        model.eval()
+        with model.disable_adapter():
+            logp_sums, _ = self.forward.micro_batch(rows)
+        model.train(was_training)
+        return logp_sums
+
+    def dataset(self) -> Tensor:
+        if self._dataset is None:  # frozen weights in fixed batches: always the same
+            model = self.forward.model
+            with model.disable_adapter():
+                logp_sums = self.forward.dataset(range(len(self.forward.groups)))
+            self._dataset = logp_sums.to(model.device)
+        return self._dataset
+
+
+def checked_reference(
+    forward: PolicyForward, rows: Sequence[int], first_batch: Sequence[int], table: Tensor
+) -> Reference:
+    """A lookup in `table` [N, K], or the adapter switched off where the table does not fit.
 
     A policy that starts at its reference has t = 0 on every pair, so sd(t) about zero over `rows`
     measures the table's error; it is logged. If it reaches `MAX_START_SD_NATS` and the policy is a
-    new adapter, the adapter switched off *is* the reference and the table is recomputed that way
-    by the code that trains. A policy that starts elsewhere (an adapter trained before, or a full
-    fine-tune, where nothing tells) keeps the cached table.
+    new adapter, the adapter switched off *is* the reference and every step computes it that way;
+    sd(t) is then checked again over `first_batch`, in the step's own micro-batches. A policy that
+    starts elsewhere (an adapter trained before, or a full fine-tune, where nothing tells) keeps
+    the table. Raises RuntimeError if sd(t) is as large with the adapter off.
     """
     start = forward.dataset(rows)
-    start_sd = _index_sd(start, reference_logps[rows])
+    start_sd = _index_sd(start, table[rows])
     store.log(f"reference check: sd(t) = {start_sd:.2g} nats over {len(rows)} groups at step 0")
+    lookup = TableReference(table.to(forward.model.device))
     if not start_sd >= MAX_START_SD_NATS:
-        return reference_logps
+        return lookup
     if not _adapter_is_new(forward, rows, start):
         store.log("reference check: the policy does not start at its reference; the table is kept")
-        return reference_logps
+        return lookup
     store.log(
-        f"reference check: {start_sd:.2g} >= {MAX_START_SD_NATS} nats, recomputing the reference "
-        "log-probabilities with the adapter off"
+        f"reference check: {start_sd:.2g} >= {MAX_START_SD_NATS} nats, so each step computes the "
+        "reference with the adapter off"
     )
-    with forward.model.disable_adapter():
-        recomputed = forward.dataset(range(len(forward.groups)))
-    store.log(f"reference check: now sd(t) = {_index_sd(start, recomputed[rows]):.2g} nats")
-    return recomputed
+    reference = AdapterOffReference(forward)
+    step_sd = _step_index_sd(forward, first_batch, reference)
+    store.log(f"reference check: now sd(t) = {step_sd:.2g} nats over the first batch")
+    if not step_sd < MAX_START_SD_NATS:
+        raise RuntimeError(
+            f"sd(t) of the first batch is {step_sd:.2g} nats although the adapter is new and the "
+            f"reference is the same model with it off; allowed: below {MAX_START_SD_NATS}. Either "
+            "the model drops out units of its own, or its forward is not repeatable."
+        )
+    return reference
+
+
+@torch.no_grad()
+def _step_index_sd(
+    forward: PolicyForward, rows: Sequence[int], reference: AdapterOffReference
+) -> float:
+    size = forward.options.micro_batch_size
+    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+    policy = torch.cat([forward.micro_batch(part)[0] for part in parts])
+    return _index_sd(policy, torch.cat([reference.micro_batch(part) for part in parts]))
 
 
 def _index_sd(policy: Tensor, reference: Tensor) -> float:
@@ -45,7 +113,7 @@ def _index_sd(policy: Tensor, reference: Tensor) -> float:
     return (ratios[:, 1:] - ratios[:, :1]).square().mean().sqrt().item()
 
 
-def _adapter_is_new(forward: PolicyForward, rows: list[int], start: Tensor) -> bool:
+def _adapter_is_new(forward: PolicyForward, rows: Sequence[int], start: Tensor) -> bool:
     """Whether the policy is an adapter that changes nothing yet."""
     model: Any = forward.model
     if not isinstance(model, peft.PeftModel):

@@ -1,0 +1,49 @@
+"""The hub world on local paths: the code that fetches real models and data, on small ones."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import Checkout, copy_sources
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+
+def test_models_and_data_from_local_paths_reach_the_responses(
+    finished: Checkout, tmp_path: Path
+) -> None:
+    copy_sources(tmp_path / "tree")
+    checkout = Checkout(tmp_path / "tree")
+    sources = finished.folder / "results"
+    config = yaml.safe_load((checkout.folder / "small.yaml").read_text())
+    config |= {
+        "world": "hub",
+        "hub": {
+            "models": {
+                name: {"source": str(sources / "models" / name), "revision": None}
+                for name in ("base", "reward")
+            },
+            "ultrafeedback": {
+                "source": str(sources / "data/ultrafeedback/train.jsonl"),
+                "revision": None,
+                "split": "train",
+            },
+        },
+        "reference": {"sft": None},
+    }
+    (checkout.folder / "small.yaml").write_text(yaml.safe_dump(config))
+    target = "results/link_robustness/responses/seed=0/shard=1/responses.jsonl"
+    checkout.snakemake("sources", target)
+
+    results = checkout.folder / "results"
+    weights = [results / "models" / name / "model.safetensors" for name in ("base", "reference")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    # 32 pairs in two shards: the second holds pairs 16 to 31.
+    rows = [json.loads(line) for line in (results.parent / target).open()]
+    assert [row["pair"] for row in rows] == list(range(16, 32))
+    # The same data, split by the same hash: the pools are those of the tiny world.
+    for pool in ("train", "eval"):
+        path = f"link_robustness/prompts/{pool}.jsonl"
+        assert (results / path).read_bytes() == (sources / path).read_bytes()

@@ -1,0 +1,51 @@
+"""The output layer in float32, inside a model's own forward.
+
+A bfloat16 output layer rounds logits to about three digits. Two nearly equal models then seem to
+differ at every token, which adds up to a KL that is not there.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Float32Linear(nn.Module):
+    """`linear` applied in float32 to hidden states of any dtype; keeps its own float32 weights."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.register_buffer("weight", linear.weight.detach().float())
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float())
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        with torch.autocast(hidden.device.type, enabled=False):
+            return F.linear(hidden.float(), self.weight, self.bias)
+
+
+@contextmanager
+def float32_output_layer(model: Any) -> Iterator[None]:
+    """Within, `model` gives float32 logits computed in float32 from its last hidden states.
+
+    `model` is a causal model or a peft wrapper of one. Only the output layer is exchanged, so
+    adapters, tied embeddings and whatever the model does to its logits stay as they are. Weights
+    that are float32 already are left alone. Raises ValueError for an output layer that is not a
+    plain linear one.
+    """
+    layer = model.get_output_embeddings()
+    if type(layer) is not nn.Linear:
+        raise ValueError(
+            f"the output layer is a {type(layer).__name__}: float32 logits need a plain linear "
+            "one; take it out of the adapter's targets"
+        )
+    if layer.weight.dtype == torch.float32:
+        yield
+        return
+    model.set_output_embeddings(Float32Linear(layer))
+    try:
+        yield
+    finally:
+        model.set_output_embeddings(layer)

@@ -1,0 +1,48 @@
+"""What a link-robustness study ran, in a few rows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from prefgrid.report.blocks import number
+from prefgrid.statistics.reference import Reference
+
+
+def rows(
+    spec: Mapping[str, Any], names: Mapping[str, str], reference: Reference
+) -> list[tuple[str, str]]:
+    """(label, value) rows: grid, link, training. `spec` as in `link_robustness.section`; `names`:
+    label → display name.
+    """
+
+    def listed(values: list) -> str:
+        return ", ".join(
+            f"{value:,}" if isinstance(value, int) else f"{value:g}" for value in values
+        )
+
+    runs = len(spec["methods"]) * len(spec["seeds"]) * len(spec["shifts"]) * len(spec["n"])
+    return [
+        ("Methods", ", ".join(names.values())),
+        ("Grid", f"{runs} policies, one a method × seed × shift × n"),
+        ("Seeds", ", ".join(str(seed) for seed in spec["seeds"])),
+        (
+            "Link",
+            f"½σ(u/T − s) + ½σ(u/T + s), T = {spec['link_temperature']:g}, s = {listed(spec['shifts'])}",
+        ),
+        ("Preference pairs", listed(spec["n"])),
+        (
+            "Compared at",
+            f"KL = {spec['kappa']:g} nats, {len(reference.prompt_reward)} held-out prompts",
+        ),
+        (
+            "Reference",
+            f"mean reward {number(reference.reward_mean)}, sd {number(reference.reward_sd)}",
+        ),
+        *(
+            (_training_label([names[label] for label in labels], len(names)), words)
+            for labels, words in spec["trainings"]
+        ),
+    ]
+
+
+def _training_label(methods: list[str], all_methods: int) -> str:
+    return "Training" if len(methods) == all_methods else f"Training of {', '.join(methods)}"
