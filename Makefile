@@ -13,7 +13,8 @@ run: $(READY)
 	@echo "Report: results/report.html"
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup tests
+	$(VENV)/bin/python -m pytest -n 2 --dist worksteal tests/unit tests/oracle
+	$(VENV)/bin/python -m pytest tests/workflow # its Snakemake runs use the cores themselves
 
 setup: $(READY)
 

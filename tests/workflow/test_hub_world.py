@@ -3,12 +3,9 @@
 import json
 from pathlib import Path
 
-import pytest
 import yaml
 
 from tests.workflow.conftest import Checkout, copy_sources
-
-pytestmark = pytest.mark.xdist_group("workflow")
 
 
 def test_models_and_data_from_local_paths_reach_the_responses(

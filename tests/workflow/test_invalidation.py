@@ -3,12 +3,9 @@
 import os
 from pathlib import Path
 
-import pytest
 import yaml
 
 from tests.workflow.conftest import Checkout, planned_jobs
-
-pytestmark = pytest.mark.xdist_group("workflow")
 
 AFTER_A_POLICY = {"gather_evaluations", "build_report", "tabulate_results"}
 PLOTS = {

@@ -207,13 +207,14 @@ def _interval(row: Mapping[str, float], over: str, suffix: str = "") -> str:
 
 
 def _range(low: float, high: float) -> str:
-    return f"[{_number(low)}, {_number(high)}]"
+    digits = 2 if high - low >= 0.1 else 3
+    return f"[{_number(low, digits)}, {_number(high, digits)}]"
 
 
-def _number(value: float) -> str:
-    """Two decimals with a sign and a real minus."""
+def _number(value: float, digits: int = 2) -> str:
+    """Fixed decimals with a sign and a real minus."""
     # Adding 0.0 turns a rounded −0.0 into 0.0.
-    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "−")
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")
 
 
 def _seeds(count: int) -> str:
