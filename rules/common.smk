@@ -37,8 +37,8 @@ def spec(**values):
 
 
 def shifts():
-    """Link shifts in their one path form: 0.0, 0.5, 4.0. Adding 0 turns −0.0 into 0.0."""
-    return [repr(float(shift) + 0.0) for shift in STUDY.shifts]
+    """Link shifts in their one path form: 0.0, 0.5, 4.0."""
+    return [repr(shift) for shift in STUDY.shifts]
 
 
 def cells(pattern):

@@ -64,7 +64,6 @@ rule train_tiny_base:
         "../envs/prefgrid.yaml"
     threads: 2
     resources:
-        gpu=GPUS,
         mem_mb=mem_mb,
         runtime=runtime,
     params:
@@ -73,7 +72,7 @@ rule train_tiny_base:
     message:
         "Tiny world: train the base language model"
     shell:
-        "exec python -m run_job --log {log} --gpus {resources.gpu} train_tiny_base "
+        "exec python -m run_job --log {log} train_tiny_base "
         "--data {input.data} --tokenizer-file {input.tokenizer} --weights {output.weights} "
         "--config {output.config} --tokenizer {output.tokenizer} --manifest {output.manifest} "
         "--spec {params.spec:q} --code {params.code:q}"
@@ -95,7 +94,6 @@ rule train_tiny_reward:
         "../envs/prefgrid.yaml"
     threads: 2
     resources:
-        gpu=GPUS,
         mem_mb=mem_mb,
         runtime=runtime,
     params:
@@ -108,7 +106,7 @@ rule train_tiny_reward:
     message:
         "Tiny world: train the reward model on pairs labelled by the rule"
     shell:
-        "exec python -m run_job --log {log} --gpus {resources.gpu} train_tiny_reward "
+        "exec python -m run_job --log {log} train_tiny_reward "
         "--data {input.data} --base {input.base} --weights {output.weights} "
         "--config {output.config} --tokenizer {output.tokenizer} --manifest {output.manifest} "
         "--spec {params.spec:q} --code {params.code:q}"

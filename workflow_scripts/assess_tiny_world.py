@@ -36,7 +36,7 @@ def main(job: jobs.Job) -> None:
     )
 
     def score(dialogues: list[quality.Dialogue]) -> np.ndarray:
-        return judge.score(*map(list, zip(*dialogues, strict=True))).rewards
+        return judge.score(*map(list, zip(*dialogues, strict=True)))
 
     result = {
         "reference": {

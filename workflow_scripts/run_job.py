@@ -30,6 +30,7 @@ EXECUTION_VARIABLE = "PREFGRID_EXECUTION"
 PARENT_VARIABLE = "PREFGRID_PARENT"
 # Set for the script: how many threads it may compute with.
 THREADS_VARIABLE = "PREFGRID_THREADS"
+GPUS_VARIABLE = "PREFGRID_GPUS"
 # Where the driver shows its devices: on Linux, and on Linux inside Windows.
 DEVICE_FOLDER = Path("/dev")
 DEVICE_FILES = ("nvidia[0-9]*", "dxg")
@@ -111,6 +112,7 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
         **os.environ,
         "OMP_NUM_THREADS": str(threads),
         THREADS_VARIABLE: str(threads),
+        GPUS_VARIABLE: str(options.gpus),
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",
         "PYTHONHASHSEED": "0",

@@ -54,7 +54,7 @@ def main(job: jobs.Job) -> None:
         {
             "prompt_id": [prompt_id for prompt_id, _, _ in rows],
             "sample": [k for _, _, k in rows],
-            "reward": judge.score([prompt for _, prompt, _ in rows], texts).rewards,
+            "reward": judge.score([prompt for _, prompt, _ in rows], texts),
             "length_tokens": [len(response.tokens) for response in sampled],
             "finish": [response.finish for response in sampled],
             "response": texts,

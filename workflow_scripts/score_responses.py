@@ -22,7 +22,7 @@ def main(job: jobs.Job) -> None:
     )
     prompts = [row["prompt"] for row in rows for _ in range(2)]
     responses = [row[f"response_{k}"] for row in rows for k in range(2)]
-    rewards = judge.score(prompts, responses).rewards.reshape(-1, 2).tolist()
+    rewards = judge.score(prompts, responses).reshape(-1, 2).tolist()
     keys = [(row["prompt_id"],) for row in rows]
     uniforms = seeding.uniforms(spec["seed"], "labels", keys, width=1)[:, 0].tolist()
     store.write_jsonl(

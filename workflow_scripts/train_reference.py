@@ -3,7 +3,7 @@
 The loss is on response tokens and the end token only; evaluation prompts are left out.
 Inputs: base (manifest.json), data (UltraFeedback JSONL).
 Outputs: weights, config, tokenizer, metrics, manifest.
-Spec: sft {completions, rows, seed}, training, data {eval_share, bad_row_share}, prompt_format,
+Spec: sft {completions, prompts, seed}, training, data {eval_share, bad_row_share}, prompt_format,
 max_prompt_tokens, max_response_tokens.
 """
 
@@ -26,7 +26,7 @@ def main(job: jobs.Job) -> None:
         data.rows,
         tokenizer,
         completions=spec["sft"]["completions"],
-        prompts=spec["sft"]["rows"],
+        prompts=spec["sft"]["prompts"],
         eval_share=spec["data"]["eval_share"],
         prompt_format=spec["prompt_format"],
         max_prompt_tokens=spec["max_prompt_tokens"],

@@ -13,7 +13,6 @@ from prefgrid import chat, links
 from prefgrid.evaluation.beta_scan import LABELS, scan, summarize
 from prefgrid.evaluation.indices import held_out_indices
 from prefgrid.evaluation.noise import evaluation_uniforms
-from prefgrid.judges.base import Scores
 from prefgrid.logprobs.sequence import sequence_logps
 from prefgrid.sampling.mixed import sample_mixed
 from prefgrid.sampling.request import DecodingOptions
@@ -34,7 +33,7 @@ class LengthJudge:
     def score(self, prompts, responses):
         self.pairs += zip(prompts, responses, strict=True)
         lengths = [len(p) + len(r) for p, r in zip(prompts, responses, strict=True)]
-        return Scores(np.array(lengths, dtype=np.float32), 0)
+        return np.array(lengths, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")

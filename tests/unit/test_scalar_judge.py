@@ -13,7 +13,7 @@ from transformers import (
     Qwen3ForSequenceClassification,
 )
 
-from prefgrid import chat
+from prefgrid import chat, store
 from prefgrid.judges.scalar import ScalarRewardModel
 
 PAIRS = [
@@ -73,43 +73,47 @@ def test_scores_are_the_classifiers_logit_at_the_last_token(folder):
         with torch.no_grad():
             hidden = judge.model.model(torch.tensor([head + tail])).last_hidden_state[0, -1]
             expected.append(judge.model.score(hidden).item())
-    np.testing.assert_allclose(scores.rewards, expected, rtol=1e-4, atol=1e-5)
-    assert scores.rewards.dtype == np.float32 and scores.cut_prompts == 0
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+    assert scores.dtype == np.float32
     assert len({round(score, 3) for score in expected}) == len(PAIRS)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 6])
 def test_batch_size_changes_nothing(folder, batch_size):
-    expected = load(folder).score(PROMPTS, RESPONSES).rewards
-    rewards = load(folder, batch_size=batch_size).score(PROMPTS, RESPONSES).rewards
+    expected = load(folder).score(PROMPTS, RESPONSES)
+    rewards = load(folder, batch_size=batch_size).score(PROMPTS, RESPONSES)
     np.testing.assert_allclose(rewards, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_order_changes_nothing(folder):
     judge = load(folder)
-    expected = judge.score(PROMPTS, RESPONSES).rewards
+    expected = judge.score(PROMPTS, RESPONSES)
     order = [4, 2, 0, 5, 1, 3]
-    shuffled = judge.score([PROMPTS[i] for i in order], [RESPONSES[i] for i in order]).rewards
+    shuffled = judge.score([PROMPTS[i] for i in order], [RESPONSES[i] for i in order])
     np.testing.assert_allclose(shuffled, expected[order], rtol=1e-4, atol=1e-5)
 
 
-def test_a_long_dialogue_loses_the_oldest_prompt_tokens_and_is_counted(folder):
+def test_a_long_dialogue_loses_the_oldest_prompt_tokens_and_is_counted(folder, monkeypatch):
+    logged = []
+    monkeypatch.setattr(store, "log", logged.append)
     judge = load(folder)
     head, tail = chat.render_dialogue(judge.tokenizer, *PAIRS[1], "chat")
     limit = len(head) + len(tail) - 5
     cut = load(folder, max_tokens=limit)
     scores = cut.score(PROMPTS[:2], RESPONSES[:2])
-    assert scores.cut_prompts == 1
+    assert logged == ["scored 2 responses; 1 prompts were cut to fit"]
     with torch.no_grad():
         expected = judge.model(torch.tensor([head[5:] + tail])).logits.item()
-    assert scores.rewards[1] == pytest.approx(expected, rel=1e-4)
-    assert scores.rewards[0] == pytest.approx(judge.score(["short"], ["yes"]).rewards[0], rel=1e-4)
+    assert scores[1] == pytest.approx(expected, rel=1e-4)
+    assert scores[0] == pytest.approx(judge.score(["short"], ["yes"])[0], rel=1e-4)
 
 
 def test_a_prompt_may_vanish_but_a_response_is_never_cut(folder):
     _, tail = chat.render_dialogue(load(folder).tokenizer, *PAIRS[2], "chat")
-    bare = load(folder, max_tokens=len(tail)).score(PROMPTS[2:3], RESPONSES[2:3])
-    assert bare.cut_prompts == 1
+    bare = load(folder, max_tokens=len(tail))
+    with torch.no_grad():
+        expected = bare.model(torch.tensor([tail])).logits.item()
+    assert bare.score(PROMPTS[2:3], RESPONSES[2:3])[0] == pytest.approx(expected, rel=1e-4)
     with pytest.raises(ValueError, match=f"row 2: the response takes {len(tail)} tokens"):
         load(folder, max_tokens=len(tail) - 1).score(PROMPTS, RESPONSES)
 
@@ -117,14 +121,17 @@ def test_a_prompt_may_vanish_but_a_response_is_never_cut(folder):
 def test_a_raw_response_without_tokens_is_read_as_the_end_token(folder):
     """The model must see where the prompt ended; in the chat format the template says so."""
     judge = load(folder, prompt_format="raw")
-    scores = judge.score(PROMPTS, RESPONSES).rewards
+    scores = judge.score(PROMPTS, RESPONSES)
     prompt = judge.tokenizer(PROMPTS[3])["input_ids"]
     with torch.no_grad():
         expected = judge.model(torch.tensor([[*prompt, judge.tokenizer.eos_token_id]])).logits
     assert scores[3] == pytest.approx(expected.item(), rel=1e-4)
     assert np.isfinite(scores).all() and len(set(scores.round(3))) == len(PAIRS)
     # The end token takes room like any other.
-    assert load(folder, prompt_format="raw", max_tokens=1).score(["ab"], [""]).cut_prompts == 1
+    alone = load(folder, prompt_format="raw", max_tokens=1)
+    with torch.no_grad():
+        expected = alone.model(torch.tensor([[alone.tokenizer.eos_token_id]])).logits.item()
+    assert alone.score(["ab"], [""])[0] == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("pad_token", ["<end>", None])
@@ -137,7 +144,7 @@ def test_padding_that_is_the_end_token_moves_no_score(folder, tmp_path, pad_toke
     judge = load(tmp_path, batch_size=6)
     assert judge.pad_id == tokenizer.eos_token_id
     prompts, responses = [*PROMPTS, "long enough a prompt"], [*RESPONSES, "b<end><end>"]
-    together = judge.score(prompts, responses).rewards
+    together = judge.score(prompts, responses)
     for number, pair in enumerate(zip(prompts, responses, strict=True)):
         head, tail = chat.render_dialogue(judge.tokenizer, *pair, "chat")
         assert tail[-1] == judge.pad_id
@@ -149,7 +156,7 @@ def test_padding_that_is_the_end_token_moves_no_score(folder, tmp_path, pad_toke
 def test_the_head_is_float32_whatever_the_weights_are(folder):
     """The score is the float32 product of the last bfloat16 state and the head's weights."""
     judge = load(folder, precision="bf16", batch_size=1)
-    rewards = judge.score(PROMPTS, RESPONSES).rewards
+    rewards = judge.score(PROMPTS, RESPONSES)
     for reward, pair in zip(rewards, PAIRS, strict=True):
         ids = [
             token for part in chat.render_dialogue(judge.tokenizer, *pair, "chat") for token in part
@@ -181,7 +188,7 @@ def save_encoder(folder, pad_token: str):
 
 def test_a_classifier_of_another_kind_gives_its_own_logits(tmp_path):
     judge = load(save_encoder(tmp_path, "<pad>"))
-    rewards = judge.score(PROMPTS, RESPONSES).rewards
+    rewards = judge.score(PROMPTS, RESPONSES)
     head, tail = chat.render_dialogue(judge.tokenizer, *PAIRS[0], "chat")
     with torch.no_grad():
         expected = judge.model(torch.tensor([head + tail])).logits.item()
@@ -219,6 +226,6 @@ def test_a_score_that_is_not_finite_names_its_row(folder):
 def test_precision_is_the_weights_dtype_and_scores_stay_float32(folder):
     judge = load(folder, precision="bf16")
     assert judge.model.dtype == torch.bfloat16
-    assert judge.score(PROMPTS, RESPONSES).rewards.dtype == np.float32
+    assert judge.score(PROMPTS, RESPONSES).dtype == np.float32
     with pytest.raises(ValueError, match="precision 'int4': allowed are none, bf16, fp16"):
         load(folder, precision="int4")

@@ -58,6 +58,17 @@ def test_differences_are_paired(samples, base):
     assert width.to_numpy() == pytest.approx(0, abs=1e-9)
 
 
+def test_the_change_with_the_shift_is_paired_by_prompt(samples, base):
+    """The same numbers at both shifts, less 0.3 at the higher one: that on every prompt."""
+    own = samples[(samples["method"] == "dpo") & (samples["shift"] == 0.0)]
+    shifted = own.assign(shift=4.0, reward=own["reward"] - 0.3)
+    _, _, summary, _ = _tables(pd.concat([own, shifted]), base, ["dpo"])
+    ends = [f"shift_change_sd_prompts_{end}_given_seeds" for end in ("low", "high")]
+    changes = summary.set_index("shift")[ends]
+    assert changes.loc[4.0].to_numpy() == pytest.approx(-0.3 / base.reward_sd)
+    assert changes.loc[0.0].isna().all(axis=None)
+
+
 def test_the_scans_noise_leaves_the_prompt_interval_of_gains(samples, base):
     """Noise of sd 0.9 and 0.4 a run before, 0.4 after: √(.97/.16) ≈ 2.5 times narrower, less
     what both share (KL noise)."""

@@ -131,16 +131,50 @@ def _runs(rewards: dict[tuple[int, float], float]) -> pd.DataFrame:
     )
 
 
-def test_effect_of_the_link():
-    clear = _runs({(0, 0.0): 2.0, (1, 0.0): 2.1, (0, 4.0): 1.0, (1, 4.0): 1.101})
-    assert (
-        link_finding(clear, 2.0, "dpo", "DPO", 0.5).heading
-        == "The shifted link lowers DPO's reward"
+def _effect(rewards, prompts=(-0.6, -0.4)):
+    """Reward sd 2; `prompts`: the interval of the change over prompts."""
+    runs = _runs(rewards)
+    summary = runs.drop_duplicates(["method", "n", "shift"]).assign(
+        shift_change_sd_prompts_low_given_seeds=prompts[0],
+        shift_change_sd_prompts_high_given_seeds=prompts[1],
     )
-    vague = _runs({(0, 0.0): 2.0, (1, 0.0): 2.1, (0, 4.0): 1.0, (1, 4.0): 2.0})
-    assert "not settled" in link_finding(vague, 2.0, "dpo", "DPO", 0.5).heading
-    single = _runs({(0, 0.0): 2.0, (0, 4.0): 1.0})
-    finding = link_finding(single, 2.0, "dpo", "DPO", 0.5)
-    assert "one seed" in finding.heading
-    assert "−0.50 reference sd" in finding.sentences[0]
-    assert link_finding(_runs({(0, 0.0): 2.0}), 2.0, "dpo", "DPO", 0.5) is None
+    return link_finding(runs, summary, 2.0, "dpo", "DPO", 0.5)
+
+
+# Changes of −1.000 and −0.999, so −0.5 sd in both seeds; of −1.0 and −0.1.
+CLEAR = {(0, 0.0): 2.0, (1, 0.0): 2.1, (0, 4.0): 1.0, (1, 4.0): 1.101}
+VAGUE = {(0, 0.0): 2.0, (1, 0.0): 2.1, (0, 4.0): 1.0, (1, 4.0): 2.0}
+
+
+def test_effect_of_the_link():
+    finding = _effect(CLEAR)
+    assert finding.heading == "The shifted link lowers DPO's reward"
+    assert finding.verdict is Verdict.DIFFERENT
+    assert "over prompts, given the seeds, [−0.60, −0.40]" in finding.sentences[0]
+    vague = _effect(VAGUE, prompts=(-0.5, 0.1))
+    assert "not settled" in vague.heading and vague.verdict is Verdict.UNDECIDED
+    single = _effect({(0, 0.0): 2.0, (0, 4.0): 1.0})
+    assert "one seed" in single.heading
+    assert "−0.50 reference sd" in single.sentences[0]
+    assert "nothing about other training seeds" in single.sentences[0]
+    assert _effect({(0, 0.0): 2.0}) is None
+
+
+@pytest.mark.parametrize("prompts", [(-0.7, 0.1), (-0.7, 0.0), (np.nan, np.nan)])
+def test_two_seeds_that_agree_by_luck_are_no_effect_of_the_link(prompts):
+    finding = _effect(CLEAR, prompts)
+    assert finding.verdict is Verdict.SUGGESTIVE
+    assert finding.heading == "Effect of the link: a hint, not established"
+    assert "few seeds can agree by chance" in finding.sentences[0]
+
+
+def test_an_effect_over_prompts_alone_is_one_of_these_policies():
+    finding = _effect(VAGUE)
+    assert finding.verdict is Verdict.THESE_POLICIES
+    assert "not settled" in finding.heading
+    assert "for the policies trained here ([−0.60, −0.40])" in finding.sentences[0]
+
+
+def test_an_effect_of_the_link_without_both_shifts_is_missing():
+    finding = _effect({(0, 0.0): 2.0, (1, 4.0): 1.0})
+    assert finding.verdict is Verdict.MISSING

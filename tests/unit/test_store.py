@@ -151,6 +151,12 @@ class TestAtomicWrites:
         assert (tmp_path / "t.csv").read_text() == "a,b\n1.5,x\n,y\n"
 
 
+def test_json_refuses_what_json_has_no_number_for(tmp_path):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        store.write_json(tmp_path / "a.json", {"score": float("nan")})
+    assert not (tmp_path / "a.json").exists()
+
+
 def test_canonical_json_is_one_text_per_value():
     text = store.canonical_json({"b": 1, "a": [1.0, "é", None, {"d": True, "c": 1.0e-5}]})
     assert text == '{"a":[1.0,"é",null,{"c":1e-05,"d":true}],"b":1}'

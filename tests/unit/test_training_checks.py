@@ -211,7 +211,12 @@ def test_policy_that_starts_elsewhere_keeps_its_reference(tmp_path, groups, refe
     start = logps_of(model, groups) - reference
     objective = make(groups, chosen)
     run(tmp_path, model, groups, objective, reference, chosen)
-    assert any("does not start at its reference" in line for line in lines)
+    said = {
+        "full fine-tune": "a full fine-tune cannot tell whether",
+        "trained adapter": "the policy does not start at its reference",
+    }
+    for starts, words in said.items():
+        assert any(words in line for line in lines) == (starts == kind)
     first = objective.calls[0][1]
     torch.testing.assert_close(first.log_ratios, start[first.rows], atol=1e-4, rtol=1e-4)
 
@@ -246,6 +251,33 @@ def test_non_finite_stops_with_the_batch_on_disk(
         assert entry["responses"] == group.responses and entry["label"] == group.label
         assert len(entry["logp_sums"]) == len(entry["log_ratios"]) == 2
     assert all(torch.equal(trainable_of(model)[name], value) for name, value in before.items())
+
+
+def test_a_last_step_that_leaves_the_floats_is_an_error(tmp_path, groups, reference):
+    """No loss follows it. Weights near 1e20 are finite still, but their squares are not; the first
+    step of Adam is the learning rate over 1 − 0.9, which float32 cannot hold for 1e38.
+    """
+    for learning_rate, what in (
+        (1e20, "the index of 6 of 6 training rows is not finite after 1 steps"),
+        (1e38, "a trained weight is not finite at step 1"),
+    ):
+        chosen = options(max_steps=1, learning_rate=learning_rate)
+        objective = make(groups, chosen)
+        with pytest.raises(FloatingPointError, match=what):
+            run(tmp_path, tiny_lora(), groups, objective, reference, chosen)
+        assert [call[0] for call in objective.calls] == ["observe"]
+        assert store.read_json(tmp_path / "failure.json")["step"] == 1
+
+
+def test_objectives_are_updated_with_finite_indices_only(tmp_path, groups, reference):
+    chosen = options(max_steps=2, learning_rate=1e20)
+    objective = make(groups, chosen)
+    with pytest.raises(FloatingPointError, match="not finite after 1 steps"):
+        run(tmp_path, tiny_lora(), groups, objective, reference, chosen)
+    assert [call[0] for call in objective.calls] == ["observe"]
+    entry = store.read_json(tmp_path / "failure.json")["groups"][0]
+    assert entry["index_nats"] in ("nan", "inf", "-inf")
+    assert entry["prompt_tokens"] == groups[entry["row"]].prompt_tokens
 
 
 def test_broken_weights_are_reported_as_text(tmp_path, groups, reference):

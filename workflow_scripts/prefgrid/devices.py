@@ -6,12 +6,24 @@ from contextlib import contextmanager
 
 import torch
 
+# Set by the job runner.
 THREADS_VARIABLE = "PREFGRID_THREADS"
+GPUS_VARIABLE = "PREFGRID_GPUS"
 
 
 def device() -> torch.device:
-    """The first visible CUDA device, else the CPU. The job runner decides what is visible."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The first visible CUDA device, else the CPU. The job runner decides what is visible.
+
+    RuntimeError if the job was promised a GPU and torch finds none: on the CPU it would take days.
+    """
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if int(os.environ.get(GPUS_VARIABLE, "0")) > 0:
+        raise RuntimeError(
+            "this job asks for a GPU, but torch sees none: check the driver, torch's build and "
+            "CUDA_VISIBLE_DEVICES, or set execution.gpus_per_job: 0 to run on the CPU"
+        )
+    return torch.device("cpu")
 
 
 def limit_threads() -> None:

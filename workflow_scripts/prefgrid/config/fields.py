@@ -15,8 +15,10 @@ def _distinct(values: list[Any]) -> list[Any]:
 Distinct = AfterValidator(_distinct)
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
+# Adding 0 turns −0.0 into 0.0: numbers become paths.
+NonNegative = Annotated[float, Field(ge=0), AfterValidator(lambda value: value + 0.0)]
 Seed = Annotated[int, Field(ge=0)]
 Precision = Literal["none", "bf16", "fp16"]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]

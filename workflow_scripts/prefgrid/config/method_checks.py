@@ -65,6 +65,8 @@ def _float16_has_a_gpu(raw: Raw) -> Iterator[Problem]:
         return
     places = {f"methods.{label}.training": training for label, training, _ in _grid(raw)}
     places["reward"] = raw["reward"]
+    # The reference is sampled and scored in this one, whatever the labels override.
+    places["training"] = raw["training"]
     sft = raw["reference"]["sft"]
     if sft is not None:
         places["reference.sft.training"] = merged(raw["training"], sft["training"])

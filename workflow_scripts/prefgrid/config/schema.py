@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from prefgrid.config import objectives
 from prefgrid.config.fields import (
     Count,
+    Decay,
     Distinct,
     Label,
     NonNegative,
@@ -44,7 +45,7 @@ class Training(Section):
     schedule_steps: Count | None
     weight_decay: NonNegative
     # A strict tuple takes no list, and YAML knows only lists.
-    adam_betas: Annotated[tuple[Share, Share], Field(strict=False)]
+    adam_betas: Annotated[tuple[Decay, Decay], Field(strict=False)]
     max_grad_norm: Positive | None
     precision: Precision
     lora: Lora | None
@@ -91,7 +92,7 @@ class Sft(Section):
     """Supervised fine-tuning of the base model into the reference."""
 
     completions: Literal["best", "all"]
-    rows: Count | None
+    prompts: Count | None
     seed: Seed
     training: dict[str, Any]
 
@@ -154,7 +155,7 @@ class Execution(Section):
 
     torch_threads: Count
     torch_threads_of: dict[str, Count]
-    gpus_per_job: Annotated[int, Field(ge=0)]
+    gpus_per_job: Annotated[int, Field(ge=0, le=1)]  # one device a job, until jobs can use more
     mem_mb: Count
     runtime_minutes: Count
 

@@ -73,8 +73,10 @@ def _rewards(judge: Judge, prompts: list[str], responses: list[str]) -> np.ndarr
     pairs = list(zip(prompts, responses, strict=True))
     distinct = {pair: number for number, pair in enumerate(dict.fromkeys(pairs))}
     store.log(f"{len(distinct)} different of {len(pairs)} responses to score")
-    scores = judge.score([prompt for prompt, _ in distinct], [response for _, response in distinct])
-    return scores.rewards[[distinct[pair] for pair in pairs]]
+    rewards = judge.score(
+        [prompt for prompt, _ in distinct], [response for _, response in distinct]
+    )
+    return rewards[[distinct[pair] for pair in pairs]]
 
 
 LABELS = (

@@ -9,7 +9,6 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from prefgrid import chat, devices, store
-from prefgrid.judges.base import Scores
 from prefgrid.logprobs.head import Float32Linear
 from prefgrid.models.loading import DTYPES, load_tokenizer, pad_id
 
@@ -17,7 +16,7 @@ from prefgrid.models.loading import DTYPES, load_tokenizer, pad_id
 class ScalarRewardModel:
     """Rewards of dialogues rendered as the reward model was trained on them.
 
-    A dialogue longer than `max_tokens` loses the oldest tokens of its prompt and is counted; a
+    A dialogue longer than `max_tokens` loses the oldest tokens of its prompt, which is logged; a
     response is never cut. An empty response in the raw format, which would show the model nothing,
     is read as the tokenizer's end token. Rows are batched by length, padded on the right and
     returned as float32 in the order asked.
@@ -65,8 +64,8 @@ class ScalarRewardModel:
         self.batch_size = batch_size
 
     @torch.inference_mode()
-    def score(self, prompts: Sequence[str], responses: Sequence[str]) -> Scores:
-        """Rewards of N pairs; ValueError for a response beyond max_tokens or a non-finite score."""
+    def score(self, prompts: Sequence[str], responses: Sequence[str]) -> np.ndarray:
+        """Rewards float32 [N]; ValueError for a response beyond max_tokens or a non-finite score."""
         cut_prompts = 0
         rows = []
         for number, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
@@ -91,7 +90,7 @@ class ScalarRewardModel:
         if not np.isfinite(rewards).all():
             number = int(np.flatnonzero(~np.isfinite(rewards))[0])
             raise ValueError(f"row {number}: the reward model's score is {rewards[number]}")
-        return Scores(rewards, cut_prompts)
+        return rewards
 
     def _score_batch(self, rows: list[list[int]]) -> np.ndarray:
         longest = max(map(len, rows))

@@ -26,6 +26,17 @@ class Float32Linear(nn.Module):
             return F.linear(hidden.float(), self.weight, self.bias)
 
 
+def plain_output_layer(model: Any) -> nn.Linear:
+    """The output layer of a causal model or a peft wrapper; ValueError unless plain and linear."""
+    layer = model.get_output_embeddings()
+    if type(layer) is not nn.Linear:
+        raise ValueError(
+            f"the output layer is a {type(layer).__name__}: float32 logits need a plain linear "
+            "one; take it out of the adapter's targets"
+        )
+    return layer
+
+
 @contextmanager
 def float32_output_layer(model: Any) -> Iterator[None]:
     """Within, `model` gives float32 logits computed in float32 from its last hidden states.
@@ -35,12 +46,7 @@ def float32_output_layer(model: Any) -> Iterator[None]:
     that are float32 already are left alone. Raises ValueError for an output layer that is not a
     plain linear one.
     """
-    layer = model.get_output_embeddings()
-    if type(layer) is not nn.Linear:
-        raise ValueError(
-            f"the output layer is a {type(layer).__name__}: float32 logits need a plain linear "
-            "one; take it out of the adapter's targets"
-        )
+    layer = plain_output_layer(model)
     if layer.weight.dtype == torch.float32:
         yield
         return

@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+
+from prefgrid.logprobs.head import plain_output_layer
 
 Tokens = Sequence[int]
 # Logits exist for at most this many positions at a time: 1024 of Qwen3's 151,936 are 0.6 GB.
@@ -86,12 +88,7 @@ def _padded_logps(model: Any, rows: list[tuple[Tokens, Tokens]], pad_id: int) ->
 
 def _selected_logps(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
     """float32 [P]: log softmax of the output layer at `hidden` [P, H], taken at `targets` [P]."""
-    head = model.get_output_embeddings()
-    if type(head) is not nn.Linear:
-        raise ValueError(
-            f"the output layer is a {type(head).__name__}: log-probabilities need a plain linear "
-            "one; take it out of the adapter's targets"
-        )
+    head = plain_output_layer(model)
     config = model.config.get_text_config()
     for scale in ("logit_scale", "logits_scaling"):
         if getattr(config, scale, None) not in (None, 1, 1.0):

@@ -87,7 +87,7 @@ def section(
         for shift in sorted(summary["shift"].unique())
     ]
     link = link_finding(
-        runs, reference.reward_sd, baseline, names.get(baseline, baseline), spec["kappa"]
+        runs, summary, reference.reward_sd, baseline, names.get(baseline, baseline), spec["kappa"]
     )
     return {
         "id": "link-robustness",

@@ -33,7 +33,8 @@ class MixedResponse:
     """One response at one weight.
 
     kl_nats: Σ_k Σ_v π_β(v) [log π_β(v) − log π_ref(v)] over the visited prefixes, EOS's step
-    included: the Rao–Blackwellised estimate of the sequence KL (arXiv 2504.10637), ≥ 0.
+    included: the Rao–Blackwellised estimate of the sequence KL (arXiv 2504.10637), ≥ 0. Both π are
+    as sampled, see `Mixture`.
     kl_sample_nats: Σ_k log π_β(y_k) − log π_ref(y_k), unbiased too, of larger variance.
     """
 
@@ -48,8 +49,10 @@ class MixedResponse:
 class Mixture:
     """Chooses tokens from the mixed distribution and adds up each row's KL, in float32.
 
-    π_β is the distribution sampled, temperature and top-p included; π_ref is the reference as it
-    is, untempered. So at temperature 1 and top-p 1 the KL at w = 0 is 0.
+    Both are distributions as they are sampled, temperature and top-p included, so the KL at w = 0
+    is 0 whatever these are, and the reference sampled with the same options is the point at KL 0.
+    Below top-p 1, and at temperature 0, the reference never draws some tokens: where π_β does, the
+    KL is infinite, and so it is given.
     """
 
     def __init__(self, weights: Tensor, temperature: float, top_p: float) -> None:
@@ -64,7 +67,8 @@ class Mixture:
         # lerp is exact at weights 0 and 1, where the limits must hold to the last bit.
         mixed = torch.lerp(reference, policy, self.weights[rows, None])
         log_probs = sampled_log_probs(mixed, self.temperature, self.top_p)
-        log_ratio = log_probs - reference.log_softmax(dim=-1)
+        reference_log_probs = sampled_log_probs(reference, self.temperature, self.top_p)
+        log_ratio = log_probs - reference_log_probs
         probs = log_probs.exp()
         token = draw(probs, uniform)
         drawn = log_ratio.gather(1, token[:, None])[:, 0]

@@ -91,13 +91,23 @@ def summarise(
     Reward columns are in the reward model's unit; gain columns are
     (reward − reference mean) / reference sd. `*_seeds_low/high`: t interval over seeds;
     `*_prompts_low/high_given_seeds`: paired per prompt with the reference, seeds averaged.
+    `shift_change_sd_prompts_*`: the same for the method's change from the lowest shift at the same
+    n, over the seeds that reach κ at both; NaN at the lowest shift itself.
     """
+    lowest = float(runs["shift"].min())
     rows = []
     for cell in cells(runs, methods):
         own = _select(runs, cell)
         over_seeds = t_interval(own["reward"].to_numpy(), level)
         gains = _prompt_means(prompt_values, cell).sub(reference.prompt_reward).dropna()
         over_prompts = t_interval(gains.to_numpy() / reference.reward_sd, level)
+        method, shift, n = cell
+        changes = (
+            _prompt_differences(prompt_values, cell, (method, lowest, n))
+            if shift != lowest
+            else np.empty(0)
+        )
+        change_over_prompts = t_interval(changes / reference.reward_sd, level)
         rows.append(
             {
                 **dict(zip(CELL, cell, strict=True)),
@@ -112,6 +122,8 @@ def summarise(
                 "gain_sd_seeds_high": reference.gain(over_seeds.high),
                 "gain_sd_prompts_low_given_seeds": over_prompts.low,
                 "gain_sd_prompts_high_given_seeds": over_prompts.high,
+                "shift_change_sd_prompts_low_given_seeds": change_over_prompts.low,
+                "shift_change_sd_prompts_high_given_seeds": change_over_prompts.high,
                 "prompts": over_prompts.count,
                 "kl_scanned_low": own["kl_low"].max(),
                 "kl_scanned_high": own["kl_high"].min(),
@@ -144,7 +156,7 @@ def differences(
         ]
         by_seed = pair[0].sub(pair[1]).to_numpy() / reference.reward_sd
         over_seeds = t_interval(by_seed, level)
-        by_prompt = _prompt_differences(prompt_values, method, baseline, shift, n)
+        by_prompt = _prompt_differences(prompt_values, (method, shift, n), (baseline, shift, n))
         over_prompts = t_interval(by_prompt / reference.reward_sd, level)
         rows.append(
             {
@@ -193,12 +205,12 @@ def _prompt_means(prompt_values: pd.DataFrame, cell: tuple[str, float, int]) -> 
 
 
 def _prompt_differences(
-    prompt_values: pd.DataFrame, method: str, baseline: str, shift: float, n: int
+    prompt_values: pd.DataFrame, cell: tuple[str, float, int], other: tuple[str, float, int]
 ) -> np.ndarray:
-    """Differences [P] of paired prompt values, averaged over the seeds both methods have."""
+    """`cell` − `other` [P], paired by prompt and averaged over the seeds that both have."""
     pair = [
-        _select(prompt_values, (label, shift, n)).set_index(["seed", "prompt_id"])["value"]
-        for label in (method, baseline)
+        _select(prompt_values, keys).set_index(["seed", "prompt_id"])["value"]
+        for keys in (cell, other)
     ]
     by_seed = pair[0].sub(pair[1]).dropna()
     return by_seed.groupby(level="prompt_id").mean().to_numpy()

@@ -7,7 +7,7 @@ reference's mean under the scan's own noise is therefore a control variate with 
 
     level = policy mean − reference mean under the same noise + reference mean over all samples
 
-It is exact where the policy tends to the reference, and unbiased everywhere.
+It is exact, up to rounding, where the policy tends to the reference, and unbiased everywhere.
 """
 
 from dataclasses import dataclass

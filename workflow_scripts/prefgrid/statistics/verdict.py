@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import pandas as pd
 
-from prefgrid.statistics.intervals import LEVEL, t_interval
+from prefgrid.statistics.intervals import LEVEL, t_interval, t_test_p
 
 
 class Verdict(StrEnum):
@@ -96,33 +96,55 @@ def shift_finding(
 
 
 def link_finding(
-    runs: pd.DataFrame, reward_sd: float, baseline: str, name: str, kappa_nats: float
+    runs: pd.DataFrame,
+    summary: pd.DataFrame,
+    reward_sd: float,
+    baseline: str,
+    name: str,
+    kappa_nats: float,
 ) -> Finding | None:
     """What the largest shift costs the baseline, paired by seed; None with a single shift.
 
-    `runs`: table of `comparison.runs_at_kl`; `reward_sd`: the reference's, the unit of the answer.
+    `runs`: table of `comparison.runs_at_kl`; `summary`: table of `comparison.summarise`, for the
+    change of the same prompts; `reward_sd`: the reference's, the unit of the answer. Judged as a
+    difference between methods is, over seeds and over prompts; it is one comparison, so there is
+    nothing to correct.
     """
-    own = runs[(runs["method"] == baseline) & (runs["n"] == runs["n"].max())]
-    by_shift = own.pivot(index="seed", columns="shift", values="reward")
-    if by_shift.shape[1] < 2:
+    n, low, high = runs["n"].max(), runs["shift"].min(), runs["shift"].max()
+    if low == high:
         return None
-    low, high = by_shift.columns.min(), by_shift.columns.max()
-    change = t_interval(((by_shift[high] - by_shift[low]) / reward_sd).to_numpy())
+    own = runs[(runs["method"] == baseline) & (runs["n"] == n)].set_index(["seed", "shift"])
+    by_shift = own["reward"].unstack().reindex(columns=[low, high])
+    by_seed = ((by_shift[high] - by_shift[low]) / reward_sd).to_numpy()
+    change, p_seeds = t_interval(by_seed), t_test_p(by_seed)
+    cell = summary.set_index(["method", "shift", "n"]).loc[(baseline, high, n)]
+    row = {"seeds": change.count, "p_seeds": p_seeds, "p_seeds_holm": p_seeds}
+    for end in ("low", "high"):
+        interval = f"_sd_prompts_{end}_given_seeds"
+        row[f"difference{interval}"] = cell[f"shift_change{interval}"]
+    verdict = judge(row)
     start = f"From shift {low:g} to {high:g}, {name}'s reward at KL {kappa_nats:g}"
     heading = "Effect of the link: "
-    if change.count == 0:
+    if verdict is Verdict.MISSING:
         text = f"{start} cannot be compared: no seed reaches this KL at both shifts."
-        return Finding(f"{heading}missing", [text], Verdict.MISSING)
+        return Finding(f"{heading}missing", [text], verdict)
     start = f"{start} changes by {_number(change.mean)} reference sd"
     if change.count == 1:
-        return Finding(f"{heading}one seed", [f"{start} in the one seed."], Verdict.UNDECIDED)
-    limits = f"({_seeds(change.count)}, 95 % t interval {_range(change.low, change.high)})"
-    if change.excludes(0):
+        text = f"{start} in the one seed, which says nothing about other training seeds."
+        return Finding(f"{heading}one seed", [text], verdict)
+    start = f"{start} ({_seeds(change.count)}, 95 % t interval {_range(change.low, change.high)})"
+    prompts = _interval(row, "prompts", "_given_seeds")
+    if verdict is Verdict.DIFFERENT:
         verb = "lowers" if change.mean < 0 else "raises"
-        heading = f"The shifted link {verb} {name}'s reward"
-        return Finding(heading, [f"{start} {limits}."], Verdict.DIFFERENT)
-    text = f"{start} {limits}. The interval contains 0: with these seeds the effect is not established."
-    return Finding(f"{heading}not settled", [text], Verdict.UNDECIDED)
+        text = f"{start}; over prompts, given the seeds, {prompts}."
+        return Finding(f"The shifted link {verb} {name}'s reward", [text], verdict)
+    if verdict is Verdict.SUGGESTIVE:
+        hint = f"{heading}a hint, not established"
+        return Finding(hint, [f"{start}: {_why_a_hint(row)}."], verdict)
+    text = f"{start}. The interval contains 0: with these seeds the effect is not established."
+    if verdict is Verdict.THESE_POLICIES:
+        text += f" The same prompts do change for the policies trained here ({prompts})."
+    return Finding(f"{heading}not settled", [text], verdict)
 
 
 def _level(own: pd.DataFrame, baseline: str, name: str) -> str:

@@ -22,7 +22,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-MOODS = _words("sad calm odd warm bold merry wry grim")
+MOODS = _words("sad calm glum warm bold merry wry grim")
 ANIMALS = _words(
     "fox owl bear wolf hare deer frog crow goat mole swan lynx toad duck crab seal moth newt lamb "
     "pony"

@@ -13,36 +13,50 @@ from prefgrid.objectives.base import Batch
 from prefgrid.training.batches import Group
 from prefgrid.training.options import TrainingOptions
 
+ADVICE = "A lower learning_rate, a smaller max_grad_norm or precision: none may help."
+
 
 def stop_non_finite(
     path: Path | str, what: str, step: int, batch: Batch, groups: Sequence[Group]
 ) -> None:
     """Write the step's batch to `path` (JSON) and raise FloatingPointError naming it."""
-    rows = batch.rows.tolist()
-    store.write_json(
-        path,
-        {
-            "what": what,
-            "step": step,
-            "groups": [
-                {
-                    "row": row,
-                    "label": groups[row].label,
-                    "prompt_tokens": list(groups[row].prompt_tokens),
-                    "responses": [list(response) for response in groups[row].responses],
-                    "logp_sums": _readable(logp_sums),
-                    "log_ratios": _readable(log_ratios),
-                }
-                for row, logp_sums, log_ratios in zip(
-                    rows, batch.logp_sums, batch.log_ratios, strict=True
-                )
-            ],
-        },
-    )
+    found = [
+        _described(row, groups)
+        | {"logp_sums": _readable(logp_sums), "log_ratios": _readable(log_ratios)}
+        for row, logp_sums, log_ratios in zip(
+            batch.rows.tolist(), batch.logp_sums, batch.log_ratios, strict=True
+        )
+    ]
+    store.write_json(path, {"what": what, "step": step, "groups": found})
     raise FloatingPointError(
-        f"{what} is not finite at step {step}; its batch of {len(rows)} groups is in {path}. "
-        "A lower learning_rate, a smaller max_grad_norm or precision: none may help."
+        f"{what} is not finite at step {step}; its batch of {len(found)} groups is in {path}. "
+        f"{ADVICE}"
     )
+
+
+def stop_non_finite_index(
+    path: Path | str, steps_done: int, index: Tensor, groups: Sequence[Group]
+) -> None:
+    """Write the rows whose `index` [N] is not finite to `path` (JSON); raise FloatingPointError."""
+    rows = (~index.isfinite()).nonzero()[:, 0].tolist()
+    found = [
+        _described(row, groups) | {"index_nats": value}
+        for row, value in zip(rows, _readable(index[rows]), strict=True)
+    ]
+    store.write_json(path, {"what": "the index", "step": steps_done, "groups": found})
+    raise FloatingPointError(
+        f"the index of {len(rows)} of {len(groups)} training rows is not finite after "
+        f"{steps_done} steps; they are in {path}. {ADVICE}"
+    )
+
+
+def _described(row: int, groups: Sequence[Group]) -> dict[str, Any]:
+    return {
+        "row": row,
+        "label": groups[row].label,
+        "prompt_tokens": list(groups[row].prompt_tokens),
+        "responses": [list(response) for response in groups[row].responses],
+    }
 
 
 def _readable(values: Tensor) -> list[Any]:

@@ -1,6 +1,7 @@
 """The one training loop: any objective, LoRA or full fine-tune, counted in optimizer steps."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +53,8 @@ def train(
     whatever the micro-batches. The model ends on the run's device, in evaluation mode.
 
     Raises ValueError for a model without trainable tensors or arguments that do not fit each
-    other, FloatingPointError for a loss or gradient that is not finite (the batch is then in
-    `failure_path`), RuntimeError if memory runs out (saying what to lower) or if the trained
+    other, FloatingPointError for a loss, gradient, index or trained weight that is not finite (the
+    rows concerned are then in `failure_path`), RuntimeError if memory runs out (saying what to lower) or if the trained
     weights are still the old ones.
     """
     schedule = objective.schedule
@@ -95,7 +96,7 @@ def train(
         reference = _reference(forward, order, reference_logps)
         for step in range(schedule.steps):
             if objective.wants_indices(step):
-                objective.update(step, _index(forward, reference), labels)
+                objective.update(step, _index(forward, reference, step, failure_path), labels)
             # Keyed by the step, so that dropout does not depend on what ran before.
             torch.manual_seed(seeding.torch_seed(schedule.seed, "dropout", step))
             rows = order.rows(step)
@@ -129,14 +130,20 @@ def train(
             )
             rows_of_metrics.append(row)
             _report(row, schedule.steps, metrics_file)
-        if _weights_sums(trainable) == before:
+        after = _weights_sums(trainable)
+        # The last step's result has gone through no loss yet.
+        if not all(math.isfinite(total) for sums in after for total in sums):
+            failures.stop_non_finite(
+                failure_path, "a trained weight", schedule.steps, batch, groups
+            )
+        if after == before:
             raise RuntimeError(
                 f"the weights are unchanged after {schedule.steps} steps "
                 f"(learning_rate {options.learning_rate})"
             )
         index = None
         if labels is not None:
-            index = _index(forward, reference)
+            index = _index(forward, reference, schedule.steps, failure_path)
             objective.finish(index, labels)
     model.eval()
     return TrainingResult(rows_of_metrics, None if index is None else index.cpu())
@@ -205,11 +212,16 @@ def _reference(
     return checked_reference(forward, rows[:CHECKED_GROUPS], order.rows(0), reference_logps)
 
 
-def _index(forward: PolicyForward, reference: Reference) -> Tensor:
-    """float32 [N]: t of every training row now, on the model's device."""
+def _index(
+    forward: PolicyForward, reference: Reference, steps_done: int, failure_path: Path | str
+) -> Tensor:
+    """float32 [N]: t of every training row now, on the model's device; finite or the run stops."""
     ratios = forward.dataset(range(len(forward.groups))).to(forward.model.device)
     ratios = ratios - reference.dataset()
-    return ratios[:, 1] - ratios[:, 0]
+    index = ratios[:, 1] - ratios[:, 0]
+    if not index.isfinite().all():
+        failures.stop_non_finite_index(failure_path, steps_done, index, forward.groups)
+    return index
 
 
 def _report(row: dict[str, Any], steps: int, file: TextIO) -> None:

@@ -79,6 +79,12 @@ def checked_reference(
     lookup = TableReference(table.to(forward.model.device))
     if not start_sd >= MAX_START_SD_NATS:
         return lookup
+    if not isinstance(forward.model, peft.PeftModel):
+        store.log(
+            "reference check: a full fine-tune cannot tell whether the table is rough or the policy "
+            "starts elsewhere; the table is kept"
+        )
+        return lookup
     if not _adapter_is_new(forward, rows, start):
         store.log("reference check: the policy does not start at its reference; the table is kept")
         return lookup
@@ -114,9 +120,7 @@ def _index_sd(policy: Tensor, reference: Tensor) -> float:
 
 
 def _adapter_is_new(forward: PolicyForward, rows: Sequence[int], start: Tensor) -> bool:
-    """Whether the policy is an adapter that changes nothing yet."""
+    """Whether the policy's adapter changes nothing yet."""
     model: Any = forward.model
-    if not isinstance(model, peft.PeftModel):
-        return False
     with model.disable_adapter():
         return torch.equal(forward.dataset(rows), start)
