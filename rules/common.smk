@@ -59,7 +59,7 @@ def gpus():
     pool = None if limit is None else limit.value
     if pool is not None and wanted > pool:
         raise WorkflowError(
-            f"execution.gpus_per_job: {wanted} devices a job, but this run has {pool} "
+            f"execution.gpus_per_job: {wanted} device(s) a job, but this run has {pool} "
             f"(--resources gpu={pool}); allowed: at most {pool}"
         )
     return wanted
