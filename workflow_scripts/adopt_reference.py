@@ -6,13 +6,12 @@ Outputs: weights, config, tokenizer, manifest (and the tokenizer's other files).
 
 import shutil
 
-from prefgrid import jobs
+from prefgrid import artifacts, jobs
 
 
 def main(job: jobs.Job) -> None:
-    for path in job.inputs["base"].parent.iterdir():
-        if path.is_file() and not path.name.startswith(jobs.PRIVATE_PREFIXES):
-            shutil.copyfile(path, job.folder("manifest") / path.name)
+    for path in artifacts.files(job.inputs["base"].parent):
+        shutil.copyfile(path, job.folder("manifest") / path.name)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ LAYERS = (
         "fingerprint",
         "job_environment",
     ),
-    # Bounds and lengths that config and computation must agree on; standard library only.
-    ("limits",),
+    # What config, jobs and computation must agree on; standard library only.
+    ("limits", "artifacts"),
 )
 RUNNER = "python -m run_job"
 HEIGHT = {part: -line for line, parts in enumerate(LAYERS) for part in parts}

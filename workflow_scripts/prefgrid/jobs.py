@@ -19,11 +19,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from prefgrid import provenance, store
+from prefgrid import artifacts, provenance, store
 
-MANIFEST = "manifest.json"
-# Of files that belong to no artifact: records, leftovers, what the system puts there.
-PRIVATE_PREFIXES = ("_", ".")
 # Matches uuid4().hex and nothing longer, so that no other job's folder is taken for ours.
 UNIQUE_PART = "[0-9a-f]" * 32
 
@@ -149,7 +146,9 @@ def _files(partials: dict[Path, Path]) -> dict[Path, Path]:
         for path in partial.rglob("*")
         if path.is_file()
     }
-    return dict(sorted(found.items(), key=lambda item: (item[1].name == MANIFEST, item[1])))
+    return dict(
+        sorted(found.items(), key=lambda item: (item[1].name == artifacts.MANIFEST, item[1]))
+    )
 
 
 def _publish(files: dict[Path, Path], sweep: bool) -> None:
@@ -159,11 +158,11 @@ def _publish(files: dict[Path, Path], sweep: bool) -> None:
     """
     for final in files.values():
         # An older run's manifest must not vouch for this run's files.
-        if final.name == MANIFEST:
+        if final.name == artifacts.MANIFEST:
             final.unlink(missing_ok=True)
     for file, final in files.items():
         final.parent.mkdir(parents=True, exist_ok=True)
-        if sweep and final.name == MANIFEST:
+        if sweep and final.name == artifacts.MANIFEST:
             _remove_leftovers(final.parent, set(files.values()))
         store.publish(file, final)
     for folder in {final.parent for final in files.values()}:
@@ -179,6 +178,6 @@ def _remove_leftovers(folder: Path, published: set[Path]) -> None:
 
     Called once every new file but the manifest is in place. Private files stay.
     """
-    for path in folder.iterdir():
-        if path not in published and path.is_file() and not path.name.startswith(PRIVATE_PREFIXES):
+    for path in artifacts.files(folder):
+        if path not in published:
             path.unlink()

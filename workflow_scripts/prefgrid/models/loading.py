@@ -7,11 +7,10 @@ import peft
 import torch
 import transformers
 
-from prefgrid import store
+from prefgrid import artifacts, store
 
 # Weights' dtype by the name of the precision.
 DTYPES = {"none": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-MANIFEST = "manifest.json"
 # One weights file whatever the size, so that the declared outputs of a rule are known beforehand.
 ONE_SHARD = "100TB"
 
@@ -98,15 +97,9 @@ def save_adapter(folder: Path | str, model: Any) -> None:
 def write_manifest(folder: Path | str) -> None:
     """Write `manifest.json`: {file name: SHA-256} of every other file in `folder` itself."""
     folder = Path(folder)
-    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
-    store.write_json(
-        folder / MANIFEST,
-        {
-            path.name: store.sha256_file(path)
-            for path in files
-            if path.name != MANIFEST and not path.name.startswith(("_", "."))
-        },
-    )
+    hashes = {path.name: store.sha256_file(path) for path in artifacts.files(folder)}
+    hashes.pop(artifacts.MANIFEST, None)
+    store.write_json(folder / artifacts.MANIFEST, hashes)
 
 
 def _require_file(folder: Path | str, name: str, what: str) -> None:
