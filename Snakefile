@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 
 include: "rules/common.smk"
 include: "rules/specs.smk"
+include: "rules/single_index_specs.smk"
 include: f"rules/{CONFIG.world}_world.smk"
 include: "rules/reference.smk"
 include: "rules/prompts.smk"
@@ -25,6 +26,8 @@ include: "rules/preferences.smk"
 include: "rules/policies.smk"
 include: "rules/evaluations.smk"
 include: "rules/figures.smk"
+include: "rules/single_index.smk"
+include: "rules/single_index_figures.smk"
 include: "rules/report.smk"
 include: "rules/targets.smk"
 

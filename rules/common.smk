@@ -29,6 +29,8 @@ wildcard_constraints:
     shift=r"\d+(\.\d+)?(e[+-]?\d+)?",
     n=r"\d+",
     shard=r"\d+",
+    tau=r"\d+(\.\d+)?(e[+-]?\d+)?",
+    seeds=r"\d+-\d+",
 
 
 def spec(**values):
@@ -45,6 +47,11 @@ def cells(pattern):
     """`pattern` filled with every cell of the grid."""
     axes = itertools.product(STUDY.methods, STUDY.seeds, shifts(), STUDY.n)
     return [pattern.format(method=m, seed=s, shift=b, n=n) for m, s, b, n in axes]
+
+
+def of_studies(**files):
+    """The files of the studies that this run has, of lists by study."""
+    return [path for study in CONFIG.studies for path in files[study]]
 
 
 def shards(pattern):

@@ -11,10 +11,12 @@ rule tabulate_results:
         samples=f"{GATHERED}/samples.parquet",
         indices=f"{GATHERED}/indices.parquet",
         reference_samples=f"{ROOT}/reference_samples/samples.parquet",
+        rewards=expand(f"{ROOT}/rewards/seed={{seed}}/rewards.jsonl", seed=STUDY.seeds),
     output:
         summary=table("summary"),
         differences=table("differences"),
         calibration=table("calibration"),
+        identifiability=table("identifiability"),
         runs=table("runs"),
     log:
         "results/logs/tabulate_results.log",
@@ -27,18 +29,22 @@ rule tabulate_results:
         spec=spec(
             methods=STUDY.methods,
             seeds=STUDY.seeds,
+            shifts=STUDY.shifts,
+            n=STUDY.n,
+            link_temperature=STUDY.link_temperature,
             baseline=STUDY.baseline,
             kappa=KAPPA,
             samples=STUDY.evaluation.samples,
         ),
         code=fingerprint("tabulate_results"),
     message:
-        "Tables: reward at one KL, differences to the baseline, calibration"
+        "Tables: reward at one KL, differences to the baseline, calibration, what labels can tell"
     shell:
         "exec python -m run_job --log {log} tabulate_results --evaluations {input.evaluations} "
         "--samples {input.samples} --indices {input.indices} "
-        "--reference-samples {input.reference_samples} --summary {output.summary} "
-        "--differences {output.differences} --calibration {output.calibration} "
+        "--reference-samples {input.reference_samples} --rewards {input.rewards} "
+        "--summary {output.summary} --differences {output.differences} "
+        "--calibration {output.calibration} --identifiability {output.identifiability} "
         "--runs {output.runs} --spec {params.spec:q} --code {params.code:q}"
 
 
@@ -214,5 +220,6 @@ FIGURES = [
     for format in ("svg", "png")
 ]
 TABLES = [
-    f"{TABLE_FOLDER}/{name}.csv" for name in ("summary", "differences", "calibration", "runs")
+    f"{TABLE_FOLDER}/{name}.csv"
+    for name in ("summary", "differences", "calibration", "identifiability", "runs")
 ]

@@ -63,32 +63,36 @@ def evaluation_spec(wildcards):
     )
 
 
-def figure(name, format):
+def figure(name, format, study="link_robustness"):
     """A figure file; the SVG also goes into `snakemake --report`."""
-    path = f"{FIGURE_FOLDER}/{name}.{format}"
+    path = f"results/{study}/figures/{name}.{format}"
     if format == "png":
         return path
-    caption = os.path.join(workflow.basedir, "rules", "captions", f"{name}.rst")
-    labels = {"study": "link_robustness", "figure": name.replace("_", " ")}
-    return report(path, caption=caption, category="Figures", labels=labels)
+    labels = {"study": study, "figure": name.replace("_", " ")}
+    return report(path, caption=caption(study, name), category="Figures", labels=labels)
 
 
-def table(name):
+def table(name, study="link_robustness"):
     """A table file, which also goes into `snakemake --report`."""
-    caption = os.path.join(workflow.basedir, "rules", "captions", f"{name}.rst")
-    labels = {"study": "link_robustness", "table": name}
-    return report(f"{TABLE_FOLDER}/{name}.csv", caption=caption, category="Tables", labels=labels)
+    path = f"results/{study}/tables/{name}.csv"
+    labels = {"study": study, "table": name}
+    return report(path, caption=caption(study, name), category="Tables", labels=labels)
 
 
-def trainings():
-    """How the report words the methods' training: [labels worded alike, words] each."""
+def caption(study, name):
+    return os.path.join(workflow.basedir, "rules", "captions", study, f"{name}.rst")
+
+
+def trainings(labels, words):
+    """How the report words the methods' training: [labels worded alike, words(label)] each."""
     groups = {}
-    for label in STUDY.methods:
-        groups.setdefault(training_words(CONFIG.methods[label]), []).append(label)
-    return [[labels, words] for words, labels in groups.items()]
+    for label in labels:
+        groups.setdefault(words(label), []).append(label)
+    return [[alike, text] for text, alike in groups.items()]
 
 
-def training_words(method):
+def training_words(label):
+    method = CONFIG.methods[label]
     training = CONFIG.training_of(method.training)
     options = objectives.constants(method.objective)["OPTIONS"] | method.options
     length = f"{training.epochs:g} epochs" if training.epochs else f"{training.max_steps} steps"

@@ -3,6 +3,7 @@
 
 localrules:
     link_robustness,
+    single_index,
     sources,
     references,
     preferences,
@@ -16,6 +17,12 @@ rule link_robustness:
     input:
         FIGURES,
         TABLES,
+
+
+rule single_index:
+    input:
+        SINGLE_FIGURES,
+        SINGLE_TABLES,
 
 
 rule sources:
@@ -40,17 +47,23 @@ rule preferences:
 
 rule policies:
     input:
-        cells(f"{POLICY}/manifest.json"),
+        of_studies(
+            link_robustness=cells(f"{POLICY}/manifest.json"),
+            single_index=single_cells(f"{SINGLE_POLICY}/policies.safetensors"),
+        ),
 
 
 rule evaluations:
     input:
-        cells(f"{EVALUATION}/evaluation.csv"),
+        of_studies(
+            link_robustness=cells(f"{EVALUATION}/evaluation.csv"),
+            single_index=single_cells(f"{SINGLE_EVALUATION}/runs.csv"),
+        ),
 
 
 rule figures:
     input:
-        FIGURES,
+        of_studies(link_robustness=FIGURES, single_index=SINGLE_FIGURES),
 
 
 rule report:

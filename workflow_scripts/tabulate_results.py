@@ -1,25 +1,29 @@
-"""Tabulate a grid: reward at one KL, differences to the baseline, index calibration.
+"""Tabulate a grid: reward at one KL, differences to the baseline, calibration, what labels can tell.
 
 Inputs: evaluations (CSV), samples, indices (parquet), all of the whole grid; reference_samples
-(parquet). Outputs: summary, differences, calibration, runs (CSV).
-Spec: methods, seeds, baseline, kappa, samples (a prompt, of the scans).
+(parquet); rewards (JSONL of scored pairs, one file a seed). Outputs: summary, differences,
+calibration, identifiability, runs (CSV).
+Spec: methods, seeds, shifts, n, link_temperature, baseline, kappa, samples (a prompt, of the scans).
 """
 
+import numpy
 import pandas
 
-from prefgrid import jobs, store
-from prefgrid.statistics import calibration, comparison, reference
+from prefgrid import grid, jobs, store
+from prefgrid.data import preferences
+from prefgrid.statistics import calibration, comparison, identifiability, prompts, reference
 
-SAMPLE_COLUMNS = [*comparison.RUN, "beta", "prompt_id", "reward", "kl_nats"]
+SAMPLE_COLUMNS = [*prompts.RUN, "beta", "prompt_id", "reward", "kl_nats"]
 
 
 def main(job: jobs.Job) -> None:
-    methods, kappa = job.spec["methods"], job.spec["kappa"]
+    spec = job.spec
+    methods, kappa = spec["methods"], spec["kappa"]
     reference_samples = pandas.read_parquet(
         job.inputs["reference_samples"], columns=["prompt_id", "sample", "reward"]
     )
     base = reference.summarise(reference_samples)
-    noise = reference.scan_noise(reference_samples, job.spec["samples"])
+    noise = reference.scan_noise(reference_samples, spec["samples"])
     evaluations = reference.controlled_evaluations(
         pandas.read_csv(job.inputs["evaluations"]), noise
     )
@@ -27,17 +31,18 @@ def main(job: jobs.Job) -> None:
         pandas.read_parquet(job.inputs["samples"], columns=SAMPLE_COLUMNS), noise
     )
     runs = comparison.runs_at_kl(evaluations, kappa, base)
-    prompt_values = comparison.prompts_at_kl(samples, kappa, base)
-    indices = pandas.read_parquet(job.inputs["indices"])
+    by_prompt = prompts.prompts_at_kl(samples, kappa, base)
     tables = {
-        "summary": comparison.summarise(
-            runs, prompt_values, base, kappa, methods, job.spec["seeds"]
+        "summary": comparison.summarise(runs, by_prompt, base, kappa, methods, spec["seeds"]),
+        "differences": comparison.differences(runs, by_prompt, base, methods, spec["baseline"]),
+        "calibration": calibration.table(pandas.read_parquet(job.inputs["indices"]), methods),
+        "identifiability": identifiability.table(
+            utilities(grid.read_grid(job.inputs["rewards"])),
+            spec["shifts"],
+            spec["n"],
+            spec["link_temperature"],
         ),
-        "differences": comparison.differences(
-            runs, prompt_values, base, methods, job.spec["baseline"]
-        ),
-        "calibration": calibration.table(indices, methods),
-        "runs": runs,
+        "runs": runs.join(by_prompt.of_runs(), on=prompts.RUN),
     }
     for name, table in tables.items():
         store.write_csv(job.outputs[name], table)
@@ -45,9 +50,18 @@ def main(job: jobs.Job) -> None:
     store.log(f"{len(runs)} runs, {missing} of them do not reach KL {kappa:g}")
 
 
+def utilities(pairs: pandas.DataFrame) -> dict[int, numpy.ndarray]:
+    """Seed → u of its pairs, as they were labelled: the first n are the training set of size n."""
+    found = {}
+    for seed, own in pairs.groupby("seed"):
+        first, second = own["reward_0"].to_numpy(), own["reward_1"].to_numpy()
+        found[int(seed)] = (second - first) * preferences.reward_scale(first, second)
+    return found
+
+
 if __name__ == "__main__":
     jobs.run(
         main,
-        inputs=("evaluations", "samples", "indices", "reference_samples"),
-        outputs=("summary", "differences", "calibration", "runs"),
+        inputs=("evaluations", "samples", "indices", "reference_samples", "rewards*"),
+        outputs=("summary", "differences", "calibration", "identifiability", "runs"),
     )

@@ -52,6 +52,30 @@ def test_ospo_equals_statsmodels_without_corrections(sample):
     np.testing.assert_allclose(fitted.numpy(), expected, atol=5e-6)
 
 
+def test_kernel_derivatives_equal_autograd_through_the_formula(sample):
+    """In float64, with pairs left out and a prior that moves with t; float32 within rounding."""
+    points, values = torch.from_numpy(sample[0]), torch.from_numpy(sample[1])
+    query = torch.linspace(-3, 3, 40, dtype=torch.float64).requires_grad_()
+    excluded = (torch.arange(40).repeat(2), torch.cat([torch.arange(40), torch.arange(100, 140)]))
+
+    distance = (query[:, None] - points) / 0.4
+    weight = torch.exp(-0.5 * distance**2)
+    weight = weight * torch.ones_like(weight).index_put(excluded, torch.zeros(()).double())
+    direct = (weight @ values + 2 * torch.sigmoid(query)) / (weight.sum(dim=1) + 2)
+    (expected,) = torch.autograd.grad(direct.sum(), query)
+
+    def fitted(t):
+        y, x = values.to(t.dtype), points.to(t.dtype)
+        return nadaraya_watson(t, x, y, 0.4, torch.sigmoid(t), 2.0, excluded)
+
+    torch.testing.assert_close(fitted(query), direct)
+    (found,) = torch.autograd.grad(fitted(query).sum(), query)
+    torch.testing.assert_close(found, expected)
+    assert torch.autograd.gradcheck(fitted, (query,))
+    (rounded,) = torch.autograd.grad(fitted(query.float()).sum(), query)
+    torch.testing.assert_close(rounded, expected, rtol=0, atol=2e-6)
+
+
 def test_ospo_leave_one_out_equals_double_loop(sample):
     """Default options: flipped copies, a row and its copy left out, prior σ(t) of mass 1."""
     t, z = sample[0][:60], sample[1][:60]

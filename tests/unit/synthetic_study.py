@@ -154,3 +154,14 @@ def metrics(methods=METHODS, seeds=(0, 1), shifts=(0.0, 4.0), n=1500, steps=140)
                     )
                 )
     return pd.concat(frames, ignore_index=True)
+
+
+def rewards(seed: int, pairs: int = 1500) -> list[dict]:
+    """Scored pairs of a seed, in training order."""
+    rng = seeding.stream(seed, "synthetic pairs")
+    return [
+        {"prompt_id": PROMPTS[place % len(PROMPTS)], "reward_0": first, "reward_1": second}
+        for place, (first, second) in enumerate(
+            rng.normal(REFERENCE_MEAN, REFERENCE_SD, (pairs, 2)).tolist()
+        )
+    ]

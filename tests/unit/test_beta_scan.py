@@ -262,6 +262,18 @@ def test_the_table_shows_the_evaluated_policys_index():
     pd.testing.assert_frame_equal(turned[rest], plain[rest])
 
 
+def test_without_a_link_there_is_no_link_probability():
+    """`probability` null in link.json: NaN in that column, nothing else changes."""
+    model, samples = lora_policy(), reference_samples()
+    plain, bare = (
+        indices(model, samples),
+        indices(model, samples, link=LINK | {"probability": None}),
+    )
+    assert bare["link_probability"].isna().all()
+    rest = plain.columns.drop("link_probability")
+    pd.testing.assert_frame_equal(bare[rest], plain[rest])
+
+
 def test_too_few_samples_and_a_disordered_link_are_refused():
     model, samples = lora_policy(), reference_samples()
     with pytest.raises(ValueError, match="prompt b: 3 pairs need samples 0 to 5"):

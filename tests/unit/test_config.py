@@ -54,11 +54,13 @@ DATA = {"source": "owner/data", "revision": "main", "split": "train"}
 # A local path, here that of this file, has no revision.
 LOCAL = {"source": __file__, "revision": None}
 HUB = {"models": {"base": LOCAL, "reward": LOCAL}, "ultrafeedback": DATA}
+# Leaves only DPO to the single-index study, so that other labels concern the language models alone.
+ALONE = {"single_index.methods": ["dpo"]}
 # Changes of the default config → the one line each must cause.
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "unknown key": (
         {"learning_rate": 1.0},
-        r"learning_rate: unknown key; .*allowed: world, tiny_world, .*",
+        r"learning_rate: unknown key; .*allowed: studies, world, .*",
     ),
     "unknown nested key": (
         {f"{GRID}.evaluation.beta_gird": [1.0]},
@@ -121,15 +123,15 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown objective": (
         {"methods.pspo.objective": "psop"},
-        r"methods.pspo.objective: unknown objective 'psop'; did you mean 'pspo'\? allowed: dpo, .*",
+        r"methods.pspo.objective: unknown objective 'psop'; did you mean 'pspo'\? allowed: cdpo, dpo, .*",
     ),
     "unknown dotted objective": (
         {"methods.pspo.objective": "no_such_package.loss"},
         r"methods.pspo.objective: unknown objective 'no_such_package.loss': no such .*",
     ),
     "objective that does not fit": (
-        {"methods.dpo.objective": "sft", "methods.dpo.options": {}},
-        rf"{GRID}.methods: 'dpo' needs none on 1 responses; this study offers labels on 2",
+        {"methods.rspo.objective": "sft", **ALONE},
+        rf"{GRID}.methods: 'rspo' needs none on 1 responses; this study offers labels on 2",
     ),
     "unknown option": (
         {"methods.dpo.options": {"beta_trian": 1.0}},
@@ -154,7 +156,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "two options at once": (
         {"methods.pspo.options": {"smoother": "foo", "link_share": 1.0}},
         r"methods.pspo: objective 'pspo': option smoother = 'foo'; allowed: gaussian_cdf, "
-        r"knot_softmax; option link_share = 1.0; allowed: a number in \[0, 1\)",
+        r"knot_softmax, knot_linear; option link_share = 1.0; allowed: a number in \[0, 1\)",
     ),
     "warm start that never ends": (
         {"methods.pspo.training": {"epochs": 1}},
@@ -308,6 +310,7 @@ def test_one_unknown_objective_hides_no_other_method():
             "methods.dpo.objective": "dop",
             "methods.pspo.training": {"lora": None},
             "methods.rspo": {"objective": "sft", "options": {}, "training": {}},
+            **ALONE,
         }
     )
     assert [line.split(":")[0] for line in lines] == [
@@ -335,12 +338,15 @@ def test_the_default_config_is_valid():
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
 def test_presets_are_valid_over_the_default(preset):
     config = load(merged(default(), yaml.safe_load(preset.read_text())))
-    assert config.world == "hub"
-    assert config.hub.ultrafeedback.source == "openbmb/UltraFeedback"
+    if "link_robustness" in config.studies:
+        assert config.world == "hub"
+        assert config.hub.ultrafeedback.source == "openbmb/UltraFeedback"
 
 
 def test_there_are_presets():
-    assert {"spo_ultrafeedback", "spo_smoke", "spo_link_stress"} <= {p.stem for p in PRESETS}
+    assert {"spo_ultrafeedback", "spo_smoke", "spo_link_stress", "single_index"} <= {
+        p.stem for p in PRESETS
+    }
 
 
 @pytest.mark.parametrize("path", [REPOSITORY / "config.yaml", *PRESETS], ids=lambda path: path.stem)
@@ -360,14 +366,18 @@ def test_no_number_is_written_so_that_yaml_reads_text(path):
 
 
 def test_every_key_has_a_comment():
-    """On its line or directly above. Inside `methods` a label's comment covers all of the label."""
-    bare, above, inside_methods = [], False, False
+    """On its line or directly above. Inside `methods` and `overrides` a label's comment covers all of
+    the label."""
+    bare, above, inside = [], False, -1  # the indentation of the key that covers, −1: none
     for number, line in enumerate((REPOSITORY / "config.yaml").read_text().splitlines(), start=1):
         key = re.match(r"( *)([\w.-]+):", line)
         if key:
-            if not key[1]:
-                inside_methods = key[2] == "methods"
-            if not (above or " #" in line or (inside_methods and key[1])):
+            depth = len(key[1])
+            if depth <= inside:
+                inside = -1
+            if inside < 0 and (depth, key[2]) in ((0, "methods"), (2, "overrides")):
+                inside = depth
+            if not (above or " #" in line or depth > inside >= 0):
                 bare.append(f"line {number}: {key[2]}")
         above = line.lstrip().startswith("#")
     assert not bare, "keys without a comment: " + ", ".join(bare)

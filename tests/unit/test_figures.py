@@ -15,7 +15,7 @@ from prefgrid.figures import (
     style,
     training,
 )
-from prefgrid.statistics import comparison, oracle, reference
+from prefgrid.statistics import comparison, oracle, prompts, reference
 
 KAPPA = 0.5
 FULL = {"methods": study.METHODS, "seeds": (0, 1), "shifts": (0.0, 4.0), "sizes": (500, 1500)}
@@ -41,7 +41,7 @@ def _draw(grid, base_samples) -> dict[str, Figure]:
     samples = reference.controlled_samples(study.samples(**grid), noise)
     evaluations = study.evaluations(samples)
     runs = comparison.runs_at_kl(evaluations, KAPPA, base)
-    values = comparison.prompts_at_kl(samples, KAPPA, base)
+    values = prompts.prompts_at_kl(samples, KAPPA, base)
     summary = comparison.summarise(runs, values, base, KAPPA, methods, seeds)
     gaps = comparison.differences(runs, values, base, methods, "dpo")
     top = oracle.drawable(base_samples)
@@ -65,6 +65,18 @@ def test_every_grid_can_be_drawn(grid, base_samples):
         drawn.draw_without_rendering()
         for axis in drawn.axes:
             assert all(np.isfinite(axis.get_ylim()))
+
+
+def test_a_method_without_a_link_has_no_learned_line():
+    pairs = study.indices(["dpo", "hinge"], (0,), (0.0,))
+    pairs["link_probability"] = pairs["link_probability"].where(pairs["method"] != "hinge")
+    drawn = calibration.draw(pairs, ["dpo", "hinge"], 0.25)
+    drawn.draw_without_rendering()
+    notes = [axis.texts[0].get_text() for axis in drawn.axes]
+    assert ["no link" in note for note in notes] == [False, True]
+    assert not any("nan" in note for note in notes)
+    learned = [np.isfinite(axis.lines[0].get_ydata()).any() for axis in drawn.axes]
+    assert learned == [True, False]
 
 
 def test_bytes_are_reproducible_and_undated(base_samples, tmp_path):

@@ -18,6 +18,8 @@ PROGRAMS = sorted(SCRIPTS.glob("*.py"))
 # Top to bottom. A part may import itself and what stands in the lines below it.
 LAYERS = (
     ("figures", "report"),
+    # A whole study in miniature: its world, training and exact evaluation.
+    ("single_index",),
     ("evaluation", "statistics"),
     ("training",),
     ("judges",),

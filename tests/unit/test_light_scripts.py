@@ -21,6 +21,14 @@ LIGHT = (
     "plot_convergence",
     "plot_calibration",
     "plot_training",
+    "describe_link_robustness",
+    "gather_single_index",
+    "tabulate_single_index",
+    "plot_single_index_robustness",
+    "plot_single_index_frontier",
+    "plot_single_index_links",
+    "plot_single_index_correlation",
+    "describe_single_index",
     "build_report",
 )
 

@@ -7,13 +7,35 @@ import torch
 from objective_samples import batch_at, fitted, sample
 from published_objectives import OPTIONS as PUBLISHED
 
-from prefgrid.objectives import base, dpo, ospo, pspo, rspo
+from prefgrid.objectives import (
+    base,
+    cdpo,
+    dpo,
+    hinge,
+    ipo,
+    ospo,
+    ospo_orthogonal,
+    pspo,
+    robust_dpo,
+    rspo,
+)
 
-CORRECTED = {"dpo": {}, "pspo": {}, "ospo": {}, "rspo": {}}
+CORRECTED = {"dpo": {}, "pspo": {}, "ospo": {}, "ospo_orthogonal": {}, "rspo": {}}
+CORRECTED |= {"ipo": {}, "robust_dpo": {}, "cdpo": {}, "hinge": {}}
 ALL = [(name, {}) for name in CORRECTED] + [
     (label.removesuffix("_published"), options) for label, options in PUBLISHED.items()
 ]
-MODULES = {"dpo": dpo, "pspo": pspo, "ospo": ospo, "rspo": rspo}
+MODULES = {
+    "dpo": dpo,
+    "pspo": pspo,
+    "ospo": ospo,
+    "ospo_orthogonal": ospo_orthogonal,
+    "rspo": rspo,
+    "ipo": ipo,
+    "robust_dpo": robust_dpo,
+    "cdpo": cdpo,
+    "hinge": hinge,
+}
 
 
 def flip(index, labels, flipped):
@@ -86,19 +108,28 @@ def test_ospo_kernel_follows_the_scale_of_the_index(scale):
 
 @pytest.mark.parametrize(("name", "options"), ALL)
 def test_a_batch_is_the_mean_of_its_parts_unless_coupled(name, options):
-    """Loss of 24 rows = (8·loss of the first 8 + 16·loss of the other 16)/24; not for RSPO."""
+    """Gradient of 24 rows = (8·that of the first 8, 16·that of the other 16)/24; not if coupled.
+
+    The loss likewise, but that of orthogonal OSPO is a mean too: only its gradient couples rows.
+    """
     index, labels = sample(200)
     objective = fitted(name, options, index, labels)
     rows = torch.arange(24)
-    whole = objective.loss(batch_at(index[rows], labels[rows], rows))
-    parts = sum(
-        len(part) * objective.loss(batch_at(index[part], labels[part], part)) / 24
-        for part in (rows[:8], rows[8:])
-    )
+
+    def loss_and_gradient(part):
+        batch = batch_at(index[part], labels[part], part)
+        batch.log_ratios.requires_grad_()
+        loss = objective.loss(batch)
+        return loss, torch.autograd.grad(loss, batch.log_ratios)[0]
+
+    whole, gradient = loss_and_gradient(rows)
+    parts = [loss_and_gradient(part) for part in (rows[:8], rows[8:])]
+    mean = (8 * parts[0][0] + 16 * parts[1][0]) / 24
+    joined = torch.cat([8 * parts[0][1], 16 * parts[1][1]]) / 24
     blocks_fit = options.get("block_size") == 4  # 8 and 16 are whole blocks: the mean is exact
-    assert torch.allclose(whole, parts, rtol=1e-6) == (
-        not MODULES[name].NEEDS["coupled"] or blocks_fit
-    )
+    separable = not MODULES[name].NEEDS["coupled"] or blocks_fit
+    assert torch.allclose(gradient, joined, rtol=1e-5, atol=1e-7) == separable
+    assert torch.allclose(whole, mean, rtol=1e-6) == (separable or name == "ospo_orthogonal")
 
 
 def test_rspo_does_not_depend_on_the_order_of_the_batch():
@@ -127,7 +158,8 @@ def test_state_survives_a_checkpoint_exactly(name, options):
     )
     for batch in (first, second):
         assert torch.equal(objective.loss(batch), restored.loss(batch))
-        assert torch.equal(objective.probability(grid), restored.probability(grid))
+        links = objective.probability(grid), restored.probability(grid)
+        torch.testing.assert_close(*links, rtol=0, atol=0, equal_nan=True)
         objective.observe(batch)
         restored.observe(batch)
     objective.finish(-index, labels)

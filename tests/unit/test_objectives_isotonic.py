@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from prefgrid.objectives.isotonic import fit_blocks, pool_equal
+from prefgrid.objectives.isotonic import fit_blocks, misplaced, pool_equal
 
 
 def brute_force(y: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -61,6 +61,25 @@ def test_merge_tolerance_keeps_equal_neighbours_apart():
     x, y = np.arange(4.0), np.array([0.0, 0.0, 1.0, 1.0])
     assert fit_blocks(x, y, merge_tolerance=1e-6).value.tolist() == [0, 0, 1, 1]
     assert fit_blocks(x, y).value.tolist() == [0, 1]
+
+
+def test_misplaced_blocks_slip_behind_a_tie():
+    """x = 1 2 2 3 4, z = 0 0 1 1 1: blocks {1}, {2, 2}, {3, 4} at 0, 1/2, 1 with 1, 2, 2 rows.
+
+    Laid over the distinct x = 1 2 3 4 by their rows: {1}, {2, 3} and {4}; the last slot has no x.
+    """
+    x, y = np.array([1.0, 2.0, 2.0, 3.0, 4.0]), np.array([0.0, 0.0, 1.0, 1.0, 1.0])
+    slipped = misplaced(fit_blocks(x, y), x)
+    assert slipped.left.tolist() == [1, 2, 4] and slipped.right.tolist() == [1, 3, 4]
+    assert slipped.value.tolist() == [0, 0.5, 1]
+    # Two ties push the block at 1 off the end: {1, 1, 1}, {2, 2}, {3} over three distinct x.
+    x, y = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 3.0]), np.array([0.0, 0.0, 1.0, 0.0, 1.0, 1.0])
+    slipped = misplaced(fit_blocks(x, y), x)
+    assert (slipped.left.tolist(), slipped.right.tolist()) == ([1], [3])
+    assert slipped.value.tolist() == [pytest.approx(1 / 3)]
+    # Without ties nothing slips.
+    x, y = np.arange(5.0), np.array([0.0, 1.0, 0.0, 1.0, 1.0])
+    assert misplaced(fit_blocks(x, y), x).right.tolist() == fit_blocks(x, y).right.tolist()
 
 
 def test_no_points():

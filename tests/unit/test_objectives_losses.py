@@ -10,7 +10,20 @@ import torch
 from objective_samples import batch_at, sample
 from published_objectives import OPTIONS as PUBLISHED
 
-from prefgrid.objectives import base, dpo, ospo, pspo, rspo, sft
+from prefgrid.objectives import (
+    base,
+    cdpo,
+    dpo,
+    hinge,
+    ipo,
+    ospo,
+    ospo_orthogonal,
+    pspo,
+    robust_dpo,
+    rspo,
+    sft,
+    simpo,
+)
 from prefgrid.objectives.smoothers import SMOOTHERS
 
 SCHEDULE = base.Schedule(rows=100, steps=40, steps_per_epoch=10, seed=0)
@@ -126,7 +139,7 @@ def test_gradients_equal_finite_differences(module, options):
     torch.testing.assert_close(gradient[:, 0], -gradient[:, 1])
 
 
-@pytest.mark.parametrize("module", [dpo, pspo, ospo, rspo])
+@pytest.mark.parametrize("module", [dpo, pspo, ospo, ospo_orthogonal, rspo])
 def test_untrained_policy(module):
     """t ≡ 0 at step 0: loss log 2 and dL/dt = ∓β/2 a pair, so the first step moves as DPO's."""
     objective = module.Objective({"beta_train": 0.5}, SCHEDULE)
@@ -147,14 +160,17 @@ def test_untrained_policy(module):
     torch.testing.assert_close(gradient, expected)
 
 
-@pytest.mark.parametrize("module", [dpo, pspo, ospo, rspo])
+@pytest.mark.parametrize("module", [dpo, pspo, ospo, ospo_orthogonal, rspo])
 def test_link_before_any_fit_is_logistic(module):
     index = torch.linspace(-3, 3, 7)
     link = module.Objective({"beta_train": 0.5}, SCHEDULE).probability(index)
     torch.testing.assert_close(link, torch.sigmoid(0.5 * index))
 
 
-@pytest.mark.parametrize("module", [dpo, pspo, ospo, rspo, sft])
+@pytest.mark.parametrize(
+    "module",
+    [dpo, pspo, ospo, ospo_orthogonal, rspo, sft, ipo, robust_dpo, cdpo, hinge, simpo],
+)
 def test_constants_are_literal(module):
     """NEEDS, OPTIONS and BOUNDS are readable without importing torch."""
     tree = ast.parse(Path(module.__file__).read_text())
@@ -188,12 +204,19 @@ def test_published_options_exist(label):
         ("dpo", {"beta": 1.0}, ["dpo", "beta", "allowed", "beta_train"]),
         ("dpo", {"beta_train": 0.0}, ["beta_train", "0.0", "> 0"]),
         ("rspo", {"block_size": -1}, ["block_size", "-1"]),
+        ("ipo", {"reduction": "mean"}, ["reduction", "mean", "sum", "token_mean"]),
+        ("robust_dpo", {"flip_rate": 0.5}, ["flip_rate", "0.5", "[0, 0.5)"]),
+        ("cdpo", {"flip_rate": -0.1}, ["flip_rate", "-0.1", "[0, 0.5)"]),
+        ("hinge", {"beta_train": 0}, ["hinge", "beta_train", "> 0"]),
+        ("simpo", {"gamma": None}, ["gamma", "None", ">= 0"]),
         ("pspo", {"smoother": "spline"}, ["smoother", "spline", "gaussian_cdf", "knot_softmax"]),
         ("pspo", {"link_share": 1.0}, ["link_share", "1.0"]),
+        ("pspo", {"refit_every_epochs": None}, ["refit_every_epochs", "None", "> 0"]),
         ("pspo", {"bandwidth_unit": "m"}, ["bandwidth_unit", "nats", "sd"]),
         ("ospo", {"prior": "none"}, ["prior", "logistic", "zero"]),
         ("ospo", {"clip": 0.5}, ["clip", "0.5"]),
         ("ospo", {"fifo_capacity": 0}, ["fifo_capacity", "0"]),
+        ("ospo", {"refresh_visited": 0}, ["refresh_visited", "0", "true, false"]),
         ("ospo", {"warm_start_epochs": -1}, ["warm_start_epochs", "-1"]),
         ("ospo", {"prior_mass": None}, ["prior_mass", "None", ">= 0"]),
         ("pspo", {"clip": -1, "pool_ties": 1}, ["clip", "-1", "pool_ties = 1", "true, false"]),

@@ -50,6 +50,16 @@ def test_visited_rows_are_updated_in_place():
     assert torch.equal(objective.index, expected)
 
 
+def test_visited_rows_may_stay_as_the_epoch_found_them():
+    """Without refresh_visited only the beginning of an epoch changes the memory."""
+    index, labels = sample(100)
+    objective = fitted("ospo", {"refresh_visited": False}, index, labels)
+    objective.observe(batch_at([9.0, -9.0], [1, 0], rows=[70, 4]))
+    assert torch.equal(objective.index, index)
+    objective.update(20, 2 * index, labels)
+    assert torch.equal(objective.index, 2 * index)
+
+
 def test_own_row_is_left_out_by_its_id():
     """The loss of row 17 does not change with the label the memory holds of row 17."""
     index, labels = sample(100)
@@ -113,7 +123,7 @@ def test_fifo_forgets_the_oldest():
     assert sorted(objective.index.tolist()) == [9, 10, 11, 12, 13]
 
 
-@pytest.mark.parametrize("options", [{}, FIFO])
+@pytest.mark.parametrize("options", [{}, FIFO, {**FIFO, "exclude_own_row": True}])
 def test_gradient_equals_finite_differences(options):
     """dL/dt in float64, with the memory constant."""
     index, labels = sample(100)

@@ -9,6 +9,7 @@ from objective_samples import batch_at, fitted, sample
 from published_objectives import OPTIONS as PUBLISHED
 
 from prefgrid.objectives import base, pspo
+from prefgrid.objectives.smoothers import SMOOTHERS
 
 SCHEDULE = base.Schedule(rows=100, steps=40, steps_per_epoch=10, seed=0)
 IN_SAMPLE = {"link_share": 0.0}
@@ -25,6 +26,9 @@ def cdf(x):
         ({"warm_start_epochs": 0}, [0, 10, 20, 30]),
         ({"warm_start_epochs": 1.5, "refit_every_steps": 12}, [15, 27, 39]),
         ({"warm_start_epochs": 0, "refit_every_steps": 12.5}, [0, 13, 25, 38]),
+        ({"warm_start_epochs": 0, "refit_every_epochs": 1.25}, [0, 13, 25, 38]),
+        ({"warm_start_epochs": 0, "refit_every_epochs": 2}, [0, 20]),
+        ({"refit_every_steps": 12, "refit_every_epochs": 2}, [10, 22, 34]),
     ],
 )
 def test_fits_come_after_the_warm_start_and_then_regularly(options, expected):
@@ -79,7 +83,57 @@ def test_corrected_link_is_monotone_symmetric_and_inside():
     assert 0.01 - 1e-6 <= link(grid).min() < link(grid).max() <= 0.99 + 1e-6
 
 
-@pytest.mark.parametrize("options", [IN_SAMPLE, PUBLISHED["pspo_published"]])
+def test_published_synthetic_schedule():
+    """1000 pairs in 8 batches, 11 epochs: 3 of DPO, then 4 fits, each followed by 2 epochs."""
+    schedule = base.Schedule(rows=1000, steps=88, steps_per_epoch=8, seed=0)
+    objective = pspo.Objective({"warm_start_epochs": 3, "refit_every_epochs": 2}, schedule)
+    assert [step for step in range(88) if objective.wants_indices(step)] == [24, 40, 56, 72]
+
+
+def test_interpolated_link_closed_form():
+    """t = 0 1 2 4, z = 0 1 0 1: levels 1e-4 at 0, ½ from 1 to 2, 1 − 1e-4 at 4; linear between.
+
+    At .25: .0001 + .25·.4999;  at 3.5: .5 + .75·.4999.
+    """
+    options = {"link_share": 0.0, "symmetrize": False, "level_clip": 1e-4}
+    objective = pspo.Objective({**options, "smoother": "knot_linear"}, SCHEDULE)
+    objective.link_rows = torch.arange(4)
+    objective.update(0, torch.tensor([0.0, 1.0, 2.0, 4.0]), torch.tensor([0.0, 1, 0, 1]))
+    expected = {-9.0: 1e-4, 0.25: 0.125075, 1.3: 0.5, 3.5: 0.874925, 4.0: 0.9999, 9.0: 0.9999}
+    query = torch.tensor(list(expected), requires_grad=True)
+    link = objective.probability(query)
+    torch.testing.assert_close(link, torch.tensor(list(expected.values())))
+    link.sum().backward()
+    slopes = [0.0, 0.4999, 0.0, 0.4999 / 2, 0.4999 / 2, 0.0]
+    torch.testing.assert_close(query.grad, torch.tensor(slopes))
+
+
+def test_interpolated_link_equals_numpy_at_every_fitted_point():
+    """numpy.interp over all distinct t at the level of their block, knots included."""
+    index, labels = sample(300)
+    objective = fitted("pspo", {**IN_SAMPLE, "smoother": "knot_linear"}, index, labels)
+    knots = torch.cat([index, -index]).sort().values.numpy()
+    link = {name: tensor.numpy() for name, tensor in objective.link.items()}
+    level = link["level"][np.searchsorted(link["right"], knots)]
+    query = np.concatenate([knots, np.linspace(-7, 7, 999)]).astype(np.float32)
+    fitted_link = objective.probability(torch.from_numpy(query)).numpy()
+    np.testing.assert_allclose(fitted_link, np.interp(query, knots, level), atol=1e-6)
+
+
+def test_interpolated_link_of_points_closer_than_the_least_gap():
+    """Points 1e-7 apart: the slope stays at jump/1e-6 and nothing is infinite."""
+    edges = torch.tensor([0.0, 1e-7])
+    query = torch.tensor([0.0, 5e-8, 1e-7, 1.0], requires_grad=True)
+    link = SMOOTHERS["knot_linear"](query, edges, edges, torch.tensor([0.2, 0.8]), torch.ones(()))
+    link.sum().backward()
+    assert link[-1] == 0.8 and torch.all(link.diff() >= 0)
+    assert query.grad.abs().max() <= 0.6 / 1e-6 * (1 + 1e-6)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [IN_SAMPLE, {**IN_SAMPLE, "smoother": "knot_linear"}, PUBLISHED["pspo_published"]],
+)
 def test_gradient_equals_finite_differences(options):
     """dψ/dt in float64 through the fitted link; the knots are constants."""
     index, labels = sample(200)

@@ -10,6 +10,7 @@ import synthetic_study as study
 import yaml
 
 import build_report
+import describe_link_robustness
 import plot_calibration
 import plot_convergence
 import plot_frontier
@@ -40,6 +41,7 @@ SPEC = {
     "trainings": [[study.METHODS, "3 epochs, 32 pairs a step"]],
     "facts": [["World", "tiny"]],
 }
+TABLES = ("summary", "differences", "calibration", "identifiability", "runs")
 PLOTS = {
     "reference_rewards": plot_reference_rewards,
     "frontier": plot_frontier,
@@ -61,10 +63,6 @@ def inputs(tmp_path_factory):
     samples = study.samples()
     reference_samples = study.reference_samples(16)
     prompts = [{"prompt_id": name, "prompt": f"tale {name} {NASTY}"} for name in study.PROMPTS]
-    pairs = [
-        {"prompt_id": name, "reward_0": 0.1 * place, "reward_1": -0.3 * place}
-        for place, name in enumerate(study.PROMPTS)
-    ]
     files = {
         name: root / f"{name}.parquet"
         for name in ("samples", "indices", "training", "reference_samples")
@@ -77,12 +75,10 @@ def inputs(tmp_path_factory):
     store.write_csv(files["evaluations"], study.evaluations(samples))
     files["prompts"] = root / "prompts.jsonl"
     store.write_jsonl(files["prompts"], prompts)
-    rewards = root / "seed=0" / "rewards.jsonl"
-    store.write_jsonl(rewards, pairs)
-    files["rewards"] = [rewards]
-    tables = {
-        name: root / f"{name}.csv" for name in ("summary", "differences", "calibration", "runs")
-    }
+    files["rewards"] = [root / f"seed={seed}" / "rewards.jsonl" for seed in SPEC["seeds"]]
+    for seed, path in zip(SPEC["seeds"], files["rewards"], strict=True):
+        store.write_jsonl(path, study.rewards(seed))
+    tables = {name: root / f"{name}.csv" for name in TABLES}
     tabulate_results.main(_job(files, tables, SPEC))
     files |= tables
     files["figures"] = []
@@ -114,7 +110,12 @@ def _record(place: Path, script: str, output: Path, *inputs: Path, seconds: floa
 
 
 def _build(inputs, tmp_path, **changes) -> str:
-    build_report.main(_job(inputs, {"report": tmp_path / "report.html"}, SPEC | changes))
+    section, spec = tmp_path / "section.json", SPEC | changes
+    describe_link_robustness.main(_job(inputs, {"section": section}, spec))
+    # The study's provenance is beside its tables, not beside a section that no job has published.
+    _record(tmp_path / "_provenance.json", "describe_link_robustness", section, inputs["samples"])
+    pages = {"sections": [section], "quality": inputs["quality"]}
+    build_report.main(_job(pages, {"report": tmp_path / "report.html"}, spec))
     return (tmp_path / "report.html").read_text()
 
 
@@ -122,6 +123,7 @@ def test_the_page_is_complete_and_loads_nothing(inputs, tmp_path):
     html = _build(inputs, tmp_path)
     assert html.count("data:image/svg+xml;base64,") == len(PLOTS)
     for text in (
+        "At shift 4 the labels can tell the true link from a logistic one",
         "no method can be told apart",
         "conditional on the seeds",
         "train_policy",
@@ -152,7 +154,7 @@ def test_only_ancestors_enter_the_provenance(inputs, tmp_path):
     other = inputs["samples"].parent / "older_grid" / "metrics.jsonl"
     _record(other.with_name("_provenance.json"), "train_policy", other)
     assert _build(inputs, tmp_path) == before
-    assert "from 2 artifacts" in before
+    assert "from 3 artifacts" in before  # the section, the gathered tables, a policy
 
 
 def test_texts_cannot_leave_their_place(inputs, tmp_path):
@@ -236,10 +238,9 @@ def test_the_rules_word_the_training_that_each_label_really_gets():
     """specs.smk is plain Python over the names that common.smk makes."""
     config = load(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
     labels = ["dpo", "ospo", "dpo_published", "pspo_published"]
-    grid = config.link_robustness.model_copy(update={"methods": labels})
-    names = {"CONFIG": config, "STUDY": grid, "objectives": objectives}
+    names = {"CONFIG": config, "STUDY": config.link_robustness, "objectives": objectives}
     exec((REPOSITORY / "rules" / "specs.smk").read_text(), names)
-    (plain, first), (published, second) = names["trainings"]()
+    (plain, first), (published, second) = names["trainings"](labels, names["training_words"])
     assert (plain, published) == (labels[:2], labels[2:])
     for text, method in ((first, "dpo"), (second, "dpo_published")):
         training = config.training_of(config.methods[method].training)

@@ -6,6 +6,7 @@ import pytest
 import synthetic_study as study
 
 from prefgrid.statistics import calibration
+from prefgrid.statistics.intervals import wilson_interval
 
 
 def test_pair_accuracy_counts_ties_half_and_leaves_out_equal_utilities():
@@ -42,6 +43,18 @@ def test_a_constant_index_has_no_correlation():
     assert summary["pair_accuracy"] == 0.5
 
 
+def test_without_a_link_only_the_calibration_error_is_missing():
+    """NaN predictions of one method: an empty cell of its row, the other row as it was."""
+    pairs = study.indices(["dpo", "hinge"], (0, 1), (0.0,))
+    bare = pairs.assign(
+        link_probability=pairs["link_probability"].where(pairs["method"] != "hinge")
+    )
+    first, second = (calibration.table(frame, ["dpo", "hinge"]) for frame in (pairs, bare))
+    assert second["calibration_error"].isna().tolist() == [False, True]
+    first.loc[1, "calibration_error"] = np.nan
+    pd.testing.assert_frame_equal(first, second)
+
+
 def test_bins_hold_all_pairs_in_order():
     rng = np.random.default_rng(0)
     bins = calibration.binned(rng.normal(size=103), rng.uniform(size=103))
@@ -55,3 +68,13 @@ def test_table_has_one_row_a_cell_in_the_order_of_methods():
     assert table["method"].tolist() == ["pspo", "dpo", "pspo", "dpo"]
     assert table["seeds"].tolist() == [2] * 4
     assert isinstance(table, pd.DataFrame)
+
+
+def test_pair_accuracy_has_wilsons_interval_over_the_pairs_of_one_seed():
+    """240 pairs in each of two seeds: the interval of 240, not of 480."""
+    row = calibration.table(study.indices(["dpo"], (0, 1), (0.0,)), ["dpo"]).iloc[0]
+    assert row["pairs_decided"] == 240
+    expected = wilson_interval(240 * row["pair_accuracy"], 240)
+    assert (row["pair_accuracy_low"], row["pair_accuracy_high"]) == expected[1:3]
+    undecided = study.indices(["dpo"], (0,), (0.0,)).assign(utility_diff=0.0)
+    assert np.isnan(calibration.table(undecided, ["dpo"]).iloc[0]["pair_accuracy_low"])

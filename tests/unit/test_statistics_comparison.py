@@ -6,6 +6,7 @@ import pytest
 import synthetic_study as study
 
 from prefgrid.statistics import comparison, reference
+from prefgrid.statistics.prompts import RUN, prompts_at_kl
 
 KAPPA = 0.5
 
@@ -23,9 +24,9 @@ def samples():
 
 def _tables(samples, base, methods=study.METHODS, seeds=(0, 1), kappa=KAPPA):
     runs = comparison.runs_at_kl(study.evaluations(samples), kappa, base)
-    values = comparison.prompts_at_kl(samples, kappa, base)
-    summary = comparison.summarise(runs, values, base, kappa, methods, seeds)
-    return runs, values, summary, comparison.differences(runs, values, base, methods, "dpo")
+    prompts = prompts_at_kl(samples, kappa, base)
+    summary = comparison.summarise(runs, prompts, base, kappa, methods, seeds)
+    return runs, prompts, summary, comparison.differences(runs, prompts, base, methods, "dpo")
 
 
 def test_reference_units():
@@ -37,11 +38,29 @@ def test_reference_units():
     assert base.gain(2.0 + np.sqrt(2)) == pytest.approx(1.0)
 
 
-def test_every_cell_has_a_row_and_prompt_values_average_to_the_runs(samples, base):
-    runs, values, summary, _ = _tables(samples, base)
+def test_every_cell_has_a_row_and_replicates_lie_around_the_runs(samples, base):
+    """The mean of a run's 2000 replicates is its reward, up to bootstrap noise and curvature."""
+    runs, prompts, summary, _ = _tables(samples, base)
     assert len(summary) == 4 * 2 * 2
-    means = values.groupby(comparison.RUN)["value"].mean()
-    assert means.to_numpy() == pytest.approx(runs.set_index(comparison.RUN)["reward"].to_numpy())
+    rewards = runs.set_index(RUN)["reward"]
+    assert prompts.runs.index.equals(rewards.index)
+    spread = prompts.runs.std(axis=1)
+    assert ((prompts.runs.mean(axis=1) - rewards).abs() < 0.15 * spread).all()
+    own = prompts.of_runs()
+    assert (own["reward_prompts_low"] < rewards).all()
+    assert (own["reward_prompts_high"] > rewards).all()
+
+
+def test_the_area_is_measured_from_the_reference_to_a_kl_that_all_reach(samples, base):
+    runs, _, summary, _ = _tables(samples, base)
+    for _, rows in runs.groupby(["shift", "n"]):
+        assert rows["area_kl_high"].eq(rows["kl_high"].min()).all()
+    cell = (runs["method"] == "ospo") & (runs["shift"] == 4.0) & (runs["n"] == 1500)
+    row = summary.set_index(["method", "shift", "n"]).loc[("ospo", 4.0, 1500)]
+    expected = base.gain(runs[cell]["mean_height"].mean())
+    assert row["mean_gain_sd"] == pytest.approx(expected)
+    # Below the gain at the interval's end and above 0: the frontier rises from the reference.
+    assert 0 < row["mean_gain_sd"] < row["gain_sd"] * np.sqrt(row["area_kl_high"] / KAPPA)
 
 
 def test_differences_are_paired(samples, base):
@@ -114,12 +133,15 @@ def test_a_baseline_alone_has_no_differences(samples, base):
     own = samples[samples["method"] == "dpo"]
     differences = _tables(own, base, ["dpo"])[3]
     assert differences.empty
-    assert list(differences) == comparison.DIFFERENCE_COLUMNS
+    assert list(differences) == list(_tables(samples, base)[3])
 
 
 def test_prompts_must_agree(samples, base):
     with pytest.raises(ValueError, match="same prompts"):
-        comparison.prompts_at_kl(samples.iloc[1:], KAPPA, base)
+        prompts_at_kl(samples.iloc[1:], KAPPA, base)
+    first = samples["prompt_id"] == study.PROMPTS[0]
+    with pytest.raises(ValueError, match="same prompts"):
+        prompts_at_kl(samples[~first | (samples["method"] != "rspo")], KAPPA, base)
 
 
 # --- the noise that all scans share ----------------------------------------------------------------
@@ -174,12 +196,11 @@ def test_a_scan_that_tends_to_the_reference_gains_exactly_nothing_there():
 
     for kappa in (0.0, 5e-7, 1e-6):
         runs = comparison.runs_at_kl(evaluations, kappa, base)
-        values = comparison.prompts_at_kl(samples, kappa, base)
-        summary = comparison.summarise(runs, values, base, kappa, ["dpo"], [0]).iloc[0]
+        prompts = prompts_at_kl(samples, kappa, base)
+        summary = comparison.summarise(runs, prompts, base, kappa, ["dpo"], [0]).iloc[0]
         assert summary["gain_sd"] == 0.0
         assert summary["reward"] == base.reward_mean == 3.5
         # Every prompt gains 0, so the interval over prompts has no width either.
-        assert values["value"].tolist() == [2.5, 4.5]
         assert summary["gain_sd_prompts_low_given_seeds"] == 0.0
         assert summary["gain_sd_prompts_high_given_seeds"] == 0.0
 
@@ -187,8 +208,10 @@ def test_a_scan_that_tends_to_the_reference_gains_exactly_nothing_there():
     run = comparison.runs_at_kl(evaluations, 1.0, base).iloc[0]
     assert run["reward"] == pytest.approx(6.0)
     assert base.gain(run["reward"]) == pytest.approx(2.5 / base.reward_sd)
-    # Per prompt: 3.5 − 1.5 = 2 above 2.5, and 9 − 6 = 3 above 4.5.
-    assert comparison.prompts_at_kl(samples, 1.0, base)["value"].mean() == pytest.approx(6.0)
+    # Per prompt: 3.5 − 1.5 = 2 above 2.5, and 9 − 6 = 3 above 4.5. Two prompts have the resamples aa,
+    # ab, bb, with rewards 4.5, 6 and 7.5.
+    found = prompts_at_kl(samples, 1.0, base).runs.to_numpy()
+    assert np.unique(found.round(9)).tolist() == [4.5, 6.0, 7.5]
 
 
 def test_common_noise_moves_no_difference_between_methods(samples, base):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from prefgrid.statistics.frontier import prompt_rewards_at_kl, reward_at_kl
+from prefgrid.statistics.frontier import reward_at_kl, rewards_at_kl
 
 
 def test_interpolates_in_root_kl():
@@ -19,7 +19,6 @@ def test_reward_linear_in_root_kl_is_exact():
 @pytest.mark.parametrize("kappa", [0.05, 2.01])
 def test_outside_the_scanned_range_is_missing(kappa):
     assert np.isnan(reward_at_kl([0.1, 2.0], [0.0, 1.0], kappa))
-    assert np.isnan(prompt_rewards_at_kl([[0.1] * 3, [2.0] * 3], np.ones((2, 3)), kappa)).all()
 
 
 @pytest.mark.parametrize(("kappa", "reward"), [(0.1, 5.0), (2.0, 7.0)])
@@ -44,38 +43,16 @@ def test_bad_values_are_refused():
         reward_at_kl([0.0, 1.0], [0.0, 1.0], -0.1)
     with pytest.raises(ValueError, match="not finite"):
         reward_at_kl([np.nan, 1.0], [0.0, 1.0], 0.5)
-    with pytest.raises(ValueError, match="points, prompts"):
-        prompt_rewards_at_kl([1.0], [1.0], 0.5)
+    with pytest.raises(ValueError, match="same points"):
+        reward_at_kl([1.0], [1.0, 2.0], 0.5)
 
 
-def test_prompt_values_average_to_the_curve():
+def test_many_curves_at_once_are_those_curves():
     rng = np.random.default_rng(0)
-    kl_nats = rng.gamma(4, [[0.1], [0.3], [0.6]], (3, 40))
-    reward = rng.normal([[0.0], [1.0], [1.5]], 1, (3, 40))
-    values = prompt_rewards_at_kl(kl_nats, reward, 0.8)
-    expected = reward_at_kl(kl_nats.mean(axis=1), reward.mean(axis=1), 0.8)
-    assert values.mean() == pytest.approx(expected)
-
-
-def test_prompt_values_are_the_derivative_of_the_curve():
-    """Moving weight ε to prompt p moves the curve's reward at κ by ε·(value of p − mean value)."""
-    rng = np.random.default_rng(1)
-    kl_nats, reward = rng.gamma(4, [[0.1], [0.4]], (2, 12)), rng.normal(size=(2, 12))
-    values = prompt_rewards_at_kl(kl_nats, reward, 0.9)
-    weights = np.full(12, 1 / 12)
-    for prompt in range(12):
-        step = 1e-6
-        moved = (1 - step) * weights
-        moved[prompt] += step
-        change = reward_at_kl(kl_nats @ moved, reward @ moved, 0.9) - values.mean()
-        assert change / step == pytest.approx(values[prompt] - values.mean(), rel=1e-3, abs=1e-4)
-
-
-def test_the_reference_point_carries_no_kl_noise():
-    """κ = 0.25 between (0, ·) and (1, ·): values (r0 + r1)/2 and the KL term of the far end only.
-
-    KLs of the far end are (0.8, 1.2), slope of the mean rewards (3 − 1)/1 = 2, weight 0.5:
-    −2·0.5·(∓0.2)/2 = ±0.1 on top of (1 + 3)/2 = 2.
-    """
-    values = prompt_rewards_at_kl([[0.0, 0.0], [0.8, 1.2]], [[1.0, 1.0], [3.0, 3.0]], 0.25)
-    assert values == pytest.approx([2.1, 1.9])
+    kl_nats, reward = rng.gamma(2, 0.5, (50, 3)), rng.normal(size=(50, 3))
+    found = rewards_at_kl(kl_nats, reward, 0.8)
+    expected = [reward_at_kl(k, r, 0.8) for k, r in zip(kl_nats, reward, strict=True)]
+    np.testing.assert_array_equal(found, expected)
+    outside = (kl_nats.min(axis=1) > 0.8) | (kl_nats.max(axis=1) < 0.8)
+    assert 0 < outside.sum() < 50
+    np.testing.assert_array_equal(np.isnan(found), outside)

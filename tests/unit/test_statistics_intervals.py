@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from prefgrid.statistics.intervals import holm, t_interval, t_test_p
+from prefgrid.statistics.intervals import holm, t_interval, t_test_p, wilson_interval
 
 
 def test_two_seeds_use_the_t_multiplier():
@@ -48,3 +48,13 @@ def test_holm_ignores_missing_tests():
     adjusted = holm(np.array([0.04, np.nan, 0.01]))
     assert adjusted[[0, 2]] == pytest.approx([0.04, 0.02])
     assert np.isnan(adjusted[1])
+
+
+def test_wilson_by_hand():
+    """8 of 10, z = 2 (level 95.45 %): centre (.8 + 4/20)/(1 + .4) = .714286; half width
+    √(4·(.016 + 4/400))/1.4 = √.104/1.4 = .230350."""
+    interval = wilson_interval(8, 10, level=0.9544997361)
+    assert interval[:3] == pytest.approx((0.8, 0.483936, 0.944636), abs=2e-6)
+    assert np.isnan(wilson_interval(0, 0).low)
+    with pytest.raises(ValueError, match="allowed are 0 to 3"):
+        wilson_interval(4, 3)

@@ -166,6 +166,7 @@ def test_two_seeds_that_agree_by_luck_are_no_effect_of_the_link(prompts):
     assert finding.verdict is Verdict.SUGGESTIVE
     assert finding.heading == "Effect of the link: a hint, not established"
     assert "few seeds can agree by chance" in finding.sentences[0]
+    assert "nan" not in finding.sentences[0]
 
 
 def test_an_effect_over_prompts_alone_is_one_of_these_policies():

@@ -15,6 +15,7 @@ PARTITION_TYPES: dict[str, Callable[[str], Any]] = {
     "shift": float,
     "n": int,
     "shard": int,
+    "tau": float,
 }
 
 

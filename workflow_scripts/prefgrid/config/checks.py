@@ -7,7 +7,7 @@ whose keys are missing or of the wrong type stays silent: the schema has already
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from prefgrid.config import method_checks, world_checks
+from prefgrid.config import method_checks, single_index_checks, world_checks
 from prefgrid.config.fields import Problem, Raw
 from prefgrid.config.suggestions import allowed
 
@@ -137,6 +137,7 @@ CHECKS: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
     _grid_methods_exist,
     _baseline_is_in_the_grid,
     *method_checks.CHECKS,
+    *single_index_checks.CHECKS,
     *world_checks.CHECKS,
     _threads_are_of_scripts,
 )

@@ -22,6 +22,7 @@ from prefgrid.config.fields import (
     Share,
 )
 from prefgrid.config.merging import merged
+from prefgrid.config.single_index import SingleIndex
 from prefgrid.config.worlds import Hub, TinyWorld
 
 
@@ -161,6 +162,9 @@ class Execution(Section):
 
 
 class Config(Section):
+    studies: Annotated[
+        list[Literal["link_robustness", "single_index"]], Field(min_length=1), Distinct
+    ]
     world: Literal["tiny", "hub"]
     tiny_world: TinyWorld
     hub: Hub | None
@@ -174,6 +178,7 @@ class Config(Section):
     training: Training
     methods: Annotated[dict[Label, Method], Field(min_length=1)]
     link_robustness: LinkRobustness
+    single_index: SingleIndex
     execution: Execution
 
     def training_of(self, overrides: dict[str, Any]) -> Training:

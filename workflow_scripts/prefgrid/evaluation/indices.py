@@ -27,12 +27,13 @@ def held_out_indices(
 
     model: peft model, adapter = policy, base = reference. samples: the reference samples
     (`prompt_id, sample, reward, tokens`). link: the policy's link.json: ζ (`sign`), and ψ̂ on an
-    increasing index grid, interpolated linearly and constant beyond its ends. reward_scale turns a reward
-    difference into the normalised utility u that labelled the training pairs.
+    increasing index grid, interpolated linearly and constant beyond its ends; a `probability` of
+    None means that the objective has no link. reward_scale turns a reward difference into the
+    normalised utility u that labelled the training pairs.
     Columns: prompt_id, index_nats (ζ·t with t = a₁ − a₀: the evaluated policy's index, which is
     scanned with weight ζ/β), utility_diff (u), link_probability (ψ̂(t): the link was learned on the
-    unsigned index), true_probability (Ψ(u)); the first `pairs_per_prompt` pairs of every prompt, prompts in order
-    of appearance. Raises ValueError if a prompt has fewer samples.
+    unsigned index; NaN without a link), true_probability (Ψ(u)); the first `pairs_per_prompt` pairs
+    of every prompt, prompts in order of appearance. Raises ValueError if a prompt has fewer samples.
     """
     grid = np.asarray(link["index_nats"], dtype=np.float64)
     if not (np.diff(grid) > 0).all():
@@ -63,10 +64,19 @@ def held_out_indices(
             "prompt_id": np.repeat(prompt_ids, pairs_per_prompt),
             "index_nats": link["sign"] * index,
             "utility_diff": utility_diff,
-            "link_probability": np.interp(index, grid, np.asarray(link["probability"])),
+            "link_probability": _learned(index, grid, link["probability"]),
             "true_probability": links.mixture(utility_diff, link_shift, link_temperature),
         }
     )
+
+
+def _learned(
+    index: np.ndarray, grid: np.ndarray, probability: Sequence[float] | None
+) -> np.ndarray:
+    """ψ̂ at `index` [N] from its values on `grid`, NaN where there is no ψ̂."""
+    if probability is None:
+        return np.full_like(index, np.nan)
+    return np.interp(index, grid, np.asarray(probability))
 
 
 def _second_minus_first(values: np.ndarray) -> np.ndarray:

@@ -22,8 +22,9 @@ def draw(indices: pd.DataFrame, methods: Sequence[str], link_temperature: float)
     """At the largest n.
 
     `indices`: `method, seed, shift, n, index_nats, utility_diff, link_probability,
-    true_probability` of held-out pairs. The index is shown in units of its own sd, since its scale
-    is not identified and differs by method.
+    true_probability` of held-out pairs; `link_probability` is NaN for a method without a link,
+    whose panels say so. The index is shown in units of its own sd, since its scale is not identified
+    and differs by method.
     """
     n = int(indices["n"].max())
     data = indices[indices["n"] == n]
@@ -110,10 +111,12 @@ def _panel(
         zorder=4,
     )
     runs = pd.DataFrame([summarise(run) for _, run in pairs.groupby("seed", sort=True)]).mean()
+    error = runs["calibration_error"]
     axis.text(
         0.04,
         0.96,
-        f"Spearman {runs['spearman']:.2f}\npair acc. {runs['pair_accuracy']:.2f}\nECE {runs['calibration_error']:.3f}",
+        f"Spearman {runs['spearman']:.2f}\npair acc. {runs['pair_accuracy']:.2f}\n"
+        + ("no link" if np.isnan(error) else f"ECE {error:.3f}"),
         transform=axis.transAxes,
         va="top",
         fontsize=8,

@@ -25,6 +25,7 @@ class Point:
     over_prompts: tuple[float, float]
     style: MethodStyle
     seeds: np.ndarray = field(default_factory=lambda: np.empty(0))
+    size: float = 6.0
 
 
 def draw(panels: Sequence[tuple[Axes, Sequence[Point]]], around: float | None = None) -> bool:
@@ -101,7 +102,7 @@ def _draw_point(axis: Axes, point: Point, view: tuple[float, float]) -> None:
             [0.035],
             transform=across,
             marker="x",
-            markersize=6,
+            markersize=point.size,
             markeredgewidth=1.6,
             color=colour,
         )
@@ -121,7 +122,7 @@ def _draw_point(axis: Axes, point: Point, view: tuple[float, float]) -> None:
         color=colour,
         zorder=3,
     )
-    axis.plot(x[:1], [point.mean], linestyle="", zorder=4, **marker_kwargs(point.style, 6.0))
+    axis.plot(x[:1], [point.mean], linestyle="", zorder=4, **marker_kwargs(point.style, point.size))
     below, above = _cut(point, view)
     for cut, height, marker in ((below, 0.012, "v"), (above, 0.988, "^")):
         if cut:

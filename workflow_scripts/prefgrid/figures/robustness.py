@@ -59,7 +59,7 @@ def draw(
             axes[0, 1].set_ylabel(f"Gain minus {styles[baseline].name} (reference sd)")
             axes[0, 1].set_title(f"Difference to {styles[baseline].name} (paired)")
         for axis in axes[0]:
-            _shift_axis(axis, shifts)
+            shift_axis(axis, shifts)
         if cut:
             note(axes[0, -1], "arrow heads: the interval goes on beyond the panel")
         return figure
@@ -107,7 +107,7 @@ def _seed_differences(seed_gain: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return joined.assign(value=joined["value"] - joined["base"])
 
 
-def _shift_axis(axis: Axes, shifts: Sequence[float]) -> None:
+def shift_axis(axis: Axes, shifts: Sequence[float]) -> None:
     axis.set_xticks(range(len(shifts)), [f"{shift:g}" for shift in shifts])
     axis.set_xlim(-0.5, len(shifts) - 0.5)
     axis.set_xlabel("Link shift s (0 = logistic)")

@@ -13,15 +13,33 @@ from matplotlib.figure import Figure
 
 from prefgrid import store
 
-# Okabe & Ito, "Color Universal Design" (2008): distinguishable with any colour vision.
-FAMILY_COLOURS = {"dpo": "#0072B2", "pspo": "#E69F00", "ospo": "#009E73", "rspo": "#CC79A7"}
-SPARE_COLOURS = ("#D55E00", "#56B4E9", "#7A5195", "#8C6D1F", "#6B6B6B")
+# The first six are from Okabe & Ito, "Color Universal Design" (2008). The others were chosen so that
+# simulated protanopia, deuteranopia and tritanopia (Machado et al. 2009) leave every two colours
+# at least 14 CIELAB units apart.
+FAMILY_COLOURS = {
+    "dpo": "#0072B2",
+    "pspo": "#E69F00",
+    "ospo": "#009E73",
+    "rspo": "#CC79A7",
+    "ipo": "#D55E00",
+    "robust_dpo": "#56B4E9",
+    "cdpo": "#332288",
+    "hinge": "#5C3A0A",
+    "simpo": "#B8B04A",
+}
+# How a family is written, where it is not its label in capitals.
+FAMILY_NAMES = {"robust_dpo": "Robust DPO", "cdpo": "cDPO", "hinge": "Hinge", "simpo": "SimPO"}
+# Of families that are not listed above, in the order in which they come.
+SPARE_COLOURS = ("#882255", "#6B6B6B", "#117733")
 INK = "#1F2430"
 QUIET = "#7B8190"
 HAIRLINE = "#E3E5EA"
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-# First entry: the plain method; the others: its variants (`pspo_published`, …) in order.
-LINES = ("-", (0, (5, 1.6)), (0, (1.4, 1.4)), (0, (6, 1.5, 1.2, 1.5)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h")
+PUBLISHED = "published"
+PUBLISHED_LINE = (0, (5, 1.6))
+# First entry: the plain method; the others: further variants (`ipo_mean`, …) in order.
+LINES = ("-", (0, (1.4, 1.4)), (0, (6, 1.5, 1.2, 1.5)))
+VARIANT_MARKERS = ("d", "H", "8")
 
 # A report column is about 7.5 inches wide; text stays readable at that width.
 WIDTH_INCHES = 9.0
@@ -76,22 +94,24 @@ class MethodStyle:
 
 def display_name(label: str) -> str:
     """`pspo_published` → "PSPO (published)"; an unknown family keeps its own spelling."""
-    family, _, variant = label.partition("_")
+    family, variant = _parts(label)
     if family not in FAMILY_COLOURS:
         return label.replace("_", " ")
-    return f"{family.upper()} ({variant.replace('_', ' ')})" if variant else family.upper()
+    name = FAMILY_NAMES.get(family, family.upper())
+    return f"{name} ({variant.replace('_', ' ')})" if variant else name
 
 
 def method_styles(methods: Sequence[str]) -> dict[str, MethodStyle]:
     """Style of every label. Pass the study's whole list, so that all figures agree.
 
-    Variants of a family (`pspo`, `pspo_published`) share its colour and marker shape; the plain
-    one is solid and filled, later ones are dashed and hollow.
+    Labels of a family (`ospo`, `ospo_published`, `ospo_orthogonal`) share its colour. The plain one
+    is solid and filled; the published one has the same marker, hollow, on a dashed line; each
+    further variant has a marker and a line of its own.
     """
     colours = dict(FAMILY_COLOURS)
     members: dict[str, list[str]] = {}
     for label in methods:
-        family = label.partition("_")[0]
+        family = _parts(label)[0]
         if family not in colours:
             colours[family] = SPARE_COLOURS[
                 (len(colours) - len(FAMILY_COLOURS)) % len(SPARE_COLOURS)
@@ -100,15 +120,25 @@ def method_styles(methods: Sequence[str]) -> dict[str, MethodStyle]:
     families = list(colours)
     styles = {}
     for family, labels in members.items():
-        for position, label in enumerate(sorted(labels, key=lambda label: label != family)):
+        look = {"colour": colours[family], "marker": MARKERS[families.index(family) % len(MARKERS)]}
+        others = [label for label in labels if _parts(label)[1] != PUBLISHED]
+        for label in set(labels) - set(others):
             styles[label] = MethodStyle(
-                name=display_name(label),
-                colour=colours[family],
-                line=LINES[position % len(LINES)],
-                marker=MARKERS[families.index(family) % len(MARKERS)],
-                filled=position == 0,
+                display_name(label), line=PUBLISHED_LINE, filled=False, **look
             )
+        for place, label in enumerate(sorted(others, key=lambda label: label != family)):
+            if place:
+                look["marker"] = VARIANT_MARKERS[(place - 1) % len(VARIANT_MARKERS)]
+            line = LINES[place % len(LINES)]
+            styles[label] = MethodStyle(display_name(label), line=line, filled=not place, **look)
     return {label: styles[label] for label in methods}
+
+
+def _parts(label: str) -> tuple[str, str]:
+    """(family, variant): the longest known family that the label starts with, else its first word."""
+    known = [name for name in FAMILY_COLOURS if f"{label}_".startswith(f"{name}_")]
+    family = max(known, key=len, default=label.partition("_")[0])
+    return family, label[len(family) + 1 :]
 
 
 def theme():

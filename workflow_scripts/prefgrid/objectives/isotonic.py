@@ -68,3 +68,21 @@ def fit_blocks(
         stack.append((left, point, total, mass))
     left, right, total, mass = np.array(stack).T
     return Blocks(left=left, right=right, value=total / mass, weight=mass)
+
+
+def misplaced(blocks: Blocks, x: np.ndarray) -> Blocks:
+    """The fit of the published synthetic code, which misreads its own blocks where x has ties.
+
+    There a block is laid over as many *distinct* x [n] as its rows number, not over those it was
+    fitted to.  So every block right of a tie starts too far right, and the last ones fall off.
+    """
+    distinct = np.unique(np.asarray(x, dtype=np.float64))
+    ends = np.minimum(np.cumsum(blocks.weight.astype(int)), distinct.size)
+    starts = np.concatenate([[0], ends[:-1]])
+    kept = starts < ends
+    return Blocks(
+        left=distinct[starts[kept]],
+        right=distinct[ends[kept] - 1],
+        value=blocks.value[kept],
+        weight=blocks.weight[kept],
+    )

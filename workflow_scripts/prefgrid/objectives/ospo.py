@@ -41,6 +41,9 @@ OPTIONS = {
     # null: one slot for each training row, refreshed; a number: a first-in-first-out memory of that
     # many entries, filled after each step and never recomputed
     "fifo_capacity": None,
+    # write a visited row's new t into its slot; false: slots change only when an epoch begins
+    # (a first-in-first-out memory has no slots)
+    "refresh_visited": True,
     # add each pair flipped to the memory
     "symmetrize": True,
     # leave a row's own entries out of its estimate
@@ -64,6 +67,7 @@ BOUNDS = {
     "beta_train": "> 0",
     "warm_start_epochs": ">= 0",
     "fifo_capacity": "integer > 0 or null",
+    "refresh_visited": [True, False],
     "symmetrize": [True, False],
     "exclude_own_row": [True, False],
     "bandwidth": "> 0",
@@ -117,10 +121,9 @@ class Objective(base.Objective):
         if not filled:
             estimate = torch.full_like(index, 0.5)
         else:
-            points, values, owners = self.index[:filled], self.labels[:filled], self.rows[:filled]
+            points, values = self.index[:filled], self.labels[:filled]
             if self.options["symmetrize"]:
                 points, values = with_flipped(points, values)
-                owners = owners.repeat(2)
             spread = points.std(correction=0) + self.options["bandwidth_floor"]
             estimate = nadaraya_watson(
                 index,
@@ -129,9 +132,22 @@ class Objective(base.Objective):
                 self.bandwidth * filled ** -self.options["bandwidth_exponent"] * spread,
                 prior_value=logistic if self.logistic_prior else 0.0,
                 prior_mass=self.options["prior_mass"],
-                excluded=None if rows is None else rows[:, None] == owners,
+                excluded=None if rows is None else self.own_entries(rows, filled),
             ).clamp(self.clip, 1 - self.clip)
         return torch.lerp(estimate, logistic, self.blend)
+
+    def own_entries(self, rows: Tensor, filled: int) -> tuple[Tensor, Tensor]:
+        """Which points are the queries' own: positions in `rows` and in the points, LongTensor[E].
+
+        The points are the `filled` first slots of the memory, then their flipped copies if any.
+        """
+        if self.fifo:
+            query, slot = (rows[:, None] == self.rows[:filled]).nonzero(as_tuple=True)
+        else:
+            query, slot = torch.arange(rows.numel(), device=rows.device), rows
+        if self.options["symmetrize"]:
+            return query.repeat(2), torch.cat([slot, slot + filled])
+        return query, slot
 
     def wants_indices(self, step: int) -> bool:
         """At the end of the warm start and at the beginning of each epoch after it."""
@@ -156,7 +172,7 @@ class Objective(base.Objective):
         self.move_to(batch.index.device)
         if self.fifo:
             self.append(batch)
-        elif self.entries_seen:
+        elif self.entries_seen and self.options["refresh_visited"]:
             self.index[batch.rows] = batch.index.detach().float()
 
     def append(self, batch: base.Batch) -> None:

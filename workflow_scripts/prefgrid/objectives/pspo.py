@@ -32,22 +32,26 @@ OPTIONS = {
     "beta_train": 1.0,
     # epochs of DPO before the first fit
     "warm_start_epochs": 1.0,
-    # optimizer steps between fits (2.5: after 3, 5, 8, … steps); null: one epoch
+    # epochs between fits
+    "refit_every_epochs": 1.0,
+    # optimizer steps between fits (2.5: after 3, 5, 8, … steps), in place of the epochs; null:
+    # the epochs count
     "refit_every_steps": None,
     # share of the rows that only the link sees and the policy is not trained on; 0: the link is
     # fitted on the rows the policy is trained on
     "link_share": 0.2,
     # add each pair flipped to the fit
     "symmetrize": True,
-    # rows with equal t become one weighted point
+    # rows with equal t become one weighted point; misplaced: they do, and the blocks then slip, as in
+    # the published synthetic code (`isotonic.misplaced`)
     "pool_ties": True,
     # neighbouring blocks merge when left ≥ right + tolerance
     "merge_tolerance": 0.0,
     # levels of the blocks are clipped to [level_clip, 1 − level_clip]
     "level_clip": 0.01,
-    # gaussian_cdf | knot_softmax
+    # gaussian_cdf | knot_softmax | knot_linear
     "smoother": "gaussian_cdf",
-    # width of the smoother, in the unit below
+    # width of the smoother, in the unit below; knot_linear has none
     "bandwidth": 0.2,
     # sd: standard deviations of the fitted indices | nats
     "bandwidth_unit": "sd",
@@ -59,13 +63,14 @@ OPTIONS = {
 BOUNDS = {
     "beta_train": "> 0",
     "warm_start_epochs": ">= 0",
+    "refit_every_epochs": "> 0",
     "refit_every_steps": "> 0 or null",
     "link_share": "[0, 1)",
     "symmetrize": [True, False],
-    "pool_ties": [True, False],
+    "pool_ties": [True, False, "misplaced"],
     "merge_tolerance": ">= 0",
     "level_clip": "[0, 0.5)",
-    "smoother": ["gaussian_cdf", "knot_softmax"],
+    "smoother": ["gaussian_cdf", "knot_softmax", "knot_linear"],
     "bandwidth": "> 0",
     "bandwidth_unit": ["sd", "nats"],
     "logistic_blend": "[0, 1)",
@@ -84,7 +89,10 @@ class Objective(base.Objective):
         self.warm_steps = lengths.warm_start_steps(
             self.options["warm_start_epochs"], schedule.steps_per_epoch
         )
-        self.refit_every = float(self.options["refit_every_steps"] or schedule.steps_per_epoch)
+        self.refit_every = float(
+            self.options["refit_every_steps"]
+            or self.options["refit_every_epochs"] * schedule.steps_per_epoch
+        )
         self.level_clip = float(self.options["level_clip"])
         self.clip = float(self.options["clip"])
         self.blend = float(self.options["logistic_blend"])
@@ -140,9 +148,11 @@ class Objective(base.Objective):
         blocks = isotonic.fit_blocks(
             index.cpu().numpy(),
             labels.cpu().numpy(),
-            pool_ties=self.options["pool_ties"],
+            pool_ties=bool(self.options["pool_ties"]),
             merge_tolerance=self.options["merge_tolerance"],
         )
+        if self.options["pool_ties"] == "misplaced":
+            blocks = isotonic.misplaced(blocks, index.cpu().numpy())
         width = self.bandwidth * (index.std(correction=0) if self.relative else 1.0)
         if blocks.value.size < 2 or not width > 0:
             return

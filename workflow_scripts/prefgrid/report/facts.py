@@ -38,11 +38,11 @@ def rows(
             f"mean reward {number(reference.reward_mean)}, sd {number(reference.reward_sd)}",
         ),
         *(
-            (_training_label([names[label] for label in labels], len(names)), words)
+            (training_label([names[label] for label in labels], len(names)), words)
             for labels, words in spec["trainings"]
         ),
     ]
 
 
-def _training_label(methods: list[str], all_methods: int) -> str:
+def training_label(methods: list[str], all_methods: int) -> str:
     return "Training" if len(methods) == all_methods else f"Training of {', '.join(methods)}"

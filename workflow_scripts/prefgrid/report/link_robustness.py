@@ -1,4 +1,4 @@
-"""The report section of the link-robustness study: facts, findings, captions, tables."""
+"""The report section of the link-robustness study: facts, findings, captions."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from prefgrid.figures.style import display_name
-from prefgrid.report import facts
-from prefgrid.report.blocks import Column, figure, interval, number, table
+from prefgrid.report import evidence, facts
+from prefgrid.report.blocks import figure
+from prefgrid.report.link_robustness_tables import tables
 from prefgrid.statistics.reference import Reference
 from prefgrid.statistics.verdict import link_finding, shift_finding
 
@@ -38,8 +39,8 @@ FIGURES = {
     "robustness": (
         "Reward at one KL against the link's shift",
         "Thin lines: 95 % Student t intervals over training seeds, which speak about the method and "
-        "are wide with few seeds. Thick lines: 95 % over evaluation prompts, given these very "
-        "policies. The right panel is the one to compare methods by: a method differs from the "
+        "are wide with few seeds. Thick lines: 95 % bootstrap intervals over evaluation prompts, given "
+        "these very policies. The right panel is the one to compare methods by: a method differs from the "
         "baseline only where its thin and its thick line leave zero, and then only if p (Holm) in "
         "the table of differences is below 0.05. A cross marks a cell whose scan does not contain "
         "this KL.",
@@ -71,6 +72,7 @@ def section(
     summary: pd.DataFrame,
     differences: pd.DataFrame,
     calibration: pd.DataFrame,
+    identifiability: pd.DataFrame,
     runs: pd.DataFrame,
     reference: Reference,
     samples: dict[str, Any] | None,
@@ -94,130 +96,17 @@ def section(
         "title": "Link robustness",
         "question": QUESTION,
         "facts": [*facts.rows(spec, names, reference), *(tuple(fact) for fact in spec["facts"])],
-        "findings": [asdict(finding) for finding in [*findings, *([link] if link else [])]],
+        "findings": [
+            evidence.finding(identifiability),
+            *(asdict(finding) for finding in [*findings, *([link] if link else [])]),
+        ],
         "figures": [
             figure(title, caption, figures[name])
             for name, (title, caption) in FIGURES.items()
             if name in figures
         ],
-        "tables": [
-            _summary_table(summary, names, spec["kappa"]),
-            *([_difference_table(differences, names, baseline)] if len(differences) else []),
-            _calibration_table(calibration, names),
-        ],
+        "tables": tables(
+            names, baseline, spec["kappa"], summary, differences, calibration, identifiability
+        ),
         "samples": samples,
     }
-
-
-def _key_columns(names: Mapping[str, str]) -> list[Column]:
-    return [
-        Column("Method", lambda row: names[row["method"]], numeric=False),
-        Column("Shift", lambda row: f"{row['shift']:g}", "shift"),
-        Column("n", lambda row: f"{row['n']:,}", "n"),
-    ]
-
-
-def _summary_table(
-    summary: pd.DataFrame, names: Mapping[str, str], kappa_nats: float
-) -> dict[str, Any]:
-    def scanned(row: dict[str, Any]) -> str | None:
-        ends = number(row["kl_scanned_low"]), number(row["kl_scanned_high"])
-        return None if None in ends else f"{ends[0]} – {ends[1]}"
-
-    columns = [
-        *_key_columns(names),
-        Column(f"Reward at KL {kappa_nats:g}", lambda row: number(row["reward"], 3), "reward"),
-        Column("Gain (sd)", lambda row: number(row["gain_sd"], signed=True), "gain_sd"),
-        Column(
-            "95 % t over seeds", lambda row: _seed_interval(row, "gain_sd"), "gain_sd_seeds_low"
-        ),
-        Column(
-            "95 % over prompts, conditional on the seeds",
-            lambda row: _prompt_interval(row, "gain_sd"),
-            "gain_sd_prompts_low_given_seeds",
-        ),
-        Column("KL scanned by all seeds", scanned, "kl_scanned_high"),
-        Column(
-            "Seeds", lambda row: f"{row['seeds']} of {row['seeds'] + row['seeds_missing']}", "seeds"
-        ),
-    ]
-    if (summary["missing"] != "").any():
-        columns.append(Column("Why missing", lambda row: row["missing"] or "–", numeric=False))
-    caption = (
-        "Reward is in the reward model's unit, after subtracting what the scan's random numbers add "
-        "to the reference's; gain is (reward − reference) / reference sd, and "
-        "both intervals are of the gain. A run whose scan does not contain the KL is missing, "
-        "never extrapolated."
-    )
-    return table("Reward at one KL", caption, summary, columns, "summary.csv")
-
-
-def _difference_table(
-    differences: pd.DataFrame, names: Mapping[str, str], baseline: str
-) -> dict[str, Any]:
-    columns = [
-        *_key_columns(names),
-        Column(
-            f"Minus {names[baseline]} (sd)",
-            lambda row: number(row["difference_sd"], 3, True),
-            "difference_sd",
-        ),
-        Column(
-            "95 % t over seeds",
-            lambda row: _seed_interval(row, "difference_sd"),
-            "difference_sd_seeds_low",
-        ),
-        Column("p", lambda row: _p_value(row, "p_seeds"), "p_seeds"),
-        Column("p (Holm)", lambda row: _p_value(row, "p_seeds_holm"), "p_seeds_holm"),
-        Column(
-            "95 % over prompts, conditional on the seeds",
-            lambda row: _prompt_interval(row, "difference_sd"),
-            "difference_sd_prompts_low_given_seeds",
-        ),
-        Column("Seeds", lambda row: str(row["seeds"]), "seeds"),
-    ]
-    caption = (
-        f"Paired with {names[baseline]}: by seed for the t interval and p values, by prompt for the "
-        "last interval. Holm's correction covers all comparisons of the same n."
-    )
-    return table(
-        f"Differences to {names[baseline]}", caption, differences, columns, "differences.csv"
-    )
-
-
-def _calibration_table(calibration: pd.DataFrame, names: Mapping[str, str]) -> dict[str, Any]:
-    def plain(label: str, name: str, digits: int = 3) -> Column:
-        return Column(label, lambda row: number(row[name], digits), name)
-
-    columns = [
-        *_key_columns(names),
-        plain("Spearman(t,\u00a0u)", "spearman"),
-        plain("Pearson(t,\u00a0u)", "pearson"),
-        plain("Pair accuracy", "pair_accuracy"),
-        plain("ECE of the link", "calibration_error"),
-        plain("Mean |t| (nats)", "index_abs_mean_nats", 2),
-        plain("sd(t) (nats)", "index_sd_nats", 2),
-        Column("Seeds", lambda row: str(row["seeds"]), "seeds"),
-    ]
-    caption = (
-        "Held-out pairs, means over seeds. Spearman does not depend on the index's scale; pair "
-        "accuracy is the share of pairs the index orders as the reward model does."
-    )
-    return table("Index calibration", caption, calibration, columns, "calibration.csv")
-
-
-def _seed_interval(row: dict[str, Any], name: str) -> str | None:
-    if row["seeds"] == 1:
-        return "one seed"
-    return interval(row[f"{name}_seeds_low"], row[f"{name}_seeds_high"], signed=True)
-
-
-def _prompt_interval(row: dict[str, Any], name: str) -> str | None:
-    ends = (row[f"{name}_prompts_{end}_given_seeds"] for end in ("low", "high"))
-    return interval(*ends, signed=True)
-
-
-def _p_value(row: dict[str, Any], name: str) -> str | None:
-    if row["seeds"] == 1:
-        return "one seed"
-    return number(row[name], 3)

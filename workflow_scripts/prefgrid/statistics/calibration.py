@@ -8,16 +8,19 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from prefgrid.statistics.intervals import wilson_interval
+
 BINS = 10
 
 
 def summarise(indices: pd.DataFrame) -> dict[str, float]:
     """Summary of one policy's held-out pairs.
 
-    `indices` columns: `index_nats` (t), `utility_diff` (u), `link_probability` (ψ̂(t)),
-    `true_probability` (Ψ(u)). Returns `pearson`, `spearman` (t against u), `pair_accuracy` (same
-    sign of t and u; t = 0 counts half, u = 0 is left out), `calibration_error` (of ψ̂ against Ψ),
-    `index_abs_mean_nats`, `index_sd_nats`, `pairs`. Undefined values are NaN.
+    `indices` columns: `index_nats` (t), `utility_diff` (u), `link_probability` (ψ̂(t), NaN for
+    a method without a link), `true_probability` (Ψ(u)). Returns `pearson`, `spearman` (t against u),
+    `pair_accuracy` (same sign of t and u; t = 0 counts half, u = 0 is left out), `pairs_decided`
+    (pairs with u ≠ 0), `calibration_error` (of ψ̂ against Ψ), `index_abs_mean_nats`,
+    `index_sd_nats`, `pairs`. Undefined values are NaN.
     """
     index = indices["index_nats"].to_numpy(np.float64)
     utility = indices["utility_diff"].to_numpy(np.float64)
@@ -26,6 +29,7 @@ def summarise(indices: pd.DataFrame) -> dict[str, float]:
         "pearson": float(stats.pearsonr(index, utility)[0]) if varies else np.nan,
         "spearman": float(stats.spearmanr(index, utility)[0]) if varies else np.nan,
         "pair_accuracy": pair_accuracy(index, utility),
+        "pairs_decided": int((utility != 0).sum()),
         "calibration_error": calibration_error(
             indices["link_probability"].to_numpy(np.float64),
             indices["true_probability"].to_numpy(np.float64),
@@ -48,8 +52,11 @@ def pair_accuracy(index: np.ndarray, utility: np.ndarray) -> float:
 def calibration_error(predicted: np.ndarray, true: np.ndarray, bins: int = BINS) -> float:
     """Expected calibration error Σ_b (N_b/N)·|mean predicted − mean true| over equal-width bins.
 
-    `predicted`, `true` are probabilities [N]; `true` may also be outcomes 0/1.
+    `predicted`, `true` are probabilities [N]; `true` may also be outcomes 0/1. NaN where a
+    prediction is: the method has no link.
     """
+    if np.isnan(predicted).any():
+        return np.nan
     bin_of = np.minimum((predicted * bins).astype(int), bins - 1)
     gap = np.bincount(bin_of, weights=predicted - true, minlength=bins)
     return float(np.abs(gap).sum() / predicted.size)
@@ -73,7 +80,9 @@ def binned(index: np.ndarray, probability: np.ndarray, bins: int = BINS) -> pd.D
 def table(indices: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     """One row a (method, shift, n), by n, shift and the order of `methods`: means over seeds.
 
-    `indices`: the columns of `summarise` and `method, seed, shift, n`.
+    `indices`: the columns of `summarise` and `method, seed, shift, n`. `pair_accuracy_low/high`:
+    Wilson interval of the mean accuracy over the pairs of one seed. All seeds have the same held-out
+    pairs, so they do not add up: the interval speaks about pairs, not about seeds.
     """
     rows = [
         {"method": method, "seed": seed, "shift": shift, "n": n} | summarise(run)
@@ -82,6 +91,13 @@ def table(indices: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     runs = pd.DataFrame(rows)
     cells = runs.groupby(["method", "shift", "n"], as_index=False)
     table = cells.mean().drop(columns="seed").assign(seeds=cells["seed"].count()["seed"])
+    wilson = [
+        wilson_interval(share * pairs, round(pairs))
+        for share, pairs in zip(table["pair_accuracy"], table["pairs_decided"], strict=True)
+    ]
+    after = table.columns.get_loc("pair_accuracy") + 1
+    table.insert(after, "pair_accuracy_low", [interval.low for interval in wilson])
+    table.insert(after + 1, "pair_accuracy_high", [interval.high for interval in wilson])
     table["method"] = pd.Categorical(table["method"], methods)
     table = table.sort_values(["n", "shift", "method"], ignore_index=True)
     return table.astype({"method": str})

@@ -5,8 +5,9 @@ Rewards of scans enter freed of the noise common to all runs (`reference.control
 
 Two kinds of uncertainty, never mixed. Over *seeds* (fresh responses, labels and training): a
 Student t interval, which speaks about the method, conditional on the evaluation's prompts and
-noise. Over *prompts*, paired, conditional on the seeds: it speaks about these very policies only. A run whose scan does not contain the KL is
-missing: it is counted, not clamped.
+noise. Over *prompts*, paired, conditional on the seeds: a bootstrap interval, which speaks about
+these very policies only. A run whose scan does not contain the KL is missing: it is counted, not
+clamped.
 """
 
 from collections.abc import Sequence
@@ -14,20 +15,24 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from prefgrid.statistics.frontier import prompt_rewards_at_kl, reward_at_kl
-from prefgrid.statistics.intervals import LEVEL, holm, t_interval, t_test_p
+from prefgrid.statistics.area import mean_heights
+from prefgrid.statistics.contrasts import over_seeds, paired
+from prefgrid.statistics.frontier import reward_at_kl
+from prefgrid.statistics.intervals import LEVEL
+from prefgrid.statistics.prompts import CELL, RUN, Cell, PromptReplicates
 from prefgrid.statistics.reference import Reference
 
-CELL = ["method", "shift", "n"]
-RUN = [*CELL, "seed"]
+# Rows of the tables are sorted by these, then by method.
+GROUPS = ["n", "shift"]
 
 
 def runs_at_kl(evaluations: pd.DataFrame, kappa_nats: float, reference: Reference) -> pd.DataFrame:
-    """One row a run: `method, shift, n, seed, reward, kl_low, kl_high`.
+    """One row a run: `method, shift, n, seed, reward, kl_low, kl_high, mean_height, area_kl_high`.
 
-    `evaluations` columns: the run's keys, `beta, avg_reward` (controlled), `kl_div`. `reward` is the reward at
-    KL = κ, NaN where the run's scan does not reach it; the reference (KL 0) is the lower end
-    point. `kl_low`, `kl_high`: the KLs scanned.
+    `evaluations` columns: the run's keys, `beta, avg_reward` (controlled), `kl_div`. `reward` is the
+    reward at KL = κ, NaN where the run's scan does not reach it; the reference (KL 0) is the lower
+    end point. `kl_low`, `kl_high`: the KLs scanned. `mean_height`: mean reward from KL 0 to
+    `area_kl_high`, which all runs of the same shift and n reach (see `area.mean_heights`).
     """
     rows = []
     for keys, run in evaluations.groupby(RUN, sort=True):
@@ -35,51 +40,16 @@ def runs_at_kl(evaluations: pd.DataFrame, kappa_nats: float, reference: Referenc
         reward = np.append(run["avg_reward"].to_numpy(), reference.reward_mean)
         at_kappa = reward_at_kl(kl_nats, reward, kappa_nats)
         rows.append((*keys, at_kappa, run["kl_div"].min(), run["kl_div"].max()))
-    return pd.DataFrame(rows, columns=[*RUN, "reward", "kl_low", "kl_high"])
-
-
-def prompts_at_kl(samples: pd.DataFrame, kappa_nats: float, reference: Reference) -> pd.DataFrame:
-    """One row a run and prompt: the run's keys, `prompt_id, value` (see `prompt_rewards_at_kl`).
-
-    `samples` columns: the run's keys, `beta, prompt_id, reward` (controlled), `kl_nats`; several samples of a
-    prompt are averaged first. Every β of a run must have the same prompts.
-    """
-    parts = []
-    for keys, run in samples.groupby(RUN, sort=True):
-        table = run.pivot_table(
-            index="beta", columns="prompt_id", values=["kl_nats", "reward"], aggfunc="mean"
-        )
-        prompts = table["reward"].columns
-        base = reference.prompt_reward.reindex(prompts)
-        kl_nats = np.vstack([table["kl_nats"], np.zeros(len(prompts))])
-        reward = np.vstack([table["reward"], base])
-        if np.isnan(kl_nats).any() or np.isnan(reward).any():
-            raise ValueError(
-                f"samples of {dict(zip(RUN, keys, strict=True))}: every β and the reference must "
-                "cover the same prompts"
-            )
-        values = prompt_rewards_at_kl(kl_nats, reward, kappa_nats)
-        part = pd.DataFrame({"prompt_id": prompts, "value": values})
-        parts.append(part.assign(**dict(zip(RUN, keys, strict=True))))
-    return pd.concat(parts, ignore_index=True)[[*RUN, "prompt_id", "value"]]
-
-
-def cells(runs: pd.DataFrame, methods: Sequence[str]) -> list[tuple[str, float, int]]:
-    """Every (method, shift, n) of the grid spanned by `runs`, by n, then shift, then method.
-
-    A cell with no run at all is listed too: it is missing, not absent.
-    """
-    return [
-        (method, float(shift), int(n))
-        for n in sorted(runs["n"].unique())
-        for shift in sorted(runs["shift"].unique())
-        for method in methods
-    ]
+    runs = pd.DataFrame(rows, columns=[*RUN, "reward", "kl_low", "kl_high"])
+    start = runs[RUN].assign(kl_div=0.0, avg_reward=reference.reward_mean)
+    curves = pd.concat([evaluations[list(start)], start], ignore_index=True)
+    heights = mean_heights(curves, "avg_reward", GROUPS, kappa_nats).drop(columns="area_kl_low")
+    return runs.merge(heights, on=RUN)
 
 
 def summarise(
     runs: pd.DataFrame,
-    prompt_values: pd.DataFrame,
+    prompts: PromptReplicates,
     reference: Reference,
     kappa_nats: float,
     methods: Sequence[str],
@@ -91,40 +61,42 @@ def summarise(
     Reward columns are in the reward model's unit; gain columns are
     (reward − reference mean) / reference sd. `*_seeds_low/high`: t interval over seeds;
     `*_prompts_low/high_given_seeds`: paired per prompt with the reference, seeds averaged.
-    `shift_change_sd_prompts_*`: the same for the method's change from the lowest shift at the same
-    n, over the seeds that reach κ at both; NaN at the lowest shift itself.
+    `mean_gain_sd`: mean gain from KL 0 to `area_kl_high`. `shift_change_sd_prompts_*`: the
+    prompt interval of the method's change from the lowest shift at the same n, over the seeds that
+    reach κ at both; NaN at the lowest shift itself.
     """
     lowest = float(runs["shift"].min())
+    heights = over_seeds(runs, "mean_height", GROUPS, methods, seeds, level)
+    rewards = over_seeds(runs, "reward", GROUPS, methods, seeds, level)
     rows = []
-    for cell in cells(runs, methods):
+    for over, height in zip(rewards.itertuples(), heights.itertuples(), strict=True):
+        cell = (over.method, float(over.shift), int(over.n))
         own = _select(runs, cell)
-        over_seeds = t_interval(own["reward"].to_numpy(), level)
-        gains = _prompt_means(prompt_values, cell).sub(reference.prompt_reward).dropna()
-        over_prompts = t_interval(gains.to_numpy() / reference.reward_sd, level)
-        method, shift, n = cell
-        changes = (
-            _prompt_differences(prompt_values, cell, (method, lowest, n))
-            if shift != lowest
-            else np.empty(0)
-        )
-        change_over_prompts = t_interval(changes / reference.reward_sd, level)
+        gain = prompts.gain(cell, reference.reward_sd, level)
+        start = (over.method, lowest, cell[2])
+        change = prompts.difference(cell, start, reference.reward_sd, level)
+        changed = cell != start
         rows.append(
             {
                 **dict(zip(CELL, cell, strict=True)),
                 "kappa_nats": kappa_nats,
-                "seeds": over_seeds.count,
-                "seeds_missing": len(seeds) - over_seeds.count,
-                "reward": over_seeds.mean,
-                "reward_seeds_low": over_seeds.low,
-                "reward_seeds_high": over_seeds.high,
-                "gain_sd": reference.gain(over_seeds.mean),
-                "gain_sd_seeds_low": reference.gain(over_seeds.low),
-                "gain_sd_seeds_high": reference.gain(over_seeds.high),
-                "gain_sd_prompts_low_given_seeds": over_prompts.low,
-                "gain_sd_prompts_high_given_seeds": over_prompts.high,
-                "shift_change_sd_prompts_low_given_seeds": change_over_prompts.low,
-                "shift_change_sd_prompts_high_given_seeds": change_over_prompts.high,
-                "prompts": over_prompts.count,
+                "seeds": over.seeds,
+                "seeds_missing": over.seeds_missing,
+                "reward": over.mean,
+                "reward_seeds_low": over.low,
+                "reward_seeds_high": over.high,
+                "gain_sd": reference.gain(over.mean),
+                "gain_sd_seeds_low": reference.gain(over.low),
+                "gain_sd_seeds_high": reference.gain(over.high),
+                "gain_sd_prompts_low_given_seeds": gain.low,
+                "gain_sd_prompts_high_given_seeds": gain.high,
+                "mean_gain_sd": reference.gain(height.mean),
+                "mean_gain_sd_seeds_low": reference.gain(height.low),
+                "mean_gain_sd_seeds_high": reference.gain(height.high),
+                "area_kl_high": own["area_kl_high"].max(),
+                "shift_change_sd_prompts_low_given_seeds": change.low if changed else np.nan,
+                "shift_change_sd_prompts_high_given_seeds": change.high if changed else np.nan,
+                "prompts": prompts.prompts,
                 "kl_scanned_low": own["kl_low"].max(),
                 "kl_scanned_high": own["kl_high"].min(),
                 "missing": _missing(own, len(seeds), kappa_nats),
@@ -135,7 +107,7 @@ def summarise(
 
 def differences(
     runs: pd.DataFrame,
-    prompt_values: pd.DataFrame,
+    prompts: PromptReplicates,
     reference: Reference,
     methods: Sequence[str],
     baseline: str,
@@ -143,77 +115,32 @@ def differences(
 ) -> pd.DataFrame:
     """Differences to `baseline` at the same κ, paired by seed and by prompt, in reference sd.
 
-    One row a (method, shift, n) but for the baseline's own. `p_seeds` is the paired t test over
-    seeds, `p_seeds_holm` Holm's correction over all rows of the same n.
+    One row a (method, shift, n) but for the baseline's own. Over seeds: `contrasts.paired` with
+    Holm's correction over all rows of the same n.
     """
-    rows = []
-    for method, shift, n in cells(runs, methods):
-        if method == baseline:
-            continue
-        pair = [
-            _select(runs, (label, shift, n)).set_index("seed")["reward"]
-            for label in (method, baseline)
-        ]
-        by_seed = pair[0].sub(pair[1]).to_numpy() / reference.reward_sd
-        over_seeds = t_interval(by_seed, level)
-        by_prompt = _prompt_differences(prompt_values, (method, shift, n), (baseline, shift, n))
-        over_prompts = t_interval(by_prompt / reference.reward_sd, level)
-        rows.append(
-            {
-                **dict(zip(CELL, (method, shift, n), strict=True)),
-                "baseline": baseline,
-                "seeds": over_seeds.count,
-                "difference_sd": over_seeds.mean,
-                "difference_sd_seeds_low": over_seeds.low,
-                "difference_sd_seeds_high": over_seeds.high,
-                "p_seeds": t_test_p(by_seed),
-                "difference_sd_prompts_low_given_seeds": over_prompts.low,
-                "difference_sd_prompts_high_given_seeds": over_prompts.high,
-                "prompts": over_prompts.count,
-            }
-        )
-    if not rows:
-        return pd.DataFrame(columns=DIFFERENCE_COLUMNS)
-    table = pd.DataFrame(rows)
-    table["p_seeds_holm"] = table.groupby("n")["p_seeds"].transform(lambda p: holm(p.to_numpy()))
-    return table[DIFFERENCE_COLUMNS]
+    gains = runs.assign(gain=reference.gain(runs["reward"]))
+    table = paired(gains, "gain", GROUPS, methods, baseline, ["n"], level).rename(
+        columns={
+            "difference": "difference_sd",
+            "low": "difference_sd_seeds_low",
+            "high": "difference_sd_seeds_high",
+            "p": "p_seeds",
+            "p_holm": "p_seeds_holm",
+        }
+    )
+    over_prompts = [
+        prompts.difference((method, shift, n), (baseline, shift, n), reference.reward_sd, level)
+        for method, shift, n in table[CELL].itertuples(index=False, name=None)
+    ]
+    table["difference_sd_prompts_low_given_seeds"] = [interval.low for interval in over_prompts]
+    table["difference_sd_prompts_high_given_seeds"] = [interval.high for interval in over_prompts]
+    table["prompts"] = prompts.prompts
+    return table[[*CELL, *table.columns.drop(CELL)]]
 
 
-DIFFERENCE_COLUMNS = [
-    *CELL,
-    "baseline",
-    "seeds",
-    "difference_sd",
-    "difference_sd_seeds_low",
-    "difference_sd_seeds_high",
-    "p_seeds",
-    "p_seeds_holm",
-    "difference_sd_prompts_low_given_seeds",
-    "difference_sd_prompts_high_given_seeds",
-    "prompts",
-]
-
-
-def _select(frame: pd.DataFrame, cell: tuple[str, float, int]) -> pd.DataFrame:
+def _select(frame: pd.DataFrame, cell: Cell) -> pd.DataFrame:
     method, shift, n = cell
     return frame[(frame["method"] == method) & (frame["shift"] == shift) & (frame["n"] == n)]
-
-
-def _prompt_means(prompt_values: pd.DataFrame, cell: tuple[str, float, int]) -> pd.Series:
-    """Value of each prompt, averaged over the seeds that reach κ."""
-    return _select(prompt_values, cell).dropna().groupby("prompt_id")["value"].mean()
-
-
-def _prompt_differences(
-    prompt_values: pd.DataFrame, cell: tuple[str, float, int], other: tuple[str, float, int]
-) -> np.ndarray:
-    """`cell` − `other` [P], paired by prompt and averaged over the seeds that both have."""
-    pair = [
-        _select(prompt_values, keys).set_index(["seed", "prompt_id"])["value"]
-        for keys in (cell, other)
-    ]
-    by_seed = pair[0].sub(pair[1]).dropna()
-    return by_seed.groupby(level="prompt_id").mean().to_numpy()
 
 
 def _missing(runs: pd.DataFrame, seeds_wanted: int, kappa_nats: float) -> str:

@@ -1,8 +1,8 @@
-"""Confidence intervals for few seeds and for paired prompts, and Holm's correction.
+"""Confidence intervals for few seeds and for single proportions, and Holm's correction.
 
 With few seeds the multiplier must come from Student's t: at four seeds a nominal 90 % interval
 with the normal multiplier 1.64 covers about 80 %. Source: Miller, arXiv 2411.00640 (paired
-per-prompt differences); Holm 1979 (step-down correction).
+differences); Wilson 1927 (score interval of a proportion); Holm 1979 (step-down correction).
 """
 
 from typing import NamedTuple
@@ -52,6 +52,24 @@ def t_test_p(values: np.ndarray) -> float:
     if standard_error == 0:
         return float(finite.mean() == 0)
     return float(2 * stats.t.sf(abs(finite.mean()) / standard_error, finite.size - 1))
+
+
+def wilson_interval(successes: float, trials: int, level: float = LEVEL) -> Interval:
+    """Share of `successes` (ties may count half) in independent `trials`, with Wilson's interval.
+
+    Its ends are the shares that a score test at 1 − `level` would not reject, so it stays inside
+    [0, 1] and has a width at 0 and 1. No trials: NaN.
+    """
+    if trials == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    if not 0 <= successes <= trials:
+        raise ValueError(f"{successes} successes of {trials} trials: allowed are 0 to {trials}")
+    share, squared = successes / trials, float(stats.norm.ppf(0.5 + level / 2)) ** 2
+    centre = (share + squared / (2 * trials)) / (1 + squared / trials)
+    spread = share * (1 - share) / trials + squared / (4 * trials**2)
+    half_width = np.sqrt(squared * spread) / (1 + squared / trials)
+    low, high = max(0.0, centre - half_width), min(1.0, centre + half_width)
+    return Interval(share, float(low), float(high), trials)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

@@ -229,6 +229,8 @@ def _interval(row: Mapping[str, float], over: str, suffix: str = "") -> str:
 
 
 def _range(low: float, high: float) -> str:
+    if pd.isna(low) or pd.isna(high):
+        return "no interval"
     digits = 2 if high - low >= 0.1 else 3
     return f"[{_number(low, digits)}, {_number(high, digits)}]"
 

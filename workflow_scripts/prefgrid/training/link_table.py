@@ -15,6 +15,8 @@ SHARE = 0.999
 def link_table(objective: Objective, index: Tensor) -> dict[str, Any]:
     """{"sign": ±1, "index_nats": [...], "probability": [...]} of a trained objective.
 
+    `probability` is None for an objective without a link, whose `probability` is NaN everywhere.
+
     The grid is even and symmetric about zero, out to the `SHARE` quantile of |t| over the training
     indices `index` [N] (nats), since a pair may come in either order.
     """
@@ -24,5 +26,5 @@ def link_table(objective: Objective, index: Tensor) -> dict[str, Any]:
     return {
         "sign": objective.sign(),
         "index_nats": grid.tolist(),
-        "probability": probability.tolist(),
+        "probability": None if probability.isnan().all() else probability.tolist(),
     }

@@ -1,0 +1,42 @@
+"""Write the link-robustness study's section of the report.
+
+Inputs: figures (SVG files, known by their names), summary, differences, calibration, identifiability,
+runs (CSV tables), samples, reference_samples (parquet), prompts (JSONL of the evaluation prompts).
+Outputs: section (JSON).
+Spec: methods, seeds, shifts, n, link_temperature, kappa, baseline, trainings (pairs of labels
+trained alike and their training in words), facts (further label-value pairs).
+"""
+
+import pandas
+
+from prefgrid import jobs, store
+from prefgrid.report import link_robustness, samples
+from prefgrid.statistics import reference
+
+TABLES = ("summary", "differences", "calibration", "identifiability", "runs")
+
+
+def main(job: jobs.Job) -> None:
+    reference_samples = pandas.read_parquet(job.inputs["reference_samples"])
+    prompts = store.read_jsonl(job.inputs["prompts"], required=("prompt_id", "prompt"))
+    section = link_robustness.section(
+        spec=job.spec,
+        figures={path.stem: path for path in job.inputs["figures"]},
+        reference=reference.summarise(reference_samples),
+        samples=samples.browser(
+            pandas.read_parquet(job.inputs["samples"]),
+            reference_samples,
+            {row["prompt_id"]: row["prompt"] for row in prompts},
+            job.spec["methods"],
+        ),
+        **{name: pandas.read_csv(job.inputs[name]) for name in TABLES},
+    )
+    store.write_json(job.outputs["section"], section)
+
+
+if __name__ == "__main__":
+    jobs.run(
+        main,
+        inputs=("figures*", *TABLES, "samples", "reference_samples", "prompts"),
+        outputs=("section",),
+    )

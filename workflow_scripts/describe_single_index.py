@@ -1,0 +1,27 @@
+"""Write the single-index study's section of the report.
+
+Inputs: figures (SVG files, known by their names), summary, differences, identifiability, runs (CSV
+tables). Outputs: section (JSON).
+Spec: methods, seeds, shifts, tau, n, kappa, baseline, trainings (pairs of labels trained alike and
+their training in words), facts (further label-value pairs).
+"""
+
+import pandas
+
+from prefgrid import jobs, store
+from prefgrid.report import single_index
+
+TABLES = ("summary", "differences", "identifiability", "runs")
+
+
+def main(job: jobs.Job) -> None:
+    section = single_index.section(
+        spec=job.spec,
+        figures={path.stem: path for path in job.inputs["figures"]},
+        **{name: pandas.read_csv(job.inputs[name]) for name in TABLES},
+    )
+    store.write_json(job.outputs["section"], section)
+
+
+if __name__ == "__main__":
+    jobs.run(main, inputs=("figures*", *TABLES), outputs=("section",))

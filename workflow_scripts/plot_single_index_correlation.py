@@ -1,0 +1,20 @@
+"""Draw how well the learned index of the single-index study orders held-out pairs.
+
+Inputs: runs (CSV of the whole grid). Outputs: svg, png.
+Spec: methods.
+"""
+
+import pandas
+
+from prefgrid import jobs
+from prefgrid.figures import style
+from prefgrid.figures.single_index import correlation
+
+
+def main(job: jobs.Job) -> None:
+    drawn = correlation.draw(pandas.read_csv(job.inputs["runs"]), job.spec["methods"])
+    style.save(drawn, job.outputs["svg"], job.outputs["png"])
+
+
+if __name__ == "__main__":
+    jobs.run(main, inputs=("runs",), outputs=("svg", "png"), shared_folder=True)

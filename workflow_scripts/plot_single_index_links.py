@@ -1,0 +1,22 @@
+"""Draw the learned link of the single-index study beside the true one, at the chosen shifts.
+
+Inputs: links (parquet of the whole grid). Outputs: svg, png.
+Spec: methods, pareto_shifts.
+"""
+
+import pandas
+
+from prefgrid import jobs
+from prefgrid.figures import style
+from prefgrid.figures.single_index import links
+
+
+def main(job: jobs.Job) -> None:
+    drawn = links.draw(
+        pandas.read_parquet(job.inputs["links"]), job.spec["methods"], job.spec["pareto_shifts"]
+    )
+    style.save(drawn, job.outputs["svg"], job.outputs["png"])
+
+
+if __name__ == "__main__":
+    jobs.run(main, inputs=("links",), outputs=("svg", "png"), shared_folder=True)

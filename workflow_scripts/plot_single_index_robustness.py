@@ -1,0 +1,25 @@
+"""Draw the single-index study's reward at one KL against the link's shift.
+
+Inputs: runs (CSV of the whole grid). Outputs: svg, png.
+Spec: methods, baseline, kappa.
+"""
+
+import pandas
+
+from prefgrid import jobs
+from prefgrid.figures import style
+from prefgrid.figures.single_index import robustness
+
+
+def main(job: jobs.Job) -> None:
+    drawn = robustness.draw(
+        pandas.read_csv(job.inputs["runs"]),
+        job.spec["methods"],
+        job.spec["baseline"],
+        job.spec["kappa"],
+    )
+    style.save(drawn, job.outputs["svg"], job.outputs["png"])
+
+
+if __name__ == "__main__":
+    jobs.run(main, inputs=("runs",), outputs=("svg", "png"), shared_folder=True)

@@ -1,0 +1,112 @@
+"""Checks that compare the keys of `single_index` with each other and with `methods`."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from prefgrid.config import objectives
+from prefgrid.config.fields import Problem, Raw
+from prefgrid.config.suggestions import allowed
+from prefgrid.limits import lengths
+
+STUDY = "single_index"
+
+
+def _labels_exist(raw: Raw) -> Iterator[Problem]:
+    labels, study = raw["methods"].keys(), raw[STUDY]
+    for place, named in (("methods", study["methods"]), ("overrides", study["overrides"])):
+        for label in named:
+            if label not in labels:
+                yield (
+                    f"{STUDY}.{place}",
+                    f"unknown label {label!r}; {allowed(label, labels)} (see methods)",
+                )
+
+
+def _baseline_is_in_the_grid(raw: Raw) -> Iterator[Problem]:
+    study = raw[STUDY]
+    if study["methods"] and study["baseline"] not in study["methods"]:
+        yield (
+            f"{STUDY}.baseline",
+            f"{study['baseline']!r} is not run; allowed: {', '.join(study['methods'])}",
+        )
+
+
+def _drawn_shifts_are_in_the_grid(raw: Raw) -> Iterator[Problem]:
+    study = raw[STUDY]
+    for shift in study["evaluation"]["pareto_shifts"]:
+        if shift not in study["shifts"]:
+            yield (
+                f"{STUDY}.evaluation.pareto_shifts",
+                f"{shift} is not run; allowed: {', '.join(map(str, study['shifts']))}",
+            )
+
+
+def _overriding_options_fit(raw: Raw) -> Iterator[Problem]:
+    for label, override in raw[STUDY]["overrides"].items():
+        try:
+            objective = raw["methods"][label]["objective"]
+            objectives.check_options(objective, override.get("options") or {})
+        except (KeyError, TypeError, AttributeError):
+            continue
+        except ValueError as error:
+            yield f"{STUDY}.overrides.{label}.options", str(error)
+
+
+def _fit_the_study(raw: Raw) -> Iterator[Problem]:
+    for label, constants in _grid(raw):
+        needs = constants["NEEDS"]
+        if (needs["targets"], needs["responses"]) != ("labels", 2):
+            yield (
+                f"{STUDY}.methods",
+                f"{label!r} needs {needs['targets']} on {needs['responses']} responses; this study "
+                "offers labels on 2",
+            )
+        elif not needs["reference_logps"]:
+            yield (
+                f"{STUDY}.methods",
+                f"{label!r} uses no reference but the lengths of texts; this study's responses are "
+                "single actions, so it is for language models only",
+            )
+
+
+def _leave_their_warm_start(raw: Raw) -> Iterator[Problem]:
+    study = raw[STUDY]
+    for label, constants in _grid(raw):
+        override = study["overrides"].get(label) or {}
+        own = raw["methods"][label]["options"]
+        replaced = override.get("options")
+        options = constants["OPTIONS"] | (own if replaced is None else replaced)
+        training = study["training"] | {k: v for k, v in override.items() if k != "options"}
+        if "warm_start_epochs" not in options:
+            continue
+        problem = _warm_start_problem(options["warm_start_epochs"], training, study["n"])
+        if problem:
+            yield f"{STUDY}.methods", f"{label!r}: {problem}"
+
+
+def _warm_start_problem(epochs: float, training: dict[str, Any], sizes: list[int]) -> str | None:
+    for n in sizes:
+        in_epoch = lengths.steps_per_epoch(n, training["batch_size"])
+        problem = lengths.warm_start_problem(epochs, in_epoch, training["epochs"] * in_epoch)
+        if problem:
+            return problem
+    return None
+
+
+def _grid(raw: Raw) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(label, its objective's literals) of each method of the study that has them."""
+    for label in raw[STUDY]["methods"]:
+        try:
+            yield label, objectives.constants(raw["methods"][label]["objective"])
+        except (KeyError, TypeError, ValueError):
+            continue  # an unknown label or objective is reported where it is written
+
+
+CHECKS: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
+    _labels_exist,
+    _baseline_is_in_the_grid,
+    _drawn_shifts_are_in_the_grid,
+    _overriding_options_fit,
+    _fit_the_study,
+    _leave_their_warm_start,
+)

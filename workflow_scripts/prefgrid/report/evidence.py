@@ -1,0 +1,94 @@
+"""What the labels can tell about the link, in words and as a table; from `identifiability.table`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from prefgrid.report.blocks import Column, number, table
+
+# Below this the labels carry nothing against a logistic link, to the digits shown.
+NO_EXCESS_NATS = 5e-7
+# An ideal test that sees the link this often can tell it, one this rarely cannot.
+ENOUGH_POWER = 0.8
+LITTLE_POWER = 0.2
+
+
+def finding(identifiability: pd.DataFrame) -> dict[str, Any]:
+    """The finding that stands before all verdicts: at the largest n, a sentence a shift."""
+    n = identifiability["n"].max()
+    rows = identifiability[identifiability["n"] == n].sort_values("shift").to_dict("records")
+    shifted = [row for row in rows if not _is_logistic(row)]
+    able = [f"{row['shift']:g}" for row in shifted if row["power"] >= ENOUGH_POWER]
+    start = (
+        "The scan over β makes a link's scale irrelevant, so a learner with a logistic link is only as "
+        f"wrong as the best-rescaled one. With n = {n:,} pairs:"
+    )
+    return {
+        "heading": _heading(able, shifted),
+        "sentences": [start, *(_sentence(row) for row in rows)],
+        "verdict": "premise",
+    }
+
+
+def evidence_table(
+    identifiability: pd.DataFrame, keys: Sequence[Column], file: str
+) -> dict[str, Any]:
+    """The table of all cells; `keys`: the columns that name a cell."""
+    columns = [
+        *keys,
+        Column(
+            "Excess KL (nats a label)",
+            lambda row: number(row["excess_kl_nats"], 5),
+            "excess_kl_nats",
+        ),
+        Column("Over all n (nats)", lambda row: number(row["evidence_nats"], 1), "evidence_nats"),
+        Column("Power of an ideal test", lambda row: number(row["power"], 2), "power"),
+        Column("Bayes accuracy", lambda row: number(row["bayes_accuracy"], 3), "bayes_accuracy"),
+    ]
+    caption = (
+        "Excess KL: how far the labels' probabilities under the best-rescaled logistic link are from the "
+        "true ones, given the utilities. Power: how often an ideal likelihood-ratio test at level 0.05 "
+        "would see that in n labels. Bayes accuracy: the most that any predictor of the labels can "
+        "reach. Means over seeds."
+    )
+    return table("What the labels can tell", caption, identifiability, columns, file)
+
+
+def _is_logistic(row: dict[str, Any]) -> bool:
+    return row["excess_kl_nats"] < NO_EXCESS_NATS
+
+
+def _heading(able: list[str], shifted: list[dict[str, Any]]) -> str:
+    if not shifted:
+        return "The labels follow a logistic link: there is no other link to learn"
+    if not able:
+        return "The labels can hardly tell the true link from a logistic one at any shift"
+    heading = f"At shift {', '.join(able)} the labels can tell the true link from a logistic one"
+    return heading if len(able) == len(shifted) else f"{heading}, elsewhere not reliably"
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    start = f"Shift {row['shift']:g}: "
+    if _is_logistic(row):
+        return f"{start}the logistic link is the true one, so no method can win by its link."
+    excess = number(row["excess_kl_nats"], 4 if row["excess_kl_nats"] >= 0.001 else 6)
+    size = (
+        f"{excess} nats a label, {number(row['evidence_nats'], 1)} nats in all; an ideal test would see "
+        f"this in {_share(row['power'])} training sets"
+    )
+    if row["power"] >= ENOUGH_POWER:
+        return f"{start}the labels can tell. The logistic link loses {size}."
+    if row["power"] > LITTLE_POWER:
+        return f"{start}the labels can tell by luck only. The logistic link loses {size}."
+    return (
+        f"{start}the labels cannot tell. The logistic link loses {size}. The shift acts as label noise, "
+        "and no method can be expected to win by its link."
+    )
+
+
+def _share(power: float) -> str:
+    percent = 100 * power
+    if percent > 99:
+        return "more than 99 of 100"
+    return f"{percent:.0f} of 100"
