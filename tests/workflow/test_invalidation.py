@@ -7,7 +7,23 @@ import yaml
 
 from tests.workflow.conftest import Checkout, planned_jobs
 
-AFTER_A_POLICY = {"gather_evaluations", "build_report", "tabulate_results"}
+AFTER_A_POLICY = {
+    "gather_evaluations",
+    "tabulate_results",
+    "describe_link_robustness",
+    "build_report",
+}
+AFTER_A_STUDENT = {
+    "evaluate_single_index",
+    "gather_single_index",
+    "tabulate_single_index",
+    "plot_single_index_robustness",
+    "plot_single_index_frontier",
+    "plot_single_index_links",
+    "plot_single_index_correlation",
+    "describe_single_index",
+    "build_report",
+}
 PLOTS = {
     "plot_frontier",
     "plot_robustness",
@@ -41,15 +57,40 @@ def test_editing_an_objective_reruns_its_policies_and_what_follows(edited: Check
     # One seed, shift and n: one PSPO cell; the DPO cell, data and models stay.
     assert planned.pop("train_policy") == 1
     assert planned.pop("evaluate_policy") == 1
+    assert planned.pop("train_single_index") == 1
     assert planned.pop("all") == 1
-    assert set(planned) == AFTER_A_POLICY | PLOTS
-    assert "Policy: pspo" in output and "Policy: dpo" not in output
+    assert set(planned) == AFTER_A_POLICY | PLOTS | AFTER_A_STUDENT
+    for study in ("Policy", "Single index"):
+        assert f"{study}: pspo" in output and f"{study}: dpo" not in output
 
 
 def test_editing_a_shared_module_reruns_its_users_only(edited: Checkout) -> None:
-    source = edited.folder / "workflow_scripts/prefgrid/figures/frontier.py"
+    source = edited.folder / "workflow_scripts/prefgrid/figures/calibration.py"
     source.write_text(source.read_text() + "\nEDITED = 1\n")
-    assert set(edited.planned()) == {"plot_frontier", "build_report", "all"}
+    assert set(edited.planned()) == {
+        "plot_calibration",
+        "describe_link_robustness",
+        "build_report",
+        "all",
+    }
+
+
+def test_a_new_kappa_of_the_single_index_study_trains_nothing(edited: Checkout) -> None:
+    set_config(edited, "single_index", "evaluation", "kappa", value=0.1)
+    planned = set(edited.planned("single_index"))
+    assert planned == AFTER_A_STUDENT - {"describe_single_index", "build_report"} | {"single_index"}
+
+
+def test_more_seeds_of_the_single_index_study_leave_the_others(edited: Checkout) -> None:
+    """Blocks of two: seeds 0-1 are there, 2-3 are new, for each of the two methods."""
+    set_config(edited, "single_index", "seeds", value=4)
+    planned = edited.planned("evaluations")
+    assert planned == {
+        "draw_single_index": 1,
+        "train_single_index": 2,
+        "evaluate_single_index": 1,
+        "evaluations": 1,
+    }
 
 
 def test_comments_docstrings_and_formatting_rerun_nothing(edited: Checkout) -> None:

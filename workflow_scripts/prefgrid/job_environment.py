@@ -21,6 +21,8 @@ def prepare(execution: dict[str, Any]) -> None:
     environment is not activated, and the scripts wherever the working directory is.
     """
     _prepend("PATH", Path(sys.executable).parent)
+    # The Snakefile's folder too, as while it is read: an objective may be any module in it.
+    _prepend("PYTHONPATH", SCRIPTS.parent)
     _prepend("PYTHONPATH", SCRIPTS)
     os.environ[EXECUTION_VARIABLE] = store.canonical_json(execution)
     os.environ[PARENT_VARIABLE] = str(os.getpid())
