@@ -41,7 +41,8 @@ rule train_single_index:
         spec=single_policy_spec,
         code=single_policy_code,
     message:
-        "Single index: {wildcards.method}, seeds {wildcards.seeds}, shift {wildcards.shift}, n {wildcards.n}"
+        "Single index: {wildcards.method}, seeds {wildcards.seeds}, shift {wildcards.shift}, "
+        "tau {wildcards.tau}, n {wildcards.n}"
     shell:
         "exec python -m run_job --log {log} train_single_index --draws {input.draws} "
         "--policies {output.policies} --spec {params.spec:q} --code {params.code:q}"
@@ -54,7 +55,7 @@ rule evaluate_single_index:
     input:
         draws=f"{SINGLE_ROOT}/data/n={{n}}/seeds={{seeds}}/draws.safetensors",
         policies=[
-            SINGLE_POLICY.replace("{method}", method) + "/policies.safetensors"
+            f"{SINGLE_POLICY}/policies.safetensors".replace("{method}", method)
             for method in SINGLE.methods
         ],
     output:
@@ -73,7 +74,8 @@ rule evaluate_single_index:
         spec=single_evaluation_spec,
         code=fingerprint("evaluate_single_index"),
     message:
-        "Single index: evaluation of seeds {wildcards.seeds}, shift {wildcards.shift}, n {wildcards.n}"
+        "Single index: evaluation of seeds {wildcards.seeds}, shift {wildcards.shift}, "
+        "tau {wildcards.tau}, n {wildcards.n}"
     shell:
         "exec python -m run_job --log {log} evaluate_single_index --draws {input.draws} "
         "--policies {input.policies} --runs {output.runs} --curves {output.curves} "

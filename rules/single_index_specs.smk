@@ -25,7 +25,8 @@ def block_ends(wildcards):
 
 
 def single_draws_spec(wildcards):
-    return spec(seeds=block_ends(wildcards), n=int(wildcards.n), world=SINGLE.world.model_dump())
+    size = SINGLE.world.model_dump(exclude={"reward_scale"})
+    return spec(seeds=block_ends(wildcards), n=int(wildcards.n), size=size)
 
 
 def single_policy_spec(wildcards):

@@ -1,7 +1,7 @@
 """Draw a block of seeds of the single-index study: teachers, pairs, label noise, first students.
 
 Inputs: none. Outputs: draws (safetensors).
-Spec: seeds [first, last], n, world {dimension, actions, hidden, reward_scale, contexts}.
+Spec: seeds [first, last], n, size {dimension, actions, hidden, contexts}.
 """
 
 from prefgrid import jobs
@@ -10,7 +10,7 @@ from prefgrid.single_index import files, world
 
 def main(job: jobs.Job) -> None:
     first, last = job.spec["seeds"]
-    size = world.Size(**job.spec["world"])
+    size = world.Size(**job.spec["size"])
     files.save(job.outputs["draws"], world.draw(range(first, last + 1), job.spec["n"], size))
 
 

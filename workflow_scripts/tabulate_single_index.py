@@ -11,7 +11,7 @@ from prefgrid import jobs, store
 from prefgrid.single_index.names import GROUPS, ORACLE
 from prefgrid.statistics import area, contrasts
 
-# Holm's correction covers all methods and shifts of one n and τ.
+# Holm's correction covers all rows of one n and τ that are compared with the same label.
 FAMILY = ["tau", "n"]
 VALUES = ("reward", "mean_height", "index_correlation", "pair_accuracy")
 EVIDENCE = ["excess_kl_nats", "evidence_nats", "bayes_accuracy", "power"]
@@ -19,13 +19,17 @@ EVIDENCE = ["excess_kl_nats", "evidence_nats", "bayes_accuracy", "power"]
 
 def main(job: jobs.Job) -> None:
     spec = job.spec
-    runs = pandas.read_csv(job.inputs["runs"])
+    # pandas' own parser is off by a bit in some numbers, which then match no row of the curves.
+    runs = pandas.read_csv(job.inputs["runs"], float_precision="round_trip")
     curves = pandas.read_parquet(job.inputs["curves"])
     heights = area.mean_heights(curves, "avg_reward", GROUPS, spec["kappa"])
-    runs = runs.merge(heights, on=["method", "seed", *GROUPS])
-    evidence = pandas.read_csv(job.inputs["evidence"]).groupby(GROUPS)
+    limits = heights.groupby(GROUPS)[["area_kl_low", "area_kl_high"]].first().reset_index()
+    runs = runs.merge(heights, on=["method", "seed", *GROUPS], validate="one_to_one")
+    evidence = pandas.read_csv(job.inputs["evidence"], float_precision="round_trip").groupby(GROUPS)
     tables = {
-        "summary": summary(runs, [*spec["methods"], ORACLE], spec["seeds"]),
+        "summary": summary(runs, [*spec["methods"], ORACLE], spec["seeds"]).merge(
+            limits, on=GROUPS
+        ),
         "differences": differences(runs, spec["methods"], spec["baseline"], spec["variants"]),
         "identifiability": evidence[EVIDENCE].mean().assign(seeds=evidence.size()).reset_index(),
     }

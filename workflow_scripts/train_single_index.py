@@ -3,6 +3,7 @@
 Inputs: draws (safetensors). Outputs: policies (safetensors: networks, signs, learned links).
 Spec: seeds [first, last], shift, tau, reward_scale, objective, options, training {epochs,
 batch_size, learning_rate}.
+A loss that is not finite leaves its batch in failed_batch.json beside the output.
 """
 
 import math
@@ -28,7 +29,9 @@ def main(job: jobs.Job) -> None:
         for seed in range(first, last + 1)
     ]
     started = time.monotonic()
-    result = train(draws, labels, objectives, options)
+    failure = job.finals["policies"].with_name("failed_batch.json")
+    failure.unlink(missing_ok=True)
+    result = train(draws, labels, objectives, options, failure)
     seconds = (time.monotonic() - started) / len(objectives)
     store.log(f"{len(objectives)} runs, {seconds:.2f} s each")
     tables = [link_table(one, index) for one, index in zip(objectives, result.index, strict=True)]

@@ -20,7 +20,7 @@ from prefgrid.single_index import evaluation, training, world
 CONFIG = load(yaml.safe_load((Path(__file__).resolve().parents[2] / "config.yaml").read_text()))
 STUDY = CONFIG.single_index
 SEEDS = list(range(10))
-SIZE = world.Size(**STUDY.world.model_dump())
+SIZE = world.Size(**STUDY.world.model_dump(exclude={"reward_scale"}))
 TAU, KAPPA = 0.25, 0.2
 CORRECTED = {"pspo": "pspo_published", "ospo": "ospo_published", "rspo": "rspo_published"}
 
@@ -43,15 +43,15 @@ def policies(label: str, shift: float) -> evaluation.Policies:
         )
         for seed in SEEDS
     ]
-    labels = world.labels(drawn, SIZE.reward_scale, shift, TAU)
-    result = training.train(drawn, labels, objectives, options)
+    labels = world.labels(drawn, STUDY.world.reward_scale, shift, TAU)
+    result = training.train(drawn, labels, objectives, options, Path("unused"))
     signs = torch.tensor([objective.sign() for objective in objectives])
     return evaluation.Policies.of(result.student, drawn.held_out, truth(), signs)
 
 
 @cache
 def truth() -> torch.Tensor:
-    return world.rewards(draws().teacher, draws().held_out, SIZE.reward_scale)
+    return world.rewards(draws().teacher, draws().held_out, STUDY.world.reward_scale)
 
 
 def oracle() -> evaluation.Policies:
@@ -104,6 +104,7 @@ def test_under_a_shifted_link():
     assert 0.05 <= ospo.mean() <= 0.12 and (ospo > 0).sum() >= 9
     assert 0.02 <= gain("pspo_published", 1.5).mean() <= 0.09
     assert -0.01 <= gain("rspo_published", 1.5).mean() <= 0.03
+    # RSPO's correction changes next to nothing here: equal, ahead by less than its own noise.
     for corrected, published in CORRECTED.items():
         assert gain(corrected, 1.5).mean() >= gain(published, 1.5).mean(), corrected
     assert np.array_equal(rewards("dpo", 1.5), rewards("dpo_published", 1.5))

@@ -5,7 +5,9 @@ import re
 import pytest
 from tests.unit.test_config import changed, default, mistakes
 
+from prefgrid.config import single_index_checks
 from prefgrid.config.load import load
+from prefgrid.single_index import names
 
 STUDY = "single_index"
 CASES = {
@@ -25,6 +27,27 @@ CASES = {
     "shift that is drawn but not run": (
         {f"{STUDY}.evaluation.pareto_shifts": [0.0, 3.0]},
         rf"{STUDY}.evaluation.pareto_shifts: 3.0 is not run; allowed: 0.0, 0.75, 1.5",
+    ),
+    "label of the oracle": (
+        {"methods.oracle": {"objective": "dpo", "options": {}, "training": {}}}
+        | {f"{STUDY}.methods": ["dpo", "oracle"]},
+        rf"{STUDY}.methods: 'oracle' is the tables' name for the scanned true reward; .*",
+    ),
+    "KL that no policy has": (
+        {f"{STUDY}.evaluation.kappa": 0.7, f"{STUDY}.world.actions": 2},
+        rf"{STUDY}.evaluation.kappa: 0.7 nats is further .*; allowed: below log 2 = 0.6931",
+    ),
+    "no epochs": (
+        {f"{STUDY}.training.epochs": 0},
+        rf"{STUDY}.training.epochs: 0 should be greater than or equal to 1",
+    ),
+    "no pairs a step": (
+        {f"{STUDY}.training.batch_size": 0},
+        rf"{STUDY}.training.batch_size: 0 should be greater than or equal to 1",
+    ),
+    "no pairs a step of one label": (
+        {f"{STUDY}.overrides": {"ospo": {"batch_size": 0}}},
+        rf"{STUDY}.overrides.ospo.batch_size: 0 should be greater than or equal to 1",
     ),
     "language models only": (
         {f"{STUDY}.methods": ["dpo", "simpo"]},
@@ -62,6 +85,10 @@ CASES = {
 def test_each_mistake_names_key_value_and_what_is_allowed(changes, line):
     lines = mistakes(changes)
     assert len(lines) == 1 and re.fullmatch(line, lines[0]), lines
+
+
+def test_the_reserved_label_is_that_of_the_tables():
+    assert single_index_checks.ORACLE == names.ORACLE
 
 
 def test_a_label_is_itself_unless_overridden():

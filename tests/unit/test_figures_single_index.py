@@ -62,6 +62,18 @@ def test_every_grid_can_be_drawn_and_no_text_leaves_the_figure(grid):
         assert all(np.isfinite(axis.get_ylim()).all() for axis in shown)
 
 
+def test_names_over_neighbouring_links_stay_apart():
+    """Six panels a row, a name of 18 characters in one line; at least a twentieth of an inch."""
+    labels = ["dpo", "robust_dpo_early", "ospo_orthogonal_early", "ipo_early", "cdpo", "pspo"]
+    drawn = links.draw(study.links_table(labels, (0,), (0.0,)), labels, [0.0])
+    renderer = FigureCanvasAgg(drawn).get_renderer()
+    drawn.draw(renderer)
+    boxes = [axis._left_title.get_window_extent(renderer) for axis in drawn.axes]
+    gap = 0.05 * drawn.dpi
+    assert all(left.x1 + gap < right.x0 for left, right in pairwise(boxes))
+    assert boxes[-1].x1 <= drawn.bbox.width
+
+
 def test_the_part_of_the_grid_that_is_shown_is_named():
     table = pd.DataFrame({"n": [500, 1000, 1000], "tau": [0.25, 0.25, 0.5]})
     rows, words = cells.shown(table)

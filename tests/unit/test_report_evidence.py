@@ -35,21 +35,30 @@ def test_each_shift_is_judged_by_the_power_of_the_ideal_test():
     assert found["heading"].startswith("At shift 4 the labels can tell")
     assert "elsewhere not reliably" in found["heading"]
     assert "n = 1,000" in found["sentences"][0]
-    logistic, weak, lucky, strong = found["sentences"][1:]
+    logistic, weak, between, strong, other = found["sentences"][1:]
     assert (
         logistic == "Shift 0: the logistic link is the true one, so no method can win by its link."
     )
     assert "cannot tell" in weak and "0.000030 nats a label" in weak and "label noise" in weak
-    assert "by luck only" in lucky and "29 of 100" in lucky
+    assert "not reliably" in between and "29 of 100" in between
     assert "can tell" in strong and "14.1 nats in all" in strong
     assert "more than 99 of 100" in strong
+    assert "another reason than the link" in other
+    assert len(_finding({4.0: (0.0141, 0.9996)})["sentences"]) == 2
+
+
+def test_a_shifted_link_is_never_called_logistic():
+    """T = 1, shift .25: 1.4e-7 nats a label, 0 to the digits shown but not 0."""
+    found = _finding({0.25: (1.4e-7, 0.05)})
+    assert "less than 0.000001 nats a label" in found["sentences"][1]
+    assert "can hardly tell" in found["heading"]
 
 
 def test_headings():
     assert "can hardly tell" in _finding({0.0: (0.0, 0.05), 1.0: (3e-5, 0.06)})["heading"]
     assert "no other link to learn" in _finding({0.0: (0.0, 0.05)})["heading"]
     both = _finding({2.0: (0.003, 0.81), 4.0: (0.014, 0.99)})["heading"]
-    assert both == "At shift 2, 4 the labels can tell the true link from a logistic one"
+    assert both == "At shift 2 and 4 the labels can tell the true link from a logistic one"
 
 
 def test_the_utilities_are_those_that_were_labelled():

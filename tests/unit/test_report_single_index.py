@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import synthetic_single_index as study
 
+from prefgrid import store
 from prefgrid.report import page, single_index
 from prefgrid.report import single_index_findings as findings
 from prefgrid.statistics.contrasts import paired
@@ -93,6 +94,12 @@ def test_a_difference_below_is_said_to_be_below():
     assert "oracle" not in _text(finding)
 
 
+def test_a_narrow_interval_shows_on_which_side_of_zero_it_lies():
+    """OSPO − DPO = .0003, .0004, .0005: half width 4.303 · .0001/√3 = .00025."""
+    finding = _shift_finding({"dpo": [0.5, 0.6, 0.7], "ospo": [0.5003, 0.6004, 0.7005]})
+    assert "OSPO +0.0004 [+0.0002, +0.0006]" in _text(finding)
+
+
 def test_nothing_that_differs_is_said_to_be_no_evidence_of_equality():
     """OSPO − DPO = −.01, 0, .01: half width 4.303 · .01/√3 = .0248."""
     finding = _shift_finding({"dpo": [0.5, 0.6, 0.7], "ospo": [0.49, 0.60, 0.71]})
@@ -142,6 +149,29 @@ def test_the_effect_of_the_link_is_paired_by_seed():
     assert "racle" not in _text(finding)
     assert finding.verdict is Verdict.DIFFERENT
     assert findings.effect_finding(before, ["dpo", "ospo"], NAMES, "dpo", 0.2) is None
+
+
+def test_a_share_of_the_oracle_is_of_the_same_seeds():
+    """DPO reaches κ in one seed of two: its .5 is no share of the mean .75 over both."""
+    finding = _shift_finding({"dpo": [0.5, np.nan], "ospo": [0.6, 0.8], "oracle": [0.6, 0.9]})
+    assert "DPO's mean reward is 0.500 (one seed, no interval)." in _text(finding)
+
+
+@pytest.mark.parametrize(
+    ("after", "heading", "words"),
+    [
+        # Changes −.1, 0, +.07: mean −.01, p = .85.
+        ([0.4, 0.6, 0.77], "not settled", "the effect is not established"),
+        ([0.4, np.nan, np.nan], "one seed", "One seed says nothing"),
+        ([np.nan] * 3, "missing", "no seed reaches KL 0.2 at both"),
+    ],
+)
+def test_an_effect_that_the_seeds_do_not_show_is_not_claimed(after, heading, words):
+    before, changed = _rows({"dpo": [0.5, 0.6, 0.7]}), _rows({"dpo": after}, 1.5)
+    finding = findings.effect_finding(pd.concat([before, changed]), ["dpo"], NAMES, "dpo", 0.2)
+    assert finding.heading == f"Effect of the link: {heading}"
+    assert words in _text(finding)
+    assert "nan" not in _text(finding)
 
 
 def test_variants_of_one_learner_are_compared_in_words():
@@ -238,3 +268,21 @@ def test_one_seed_has_no_interval_and_says_so(runs):
     row = next(row for row in tables[0]["rows"] if row[0]["text"] == "OSPO")
     assert row[heads.index("95 % t over seeds")]["text"] == "one seed"
     assert row[heads.index("p (Holm)")]["text"] == "one seed"
+
+
+def test_a_baseline_alone_is_described_from_its_files(runs, tmp_path):
+    """No differences: an empty table, whose columns have no types once it is read back."""
+    alone = runs[runs["method"].isin(["dpo", "oracle"])]
+    frames = {
+        "summary": study.summary(alone, ["dpo"]),
+        "differences": study.differences(alone, ["dpo"]),
+        "identifiability": study.identifiability((0.0, 1.5)),
+        "runs": alone,
+    }
+    for name, frame in frames.items():
+        store.write_csv(tmp_path / f"{name}.csv", frame)
+    tables = {name: pd.read_csv(tmp_path / f"{name}.csv") for name in frames}
+    spec = SPEC | {"methods": ["dpo"], "trainings": [[["dpo"], "as ever"]]}
+    section = single_index.section(spec=spec, figures={}, **tables)
+    assert [table["title"] for table in section["tables"]] == [TABLES[0], TABLES[2]]
+    assert "no other method" in " ".join(section["findings"][1]["sentences"])

@@ -15,14 +15,14 @@ SEEDS = list(samples.SEEDS)
 @pytest.fixture(scope="module")
 def student() -> evaluation.Policies:
     drawn, _, _, result = samples.trained("ospo", epochs=20, learning_rate=2e-2)
-    rewards = world.rewards(drawn.teacher, drawn.held_out, samples.SIZE.reward_scale)
+    rewards = world.rewards(drawn.teacher, drawn.held_out, samples.REWARD_SCALE)
     return evaluation.Policies.of(result.student, drawn.held_out, rewards, torch.ones(3))
 
 
 @pytest.fixture(scope="module")
 def teacher() -> evaluation.Policies:
     drawn = samples.draws()
-    rewards = world.rewards(drawn.teacher, drawn.held_out, samples.SIZE.reward_scale)
+    rewards = world.rewards(drawn.teacher, drawn.held_out, samples.REWARD_SCALE)
     return evaluation.Policies.of(drawn.teacher, drawn.held_out, rewards, torch.ones(3))
 
 
@@ -99,9 +99,7 @@ def test_index_correlation_is_spearmans_over_all_pairs(student):
 
 def test_the_true_link_of_a_perfect_index_is_the_link_itself():
     """Log-ratios r*/4 make t = u/4: at x sd(t) the truth is Ψ(4·x·sd(t)), up to the bins' width."""
-    drawn = world.draw(
-        (1,), 10, world.Size(dimension=4, actions=8, hidden=8, reward_scale=10.0, contexts=4000)
-    )
+    drawn = world.draw((1,), 10, world.Size(dimension=4, actions=8, hidden=8, contexts=4000))
     rewards = world.rewards(drawn.teacher, drawn.held_out, 10.0)
     perfect = evaluation.Policies(rewards.double() / 4, rewards.double(), torch.ones(1).double())
     table = torch.linspace(-5, 5, 2001)[None].double()

@@ -5,7 +5,8 @@ import pytest
 import torch
 from tests.unit import single_index_samples as samples
 
-from prefgrid.objectives import base
+from prefgrid import store
+from prefgrid.objectives import base, dpo
 from prefgrid.single_index import training, world
 
 LEARNERS = {
@@ -58,7 +59,7 @@ def test_the_same_seeds_give_the_same_bits():
     assert torch.equal(first[3].index, second[3].index)
 
 
-def test_objectives_see_epochs_rows_and_final_indices(monkeypatch):
+def test_objectives_see_epochs_rows_and_final_indices(tmp_path):
     """50 rows in batches of 16: 4 steps an epoch, the last of 2 rows; every row once an epoch."""
     seen, calls = [], []
 
@@ -87,7 +88,7 @@ def test_objectives_see_epochs_rows_and_final_indices(monkeypatch):
     options = training.Options(epochs=2, batch_size=16, learning_rate=1e-3)
     objective = Watching({}, options.schedule(50, 3))
     assert objective.schedule == base.Schedule(rows=50, steps=8, steps_per_epoch=4, seed=3)
-    result = training.train(drawn, labels, [objective], options)
+    result = training.train(drawn, labels, [objective], options, tmp_path / "failed.json")
     assert [len(rows) for rows in seen] == [16, 16, 16, 2] * 2
     assert sorted(sum(seen[:4], [])) == sorted(sum(seen[4:], [])) == list(range(50))
     assert seen[:4] != seen[4:]
@@ -102,11 +103,27 @@ def test_the_draws_stay_as_they_were():
     assert not torch.equal(result.student["weight_0"], drawn.student["weight_0"])
 
 
-def test_a_non_finite_loss_names_step_and_seed():
+def test_a_non_finite_loss_names_step_and_seed_and_leaves_its_batch(tmp_path):
+    class Broken(dpo.Objective):
+        def loss(self, batch):
+            return super().loss(batch) * (np.nan if self.schedule.seed == 4 else 1.0)
+
     drawn = samples.draws()
     labels = world.labels(drawn, 10.0, 0.0, 0.25)
-    labels[1, :] = np.nan
     options = training.Options(epochs=1, batch_size=16, learning_rate=1e-3)
-    objectives = [base.create("dpo", {}, options.schedule(50, s)) for s in samples.SEEDS]
-    with pytest.raises(FloatingPointError, match="not finite at step 1 of seed 4"):
-        training.train(drawn, labels, objectives, options)
+    objectives = [Broken({}, options.schedule(50, seed)) for seed in samples.SEEDS]
+    with pytest.raises(FloatingPointError, match="the loss of .* not finite at step 1 of seed 4;"):
+        training.train(drawn, labels, objectives, options, tmp_path / "failed.json")
+    failed = store.read_json(tmp_path / "failed.json")
+    assert failed["step"] == 1 and [batch["seed"] for batch in failed["batches"]] == [4]
+    assert len(failed["batches"][0]["rows"]) == 16
+
+
+def test_weights_that_overflow_in_the_last_step_are_no_result(tmp_path):
+    drawn = samples.draws((3,))
+    labels = world.labels(drawn, 10.0, 0.0, 0.25)
+    options = training.Options(epochs=1, batch_size=50, learning_rate=1e30)
+    objective = base.create("dpo", {}, options.schedule(50, 3))
+    with pytest.raises(FloatingPointError, match="the final index .* at step 1 of seed 3;"):
+        training.train(drawn, labels, [objective], options, tmp_path / "failed.json")
+    assert (tmp_path / "failed.json").is_file()

@@ -8,7 +8,7 @@ from tests.unit import single_index_samples as samples
 from prefgrid.single_index import network, world
 from prefgrid.statistics import identifiability
 
-PUBLISHED = world.Size(dimension=20, actions=10, hidden=32, reward_scale=10.0, contexts=2000)
+PUBLISHED = world.Size(dimension=20, actions=10, hidden=32, contexts=2000)
 # Standard deviation of u over the training pairs of seeds 0 to 9, measured with the published code.
 SD_OF_U = [1.81, 2.69, 1.40, 1.80, 2.49, 1.58, 2.62, 2.15, 2.11, 1.64]
 
@@ -41,7 +41,7 @@ def test_the_torch_stream_is_the_published_one(shift):
     """Global seed, teacher made of library layers, torch.bernoulli, student: the same numbers."""
     size, seed, pairs = PUBLISHED, 7, 200
     draws = world.draw([seed], pairs, size)
-    labels = world.labels(draws, size.reward_scale, shift, tau=0.25)
+    labels = world.labels(draws, 10.0, shift, tau=0.25)
 
     def layers():
         return torch.nn.Sequential(

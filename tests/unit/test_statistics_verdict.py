@@ -1,29 +1,26 @@
-"""Findings claim what the tables show, and no more."""
+"""What a difference shows, by the rule of each kind of study."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from prefgrid.statistics.verdict import Verdict, judge, link_finding, shift_finding
+from prefgrid.statistics.verdict import (
+    Verdict,
+    judge_over_seeds,
+    judge_over_seeds_and_prompts,
+    shift_change,
+    strongest,
+)
 
-NAMES = {"dpo": "DPO", "pspo": "PSPO", "ospo": "OSPO"}
 
-
-def _difference(method="pspo", seeds=4, p=0.5, holm=1.0, low=-0.1, high=0.1, prompts=(-0.1, 0.1)):
+def _difference(seeds=4, p=0.5, holm=1.0, prompts=(-0.1, 0.1)):
     return {
-        "method": method,
-        "shift": 4.0,
-        "n": 500,
-        "baseline": "dpo",
         "seeds": seeds,
-        "difference_sd": (low + high) / 2 if seeds else np.nan,
-        "difference_sd_seeds_low": low if seeds > 1 else np.nan,
-        "difference_sd_seeds_high": high if seeds > 1 else np.nan,
         "p_seeds": p if seeds > 1 else np.nan,
         "p_seeds_holm": holm if seeds > 1 else np.nan,
         "difference_sd_prompts_low_given_seeds": prompts[0],
         "difference_sd_prompts_high_given_seeds": prompts[1],
-        "prompts": 60,
     }
 
 
@@ -44,138 +41,55 @@ def _difference(method="pspo", seeds=4, p=0.5, holm=1.0, low=-0.1, high=0.1, pro
         (_difference(seeds=0, prompts=(np.nan, np.nan)), Verdict.MISSING),
     ],
 )
-def test_judge(row, verdict):
-    assert judge(row) is verdict
+def test_over_seeds_and_prompts_both_must_show(row, verdict):
+    assert judge_over_seeds_and_prompts(row) is verdict
 
 
-def _finding(*rows, seeds=4):
-    summary = pd.DataFrame(
-        [
-            {
-                "method": method,
-                "shift": 4.0,
-                "n": 500,
-                "kappa_nats": 0.5,
-                "seeds": seeds,
-                "gain_sd": 0.8,
-                "gain_sd_seeds_low": 0.6,
-                "gain_sd_seeds_high": 1.0,
-            }
-            for method in NAMES
-        ]
+@pytest.mark.parametrize(
+    ("seeds", "p", "holm", "verdict"),
+    [
+        (4, 0.01, 0.03, Verdict.DIFFERENT),
+        (4, 0.03, 0.06, Verdict.SUGGESTIVE),
+        (4, 0.06, 0.12, Verdict.UNDECIDED),
+        (1, np.nan, np.nan, Verdict.UNDECIDED),
+        (0, np.nan, np.nan, Verdict.MISSING),
+    ],
+)
+def test_over_seeds_alone_only_they_must_show(seeds, p, holm, verdict):
+    assert judge_over_seeds({"seeds": seeds, "p": p, "p_holm": holm}) is verdict
+
+
+def test_the_strongest_of_several_verdicts():
+    weak = [Verdict.MISSING, Verdict.UNDECIDED, Verdict.THESE_POLICIES]
+    assert strongest(weak) is Verdict.THESE_POLICIES
+    assert strongest([*weak, Verdict.DIFFERENT, Verdict.SUGGESTIVE]) is Verdict.DIFFERENT
+    assert strongest([]) is Verdict.MISSING
+
+
+def test_the_change_by_the_largest_shift_is_paired_by_seed_at_the_largest_n():
+    """Seeds 0, 1, 2 change by −1.0, −0.6, −0.2, so by −.5, −.3, −.1 sd; seed 3 misses one end."""
+    rewards = {0: (2.0, 1.0), 1: (2.2, 1.6), 2: (2.4, 2.2), 3: (2.6, np.nan)}
+    rows = [
+        {"method": method, "n": n, "seed": seed, "shift": shift, "reward": reward + off}
+        for method, n, off in (("dpo", 500, 0.0), ("dpo", 100, 50.0), ("pspo", 500, 70.0))
+        for seed, (before, after) in rewards.items()
+        for shift, reward in ((0.0, before), (2.0, 30.0), (4.0, after))
+    ]
+    runs = pd.DataFrame(rows)
+    cells = runs.drop_duplicates(["method", "n", "shift"])
+    mine = cells["method"].eq("dpo") & cells["n"].eq(500) & cells["shift"].eq(4.0)
+    summary = cells.assign(
+        shift_change_sd_prompts_low_given_seeds=np.where(mine, -0.6, 9.0),
+        shift_change_sd_prompts_high_given_seeds=np.where(mine, 0.1, 9.0),
     )
-    columns = list(_difference())
-    finding = shift_finding(4.0, summary, pd.DataFrame(list(rows), columns=columns), NAMES, "dpo")
-    return finding, " ".join(finding.sentences)
-
-
-def test_indistinguishable_methods_are_called_so_and_not_equal():
-    finding, text = _finding(_difference(), _difference("ospo", low=-0.3, high=0.2))
-    assert finding.heading == "Shift 4: no method can be told apart from DPO"
-    assert "not evidence of equality" in text
-    assert "up to 0.30 sd" in text
-
-
-def test_a_difference_is_named_with_its_direction():
-    finding, text = _finding(
-        _difference(p=0.001, holm=0.002, low=-0.3, high=-0.1, prompts=(-0.25, -0.15)),
-        _difference("ospo"),
-    )
-    assert finding.heading == "Shift 4: PSPO differs from DPO"
-    assert "PSPO lies 0.20 reference sd below DPO [−0.30, −0.10], over training seeds and" in text
-    assert "Not distinguishable from DPO over training seeds: OSPO" in text
-
-
-def test_a_difference_before_correction_only_is_a_hint():
-    finding, text = _finding(_difference(p=0.02, holm=0.12, low=0.1, high=0.3, prompts=(0.1, 0.3)))
-    assert "not established" in finding.heading
-    assert "not after Holm's correction" in text
-
-
-def test_two_seeds_that_agree_by_luck_are_no_difference():
-    """−0.0090 and −0.0102: mean −.0096, se .0006, t = 16, p = .040 with one degree of freedom."""
-    finding, text = _finding(
-        _difference(seeds=2, p=0.04, holm=0.04, low=-0.0172, high=-0.002, prompts=(-0.11, 0.09))
-    )
-    assert finding.verdict is Verdict.SUGGESTIVE
-    assert "not established" in finding.heading
-    assert "cannot be told from 0 ([−0.11, +0.09]); few seeds can agree by chance" in text
-
-
-def test_a_difference_of_these_policies_is_no_claim_about_methods():
-    finding, text = _finding(_difference(prompts=(0.02, 0.2)))
-    assert "no method can be told apart" in finding.heading
-    assert "says nothing about other training seeds" in text
-
-
-def test_one_seed_says_nothing_about_methods():
-    _, text = _finding(_difference(seeds=1), seeds=1)
-    assert "With one seed nothing can be said about the methods themselves" in text
-    assert "t interval" not in text
-
-
-def test_missing_and_lonely():
-    _, text = _finding(_difference(seeds=0, prompts=(np.nan, np.nan)))
-    assert "Missing at this KL: PSPO." in text
-    finding, text = _finding()
-    assert "no other method" in text
-    assert finding.verdict is Verdict.MISSING
-
-
-def _runs(rewards: dict[tuple[int, float], float]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {"method": "dpo", "n": 500, "seed": seed, "shift": shift, "reward": reward}
-            for (seed, shift), reward in rewards.items()
-        ]
-    )
-
-
-def _effect(rewards, prompts=(-0.6, -0.4)):
-    """Reward sd 2; `prompts`: the interval of the change over prompts."""
-    runs = _runs(rewards)
-    summary = runs.drop_duplicates(["method", "n", "shift"]).assign(
-        shift_change_sd_prompts_low_given_seeds=prompts[0],
-        shift_change_sd_prompts_high_given_seeds=prompts[1],
-    )
-    return link_finding(runs, summary, 2.0, "dpo", "DPO", 0.5)
-
-
-# Changes of −1.000 and −0.999, so −0.5 sd in both seeds; of −1.0 and −0.1.
-CLEAR = {(0, 0.0): 2.0, (1, 0.0): 2.1, (0, 4.0): 1.0, (1, 4.0): 1.101}
-VAGUE = {(0, 0.0): 2.0, (1, 0.0): 2.1, (0, 4.0): 1.0, (1, 4.0): 2.0}
-
-
-def test_effect_of_the_link():
-    finding = _effect(CLEAR)
-    assert finding.heading == "The shifted link lowers DPO's reward"
-    assert finding.verdict is Verdict.DIFFERENT
-    assert "over prompts, given the seeds, [−0.60, −0.40]" in finding.sentences[0]
-    vague = _effect(VAGUE, prompts=(-0.5, 0.1))
-    assert "not settled" in vague.heading and vague.verdict is Verdict.UNDECIDED
-    single = _effect({(0, 0.0): 2.0, (0, 4.0): 1.0})
-    assert "one seed" in single.heading
-    assert "−0.50 reference sd" in single.sentences[0]
-    assert "nothing about other training seeds" in single.sentences[0]
-    assert _effect({(0, 0.0): 2.0}) is None
-
-
-@pytest.mark.parametrize("prompts", [(-0.7, 0.1), (-0.7, 0.0), (np.nan, np.nan)])
-def test_two_seeds_that_agree_by_luck_are_no_effect_of_the_link(prompts):
-    finding = _effect(CLEAR, prompts)
-    assert finding.verdict is Verdict.SUGGESTIVE
-    assert finding.heading == "Effect of the link: a hint, not established"
-    assert "few seeds can agree by chance" in finding.sentences[0]
-    assert "nan" not in finding.sentences[0]
-
-
-def test_an_effect_over_prompts_alone_is_one_of_these_policies():
-    finding = _effect(VAGUE)
-    assert finding.verdict is Verdict.THESE_POLICIES
-    assert "not settled" in finding.heading
-    assert "for the policies trained here ([−0.60, −0.40])" in finding.sentences[0]
-
-
-def test_an_effect_of_the_link_without_both_shifts_is_missing():
-    finding = _effect({(0, 0.0): 2.0, (1, 4.0): 1.0})
-    assert finding.verdict is Verdict.MISSING
+    row = shift_change(runs, summary, 2.0, "dpo")
+    test = stats.ttest_1samp([-0.5, -0.3, -0.1], 0)
+    expected = test.confidence_interval(0.95)
+    assert (row["shift_low"], row["shift_high"], row["seeds"]) == (0.0, 4.0, 3)
+    assert row["difference_sd"] == pytest.approx(-0.3)
+    assert row["difference_sd_seeds_low"] == pytest.approx(expected.low)
+    assert row["difference_sd_seeds_high"] == pytest.approx(expected.high)
+    assert row["p_seeds"] == row["p_seeds_holm"] == pytest.approx(test.pvalue)
+    assert row["difference_sd_prompts_low_given_seeds"] == -0.6
+    assert row["difference_sd_prompts_high_given_seeds"] == 0.1
+    assert shift_change(runs[runs["shift"] == 0], summary, 2.0, "dpo") is None

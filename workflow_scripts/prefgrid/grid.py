@@ -33,7 +33,8 @@ def read_grid(paths: Iterable[Path | str]) -> "pandas.DataFrame":
     import pandas
 
     readers: dict[str, Callable[[Any], pandas.DataFrame]] = {
-        ".csv": pandas.read_csv,
+        # pandas' own parser is off by a bit in some numbers, which then match no other table's.
+        ".csv": lambda path: pandas.read_csv(path, float_precision="round_trip"),
         ".parquet": pandas.read_parquet,
         ".jsonl": lambda path: pandas.DataFrame(read_jsonl(path)),
     }

@@ -1,5 +1,6 @@
 """Checks that compare the keys of `single_index` with each other and with `methods`."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ from prefgrid.config.suggestions import allowed
 from prefgrid.limits import lengths
 
 STUDY = "single_index"
+# `single_index.names.ORACLE`, which stands above this layer; a test compares the two.
+ORACLE = "oracle"
 
 
 def _labels_exist(raw: Raw) -> Iterator[Problem]:
@@ -20,6 +23,14 @@ def _labels_exist(raw: Raw) -> Iterator[Problem]:
                     f"{STUDY}.{place}",
                     f"unknown label {label!r}; {allowed(label, labels)} (see methods)",
                 )
+
+
+def _no_label_is_the_oracles(raw: Raw) -> Iterator[Problem]:
+    if ORACLE in raw[STUDY]["methods"]:
+        yield (
+            f"{STUDY}.methods",
+            f"{ORACLE!r} is the tables' name for the scanned true reward; allowed: other labels",
+        )
 
 
 def _baseline_is_in_the_grid(raw: Raw) -> Iterator[Problem]:
@@ -39,6 +50,16 @@ def _drawn_shifts_are_in_the_grid(raw: Raw) -> Iterator[Problem]:
                 f"{STUDY}.evaluation.pareto_shifts",
                 f"{shift} is not run; allowed: {', '.join(map(str, study['shifts']))}",
             )
+
+
+def _kappa_can_be_reached(raw: Raw) -> Iterator[Problem]:
+    kappa, actions = raw[STUDY]["evaluation"]["kappa"], raw[STUDY]["world"]["actions"]
+    if actions > 1 and kappa >= math.log(actions):
+        yield (
+            f"{STUDY}.evaluation.kappa",
+            f"{kappa} nats is further from a uniform reference than any policy over {actions} "
+            f"actions; allowed: below log {actions} = {math.log(actions):.4g}",
+        )
 
 
 def _overriding_options_fit(raw: Raw) -> Iterator[Problem]:
@@ -79,6 +100,8 @@ def _leave_their_warm_start(raw: Raw) -> Iterator[Problem]:
         training = study["training"] | {k: v for k, v in override.items() if k != "options"}
         if "warm_start_epochs" not in options:
             continue
+        if min(training["epochs"], training["batch_size"]) < 1:
+            continue  # the schema has already said so
         problem = _warm_start_problem(options["warm_start_epochs"], training, study["n"])
         if problem:
             yield f"{STUDY}.methods", f"{label!r}: {problem}"
@@ -104,8 +127,10 @@ def _grid(raw: Raw) -> Iterator[tuple[str, dict[str, Any]]]:
 
 CHECKS: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
     _labels_exist,
+    _no_label_is_the_oracles,
     _baseline_is_in_the_grid,
     _drawn_shifts_are_in_the_grid,
+    _kappa_can_be_reached,
     _overriding_options_fit,
     _fit_the_study,
     _leave_their_warm_start,

@@ -6,9 +6,8 @@ from typing import Any
 import pandas as pd
 
 from prefgrid.report.blocks import Column, number, table
+from prefgrid.report.words import listing
 
-# Below this the labels carry nothing against a logistic link, to the digits shown.
-NO_EXCESS_NATS = 5e-7
 # An ideal test that sees the link this often can tell it, one this rarely cannot.
 ENOUGH_POWER = 0.8
 LITTLE_POWER = 0.2
@@ -24,9 +23,14 @@ def finding(identifiability: pd.DataFrame) -> dict[str, Any]:
         "The scan over β makes a link's scale irrelevant, so a learner with a logistic link is only as "
         f"wrong as the best-rescaled one. With n = {n:,} pairs:"
     )
+    sentences = [start, *(_sentence(row) for row in rows)]
+    if any(row["power"] <= LITTLE_POWER for row in rows):
+        sentences.append(
+            "Where the labels cannot tell, methods that differ do so for another reason than the link."
+        )
     return {
         "heading": _heading(able, shifted),
-        "sentences": [start, *(_sentence(row) for row in rows)],
+        "sentences": sentences,
         "verdict": "premise",
     }
 
@@ -56,7 +60,7 @@ def evidence_table(
 
 
 def _is_logistic(row: dict[str, Any]) -> bool:
-    return row["excess_kl_nats"] < NO_EXCESS_NATS
+    return row["shift"] == 0
 
 
 def _heading(able: list[str], shifted: list[dict[str, Any]]) -> str:
@@ -64,7 +68,7 @@ def _heading(able: list[str], shifted: list[dict[str, Any]]) -> str:
         return "The labels follow a logistic link: there is no other link to learn"
     if not able:
         return "The labels can hardly tell the true link from a logistic one at any shift"
-    heading = f"At shift {', '.join(able)} the labels can tell the true link from a logistic one"
+    heading = f"At shift {listing(able)} the labels can tell the true link from a logistic one"
     return heading if len(able) == len(shifted) else f"{heading}, elsewhere not reliably"
 
 
@@ -72,19 +76,24 @@ def _sentence(row: dict[str, Any]) -> str:
     start = f"Shift {row['shift']:g}: "
     if _is_logistic(row):
         return f"{start}the logistic link is the true one, so no method can win by its link."
-    excess = number(row["excess_kl_nats"], 4 if row["excess_kl_nats"] >= 0.001 else 6)
     size = (
-        f"{excess} nats a label, {number(row['evidence_nats'], 1)} nats in all; an ideal test would see "
+        f"{_excess(row['excess_kl_nats'])} nats a label, {number(row['evidence_nats'], 1)} nats in all; an ideal test would see "
         f"this in {_share(row['power'])} training sets"
     )
     if row["power"] >= ENOUGH_POWER:
         return f"{start}the labels can tell. The logistic link loses {size}."
     if row["power"] > LITTLE_POWER:
-        return f"{start}the labels can tell by luck only. The logistic link loses {size}."
+        return f"{start}the labels can tell, but not reliably. The logistic link loses {size}."
     return (
         f"{start}the labels cannot tell. The logistic link loses {size}. The shift acts as label noise, "
         "and no method can be expected to win by its link."
     )
+
+
+def _excess(nats: float) -> str:
+    if nats < 1e-6:
+        return "less than 0.000001"
+    return f"{nats:.{4 if nats >= 0.001 else 6}f}"
 
 
 def _share(power: float) -> str:

@@ -10,9 +10,9 @@ import pandas as pd
 from prefgrid.figures.style import display_name
 from prefgrid.report import evidence, facts
 from prefgrid.report.blocks import figure
+from prefgrid.report.link_robustness_findings import link_finding, shift_finding
 from prefgrid.report.link_robustness_tables import tables
 from prefgrid.statistics.reference import Reference
-from prefgrid.statistics.verdict import link_finding, shift_finding
 
 QUESTION = (
     "Which learner keeps its reward at a given KL when human preferences do not follow the "

@@ -5,9 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from prefgrid.report import seed_cells
 from prefgrid.report.blocks import Column, interval, number, table
 from prefgrid.report.evidence import evidence_table
-from prefgrid.statistics.power import MOST_SEEDS
+
+FOLDER = "link_robustness/tables"
 
 
 def tables(
@@ -23,7 +25,7 @@ def tables(
     return [
         _summary_table(summary, names, kappa_nats),
         *([_difference_table(differences, names, baseline)] if len(differences) else []),
-        evidence_table(identifiability, _key_columns(names)[1:], "identifiability.csv"),
+        evidence_table(identifiability, _key_columns(names)[1:], f"{FOLDER}/identifiability.csv"),
         _calibration_table(calibration, names),
     ]
 
@@ -69,7 +71,7 @@ def _summary_table(
         "the KL that every compared run of this shift and n reaches. A run whose scan does not contain the KL "
         "is missing, never extrapolated."
     )
-    return table("Reward at one KL", caption, summary, columns, "summary.csv")
+    return table("Reward at one KL", caption, summary, columns, f"{FOLDER}/summary.csv")
 
 
 def _difference_table(
@@ -87,8 +89,12 @@ def _difference_table(
             lambda row: _seed_interval(row, "difference_sd"),
             "difference_sd_seeds_low",
         ),
-        Column("p", lambda row: _p_value(row, "p_seeds"), "p_seeds"),
-        Column("p (Holm)", lambda row: _p_value(row, "p_seeds_holm"), "p_seeds_holm"),
+        Column("p", lambda row: seed_cells.p_value(row["p_seeds"], row["seeds"]), "p_seeds"),
+        Column(
+            "p (Holm)",
+            lambda row: seed_cells.p_value(row["p_seeds_holm"], row["seeds"]),
+            "p_seeds_holm",
+        ),
         Column(
             "95 % over prompts, conditional on the seeds",
             lambda row: _prompt_interval(row, "difference_sd"),
@@ -96,10 +102,14 @@ def _difference_table(
         ),
         Column(
             "Seeds above",
-            lambda row: f"{row['seeds_positive']} of {row['seeds']}",
+            lambda row: seed_cells.positive(row["seeds_positive"], row["seeds"]),
             "seeds_positive",
         ),
-        Column("Seeds needed", _seeds_needed, "seeds_needed"),
+        Column(
+            "Seeds needed",
+            lambda row: seed_cells.needed(row["seeds_needed"], row["seeds"]),
+            "seeds_needed",
+        ),
     ]
     caption = (
         f"Paired with {names[baseline]}: by seed for the t interval and p values, by prompt for the "
@@ -108,7 +118,11 @@ def _difference_table(
         "seeds, a rough guide."
     )
     return table(
-        f"Differences to {names[baseline]}", caption, differences, columns, "differences.csv"
+        f"Differences to {names[baseline]}",
+        caption,
+        differences,
+        columns,
+        f"{FOLDER}/differences.csv",
     )
 
 
@@ -139,29 +153,14 @@ def _calibration_table(calibration: pd.DataFrame, names: Mapping[str, str]) -> d
         "accuracy is the share of pairs the index orders as the reward model does; its interval is "
         "conditional on the seeds, which share their pairs."
     )
-    return table("Index calibration", caption, calibration, columns, "calibration.csv")
+    return table("Index calibration", caption, calibration, columns, f"{FOLDER}/calibration.csv")
 
 
 def _seed_interval(row: dict[str, Any], name: str) -> str | None:
-    if row["seeds"] == 1:
-        return "one seed"
-    return interval(row[f"{name}_seeds_low"], row[f"{name}_seeds_high"], signed=True)
+    low, high = (row[f"{name}_seeds_{end}"] for end in ("low", "high"))
+    return seed_cells.ends(low, high, row["seeds"], 2, signed=True)
 
 
 def _prompt_interval(row: dict[str, Any], name: str) -> str | None:
     ends = (row[f"{name}_prompts_{end}_given_seeds"] for end in ("low", "high"))
     return interval(*ends, signed=True)
-
-
-def _seeds_needed(row: dict[str, Any]) -> str | None:
-    if row["seeds"] == 1:
-        return "one seed"
-    if row["seeds_needed"] >= MOST_SEEDS:
-        return f"≥ {MOST_SEEDS:,}"
-    return number(row["seeds_needed"], 0)
-
-
-def _p_value(row: dict[str, Any], name: str) -> str | None:
-    if row["seeds"] == 1:
-        return "one seed"
-    return number(row[name], 3)

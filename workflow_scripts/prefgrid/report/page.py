@@ -23,7 +23,8 @@ def render(context: dict[str, Any]) -> str:
 
     A section: `id`, `title`, `question`, `facts` (list of (label, value)), `findings` (list of
     {heading, sentences, verdict}), `figures` and `tables` (see `blocks`), `samples` (see
-    `samples.browser`) or None; `how`, how the study is made, may be left out. Studies add sections; the page needs no change.
+    `samples.browser`) or None; `how`, how the study is made, may be left out. Studies add sections;
+    the page needs no change.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),

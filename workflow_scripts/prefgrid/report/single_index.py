@@ -37,8 +37,8 @@ FIGURES = {
     ),
     "frontier": (
         "Reward against KL",
-        "Each curve is one method's policy from close to the reference (left) to nearly greedy "
-        "(right). Curves are joined in √KL and averaged over seeds at equal KL, where every seed was "
+        "Each curve is one method's policy from the largest β, close to the reference (left), to the "
+        "smallest (right). Curves are joined in √KL and averaged over seeds at equal KL, where every seed was "
         "scanned. Below: the differences to the baseline at equal KL, paired by seed. Marks "
         "only tell the curves apart; they are no scanned points.",
     ),
@@ -80,8 +80,11 @@ def section(
     names = {method: display_name(method) for method in spec["methods"]} | {ORACLE: "Oracle"}
     baseline, kappa_nats = spec["baseline"], spec["kappa"]
     cell, words = shown(summary)
+    n, tau = cell["n"].iloc[0], cell["tau"].iloc[0]
+    # Not `shown` of each: a baseline alone has no differences.
     cell_differences, cell_identifiability, cell_runs = (
-        shown(table)[0] for table in (differences, identifiability, runs)
+        table[(table["n"] == n) & (table["tau"] == tau)]
+        for table in (differences, identifiability, runs)
     )
     findings = [
         single_index_findings.shift_finding(

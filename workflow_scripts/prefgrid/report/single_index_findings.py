@@ -10,24 +10,16 @@ from typing import Any
 import pandas as pd
 
 from prefgrid.report.blocks import interval, number
+from prefgrid.report.words import Finding, digits_for, listing, seeds, shift_heading
 from prefgrid.single_index.names import ORACLE
 from prefgrid.statistics.contrasts import paired
-from prefgrid.statistics.intervals import LEVEL
-from prefgrid.statistics.verdict import Finding, Verdict
+from prefgrid.statistics.verdict import Verdict, strongest
+from prefgrid.statistics.verdict import judge_over_seeds as judge
 
 MOST_NAMES = 3
 DIGITS = 3
+NARROW = 0.005
 Row = Mapping[str, Any]
-
-
-def judge(row: Row, level: float = LEVEL) -> Verdict:
-    """Verdict on one row of `contrasts.paired`."""
-    if row["seeds"] == 0:
-        return Verdict.MISSING
-    # Comparisons with NaN, of one seed, are false.
-    if row["p_holm"] < 1 - level:
-        return Verdict.DIFFERENT
-    return Verdict.SUGGESTIVE if row["p"] < 1 - level else Verdict.UNDECIDED
 
 
 def shift_finding(
@@ -71,9 +63,13 @@ def shift_finding(
         sentences.append(f"Not all seeds reach this KL: {', '.join(short)}.")
     if not rows:
         sentences.append("There is no other method to compare with.")
-    verdicts = {judge(row) for row in rows}
-    strongest = next((verdict for verdict in Verdict if verdict in verdicts), Verdict.MISSING)
-    return Finding(_heading(shift, strongest, above, below, names, name), sentences, strongest)
+    verdict = strongest(judge(row) for row in rows)
+    sides = ", ".join(
+        f"{_who(found, names)} {'lies' if len(found) == 1 else 'lie'} {word} {name}"
+        for found, word in ((above, "above"), (below, "below"))
+        if found
+    )
+    return Finding(shift_heading(shift, verdict, name, sides), sentences, verdict)
 
 
 def effect_finding(
@@ -105,16 +101,24 @@ def effect_finding(
     first = (
         f"{text}, {name}'s reward at KL {kappa_nats:g} changes by {_signed(own)}, paired by seed."
     )
+    if own["seeds"] == 1:
+        first += " One seed says nothing about other training seeds."
+    elif judge(own) is Verdict.UNDECIDED:
+        first += " The interval contains 0: with these seeds the effect is not established."
     others = [
         by_learner[method] for method in methods if method in by_learner and method != baseline
     ]
     reached = [row for row in others if row["seeds"] > 0]
     reached.sort(key=lambda row: -row["difference"])
     sentences = [first, *([f"The others: {_list(reached, names)}."] if reached else [])]
-    heading = f"Effect of the link: {name} {_number(own['difference'])}"
+    heading = "Effect of the link: "
+    if judge(own) is Verdict.UNDECIDED:
+        heading += "one seed" if own["seeds"] == 1 else "not settled"
+        return Finding(heading, sentences, Verdict.UNDECIDED)
+    heading += f"{name} {number(own['difference'], DIGITS, signed=True)}"
     if len(reached) > 1:
         worst, best = (
-            f"{names[row['method']]} {_number(row['difference'])}"
+            f"{names[row['method']]} {number(row['difference'], DIGITS, signed=True)}"
             for row in (reached[-1], reached[0])
         )
         heading += f", the others from {worst} to {best}"
@@ -145,8 +149,7 @@ def family_finding(
         "Differences in reward with 95 % t intervals, paired by seed. Holm's correction covers the "
         "shifts of each pair."
     )
-    verdicts = {judge(row) for row in rows}
-    return Finding(heading, [lead, *sentences], next(v for v in Verdict if v in verdicts))
+    return Finding(heading, [lead, *sentences], strongest(judge(row) for row in rows))
 
 
 def _level(own: pd.DataFrame, baseline: str, name: str, kappa_nats: float) -> str:
@@ -158,11 +161,12 @@ def _level(own: pd.DataFrame, baseline: str, name: str, kappa_nats: float) -> st
         f"{number(row['reward'], DIGITS)}"
     )
     limits = interval(row["reward_low"], row["reward_high"], DIGITS)
-    seeds = "one seed, no interval" if limits is None else f"{row['seeds']:.0f} seeds"
-    text += f" {limits} ({seeds}, 95 % t interval)" if limits else f" ({seeds})"
-    if ORACLE in own.index and own.loc[ORACLE, "reward"] > 0:
-        best = own.loc[ORACLE, "reward"]
-        text += f", {100 * row['reward'] / best:.0f} % of the oracle's {number(best, DIGITS)}"
+    count = seeds(row["seeds"])
+    text += f" {limits} ({count}, 95 % t interval)" if limits else f" ({count}, no interval)"
+    # Seeds have teachers of their own: means over different seeds are no share of each other.
+    best = own.loc[ORACLE] if ORACLE in own.index else None
+    if best is not None and best["seeds"] == row["seeds"] and best["reward"] > 0:
+        text += f", {100 * row['reward'] / best['reward']:.0f} % of the oracle's {number(best['reward'], DIGITS)}"
     return f"{text}."
 
 
@@ -177,34 +181,10 @@ def _undecided(rows: Sequence[Row], names: Mapping[str, str], baseline: str) -> 
     )
 
 
-def _heading(
-    shift: float,
-    verdict: Verdict,
-    above: Sequence[Row],
-    below: Sequence[Row],
-    names: Mapping[str, str],
-    baseline: str,
-) -> str:
-    start = f"Shift {shift:g}: "
-    if verdict is Verdict.DIFFERENT:
-        sides = [
-            f"{_who(rows, names)} {'lies' if len(rows) == 1 else 'lie'} {word} {baseline}"
-            for rows, word in ((above, "above"), (below, "below"))
-            if rows
-        ]
-        return start + ", ".join(sides)
-    if verdict is Verdict.SUGGESTIVE:
-        return f"{start}a hint of a difference to {baseline}, not established"
-    if verdict is Verdict.MISSING:
-        return f"{start}nothing to compare"
-    return f"{start}no method can be told apart from {baseline}"
-
-
 def _who(rows: Sequence[Row], names: Mapping[str, str]) -> str:
     if len(rows) > MOST_NAMES:
         return f"{len(rows)} methods"
-    shown = [names[row["method"]] for row in rows]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+    return listing([names[row["method"]] for row in rows])
 
 
 def _list(rows: Sequence[Row], names: Mapping[str, str]) -> str:
@@ -214,10 +194,7 @@ def _list(rows: Sequence[Row], names: Mapping[str, str]) -> str:
 def _signed(row: Row) -> str:
     if row["seeds"] == 0:
         return "missing"
-    limits = interval(row["low"], row["high"], DIGITS, signed=True) or "(one seed)"
+    digits = digits_for(row["low"], row["high"], DIGITS, NARROW)
+    limits = interval(row["low"], row["high"], digits, signed=True) or "(one seed)"
     # Figures of one comparison stay on one line.
-    return f"{_number(row['difference'])} {limits}".replace(" ", "\u00a0")
-
-
-def _number(value: float) -> str:
-    return str(number(value, DIGITS, signed=True))
+    return f"{number(row['difference'], digits, signed=True)} {limits}".replace(" ", "\u00a0")

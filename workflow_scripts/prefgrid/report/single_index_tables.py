@@ -5,13 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from prefgrid.report import evidence
-from prefgrid.report.blocks import Column, interval, not_a_number, number, table
+from prefgrid.report import evidence, seed_cells
+from prefgrid.report.blocks import Column, number, table
 from prefgrid.single_index.names import GROUPS, ORACLE
-from prefgrid.statistics.power import MOST_SEEDS
 
 FOLDER = "single_index/tables"
-ONE_SEED = "one seed"
+DIGITS = 3
 
 
 def tables(
@@ -71,11 +70,11 @@ def _summary(
     columns = [
         Column("Method", lambda row: names[row["method"]], numeric=False),
         *_group_columns(varying),
-        Column(f"Reward at KL {kappa_nats:g}", lambda row: number(row["reward"], 3), "reward"),
-        Column("95 % t over seeds", lambda row: _ends(row, "reward_", "seeds"), "reward_low"),
+        Column(f"Reward at KL {kappa_nats:g}", lambda row: number(row["reward"], DIGITS), "reward"),
+        Column("95 % t over seeds", _reward_ends, "reward_low"),
         Column(
             f"Minus {names[baseline]}",
-            of_difference(lambda row: number(row["difference"], 3, signed=True)),
+            of_difference(lambda row: number(row["difference"], DIGITS, signed=True)),
             "difference",
         ),
         Column("95 % t, paired", of_difference(_gap_ends), "low"),
@@ -83,10 +82,10 @@ def _summary(
         Column("Seeds > 0", of_difference(_positive), "seeds_positive"),
         Column(
             "Spearman (t,\u00a0u)",
-            lambda row: number(row["index_correlation"], 3),
+            lambda row: number(row["index_correlation"], DIGITS),
             "index_correlation",
         ),
-        Column("Pair accuracy", lambda row: number(row["pair_accuracy"], 3), "pair_accuracy"),
+        Column("Pair accuracy", lambda row: number(row["pair_accuracy"], DIGITS), "pair_accuracy"),
     ]
     if (frame["seeds_missing"] > 0).any():
         columns.append(
@@ -111,12 +110,18 @@ def _within(frame: pd.DataFrame, names: Mapping[str, str], varying: list[str]) -
         Column("Method", lambda row: names[row["method"]], numeric=False),
         Column("Compared with", lambda row: names[row["baseline"]], numeric=False),
         *_group_columns(varying),
-        Column("Difference", lambda row: number(row["difference"], 3, signed=True), "difference"),
+        Column(
+            "Difference", lambda row: number(row["difference"], DIGITS, signed=True), "difference"
+        ),
         Column("95 % t, paired", _gap_ends, "low"),
-        Column("p", lambda row: _p(row, "p"), "p"),
+        Column("p", lambda row: seed_cells.p_value(row["p"], row["pairs"]), "p"),
         Column("p (Holm)", _p_holm, "p_holm"),
         Column("Seeds > 0", _positive, "seeds_positive"),
-        Column("Seeds needed", _needed, "seeds_needed"),
+        Column(
+            "Seeds needed",
+            lambda row: seed_cells.needed(row["seeds_needed"], row["pairs"]),
+            "seeds_needed",
+        ),
     ]
     caption = (
         "Differences in reward at the same KL between variants of one learner, paired by seed. A "
@@ -127,41 +132,17 @@ def _within(frame: pd.DataFrame, names: Mapping[str, str], varying: list[str]) -
     return table("Variants of one learner", caption, frame, columns, f"{FOLDER}/differences.csv")
 
 
-def _ends(row: Mapping[str, Any], prefix: str, count: str, signed: bool = False) -> str | None:
-    if row[count] == 1:
-        return ONE_SEED
-    return interval(row[f"{prefix}low"], row[f"{prefix}high"], 3, signed)
+def _reward_ends(row: Mapping[str, Any]) -> str | None:
+    return seed_cells.ends(row["reward_low"], row["reward_high"], row["seeds"], DIGITS)
 
 
 def _gap_ends(row: Mapping[str, Any]) -> str | None:
-    return _ends(row, "", "pairs", signed=True)
-
-
-def _p(row: Mapping[str, Any], name: str) -> str | None:
-    if row["pairs"] == 1:
-        return ONE_SEED
-    if not_a_number(row[name]):
-        return None
-    return "< 0.001" if row[name] < 0.001 else number(row[name], 3)
+    return seed_cells.ends(row["low"], row["high"], row["pairs"], DIGITS, signed=True)
 
 
 def _p_holm(row: Mapping[str, Any]) -> str | None:
-    return _p(row, "p_holm")
+    return seed_cells.p_value(row["p_holm"], row["pairs"])
 
 
 def _positive(row: Mapping[str, Any]) -> str | None:
-    if not_a_number(row["pairs"]):
-        return None
-    return f"{row['seeds_positive']:.0f} of {row['pairs']:.0f}"
-
-
-def _needed(row: Mapping[str, Any]) -> str | None:
-    if row["pairs"] == 1:
-        return ONE_SEED
-    if not_a_number(row["seeds_needed"]):
-        return None
-    return (
-        f"{MOST_SEEDS:,} or more"
-        if row["seeds_needed"] >= MOST_SEEDS
-        else f"{row['seeds_needed']:.0f}"
-    )
+    return seed_cells.positive(row["seeds_positive"], row["pairs"])

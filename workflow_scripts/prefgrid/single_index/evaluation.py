@@ -1,4 +1,4 @@
-"""Exact evaluation of policies over ten-odd actions: reward, KL and index, with no sampling.
+"""Exact evaluation of policies over few actions: reward, KL and index, with no sampling.
 
 A policy is read at inverse strength β as π_β(y|x) = π_ref·(π_θ/π_ref)^(ζ/β) / Z(x), ζ = ±1 its sign.
 Expectations over actions are sums, those over contexts means over the held-out ones.

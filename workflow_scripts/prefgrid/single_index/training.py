@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from prefgrid import store
 from prefgrid.limits import lengths
 from prefgrid.objectives.base import Batch, Objective, Schedule
 from prefgrid.single_index import network
+from prefgrid.single_index.failures import stop_non_finite
 from prefgrid.single_index.network import Parameters
 from prefgrid.single_index.world import Draws
 
@@ -49,11 +51,16 @@ class Result:
 
 
 def train(
-    draws: Draws, labels: Tensor, objectives: Sequence[Objective], options: Options
+    draws: Draws,
+    labels: Tensor,
+    objectives: Sequence[Objective],
+    options: Options,
+    failure_path: Path,
 ) -> Result:
     """Train S students on their pairs; `labels` Tensor[S, n], one objective a seed.
 
-    Raises FloatingPointError, naming seed and step, for a loss that is not finite.
+    Raises FloatingPointError, naming seed and step, for a loss or a final index that is not finite;
+    the seed's batch is then in `failure_path`.
     """
     student = {name: tensor.clone().requires_grad_() for name, tensor in draws.student.items()}
     pairs = Pairs(draws, labels)
@@ -74,7 +81,8 @@ def train(
             losses = torch.stack(
                 [one.loss(batch) for one, batch in zip(objectives, batches, strict=True)]
             )
-            _check(losses, objectives, step)
+            if not losses.isfinite().all():
+                stop_non_finite(failure_path, "the loss", step + 1, losses, objectives, batches)
             optimizer.zero_grad()
             losses.sum().backward()
             optimizer.step()
@@ -86,6 +94,10 @@ def train(
                 f"epoch {epoch + 1}/{options.epochs}: mean loss of {runs} runs {losses.mean():.4f}"
             )
     index = pairs.index(student)
+    # The last step's result has gone through no loss yet.
+    if not index.isfinite().all():
+        totals = index.sum(dim=1)
+        stop_non_finite(failure_path, "the final index", step, totals, objectives, batches)
     for run, objective in enumerate(objectives):
         objective.finish(index[run], labels[run])
     return Result({name: tensor.detach() for name, tensor in student.items()}, index)
@@ -115,23 +127,10 @@ class Pairs:
         ]
 
     def index(self, student: Parameters) -> Tensor:
-        """t of every pair, Tensor[S, n], without gradient."""
+        """t of every pair, Tensor[S, n], without gradient; the uniform reference cancels."""
         with torch.no_grad():
             logps = network.log_policy(student, self.draws.contexts).gather(2, self.draws.actions)
         return logps[..., 1] - logps[..., 0]
-
-
-def _check(losses: Tensor, objectives: Sequence[Objective], step: int) -> None:
-    if not losses.isfinite().all():
-        seeds = [
-            one.schedule.seed
-            for one, loss in zip(objectives, losses, strict=True)
-            if not loss.isfinite()
-        ]
-        raise FloatingPointError(
-            f"the loss of {type(objectives[0]).__module__} is not finite at step {step + 1} "
-            f"of seed {', '.join(map(str, seeds))}. A lower single_index learning_rate may help."
-        )
 
 
 def _detached(batch: Batch) -> Batch:

@@ -28,12 +28,11 @@ from prefgrid.single_index.network import Parameters
 
 @dataclass(frozen=True)
 class Size:
-    """dimension d of x, actions K, hidden width (two layers), reward scale ν, contexts m."""
+    """dimension d of x, actions K, hidden width (two layers), held-out contexts m."""
 
     dimension: int
     actions: int
     hidden: int
-    reward_scale: float
     contexts: int
 
     @property

@@ -68,8 +68,9 @@ def paired(
         rows.append((method, *group, baseline, *figures, *plan))
     columns = ["method", *groups, "baseline", "seeds", "difference", "low", "high", "p"]
     table = pd.DataFrame(rows, columns=[*columns, "seeds_positive", "seeds_needed"])
-    together = table.groupby(list(family))["p"] if family else table.groupby(lambda _: 0)["p"]
-    corrected = together.transform(lambda p: holm(p.to_numpy()))
+    # Without columns to agree in, all rows are one family.
+    alike = [table[name] for name in family] or np.zeros(len(table))
+    corrected = table.groupby(alike)["p"].transform(lambda p: holm(p.to_numpy()))
     table.insert(table.columns.get_loc("p") + 1, "p_holm", corrected)
     return table
 

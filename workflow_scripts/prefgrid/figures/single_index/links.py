@@ -16,6 +16,9 @@ MOST_COLUMNS = 6
 PANEL_INCHES = 1.25
 # Between blocks of panels, where names of two lines and tick labels need room.
 SPACER_INCHES = 0.4
+TITLE_SIZE = 9.5
+# Bold characters of that size that fit over all columns together.
+CHARACTERS_ABREAST = 84
 MOST_SEEDS = 20
 INDEX_LIMIT = 3.0
 # Within ±2 sd lie nearly all pairs; beyond, the learned link stands on a handful.
@@ -64,11 +67,9 @@ def draw(links: pd.DataFrame, methods: Sequence[str], shifts: Sequence[float]) -
                 own = data[(data["method"] == method) & (data["shift"] == shift)]
                 _panel(axis, own, styles[method])
                 if position == 0:
-                    axis.set_title(
-                        styles[method].name.replace(" (", "\n("),
-                        color=styles[method].colour,
-                        fontsize=9.5,
-                    )
+                    name = styles[method].name.replace(" (", "\n(")
+                    size = _title_size(name, columns)
+                    axis.set_title(name, color=styles[method].colour, fontsize=size)
                 if column == 0:
                     axis.set_ylabel(f"shift {shift:g}\nP(1 preferred)", fontsize=9)
                 # The lowest panel of its column: the last block may have fewer columns.
@@ -87,6 +88,12 @@ def _subtitle(links: pd.DataFrame, data: pd.DataFrame, rows: list[float], cell: 
     return (
         f"{words}. Gap: mean |learned − true| for |t| ≤\u00a0{GAP_LIMIT:g}\u00a0sd, mean over seeds"
     )
+
+
+def _title_size(name: str, columns: int) -> float:
+    """Font size in points with which the longest line stays within its column."""
+    longest = max(len(line) for line in name.splitlines())
+    return min(TITLE_SIZE, TITLE_SIZE * CHARACTERS_ABREAST / (columns * longest))
 
 
 def _panel(axis: Axes, runs: pd.DataFrame, style: MethodStyle) -> None:

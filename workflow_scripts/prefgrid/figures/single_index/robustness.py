@@ -53,7 +53,7 @@ def draw(runs: pd.DataFrame, methods: Sequence[str], baseline: str, kappa_nats: 
         listed = by_shift.points(levels, "mean", methods, styles)
         cut = draw_points([(axes[0, 0], listed)])
         by_shift.connect(axes[0, 0], listed)
-        _oracle(axes[0, 0], oracle)
+        _oracle(axes[0, 0], oracle.reindex(shifts))
         axes[0, 0].set_ylabel("Mean reward")
         axes[0, 0].set_title("Reward")
         if compare:
@@ -74,9 +74,9 @@ def draw(runs: pd.DataFrame, methods: Sequence[str], baseline: str, kappa_nats: 
 
 
 def _oracle(axis: Axes, reward: pd.Series) -> None:
-    """The oracle's mean over seeds, across each shift's part of the panel."""
+    """The oracle's mean over seeds (NaN: none), across each shift's part of the panel."""
     edges = np.arange(len(reward))[:, None] + [-0.5, 0.5]
-    axis.plot(edges.ravel(), np.repeat(reward.sort_index(), 2), zorder=1, **ORACLE_LINE)
+    axis.plot(edges.ravel(), np.repeat(reward, 2), zorder=1, **ORACLE_LINE)
     low, high = axis.get_ylim()
-    if len(reward) and reward.notna().any():
+    if reward.notna().any():
         axis.set_ylim(low, max(high, reward.max() + 0.06 * (high - low)))

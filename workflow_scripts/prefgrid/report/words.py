@@ -1,0 +1,49 @@
+"""What every study's findings are made of: their form, and the words they have in common."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prefgrid.statistics.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding: `heading`, `sentences` (the first carries the result), `verdict`."""
+
+    heading: str
+    sentences: list[str]
+    verdict: Verdict
+
+
+def shift_heading(shift: float, verdict: Verdict, baseline: str, difference: str) -> str:
+    """Heading of a finding about all methods at one shift; `verdict`: the strongest among them.
+
+    `difference`: which methods differ, shown if that is the verdict. `baseline`: display name.
+    """
+    start = f"Shift {shift:g}: "
+    if verdict is Verdict.DIFFERENT:
+        return f"{start}{difference}"
+    if verdict is Verdict.SUGGESTIVE:
+        return f"{start}a hint of a difference to {baseline}, not established"
+    if verdict is Verdict.MISSING:
+        return f"{start}nothing to compare"
+    return f"{start}no method can be told apart from {baseline}"
+
+
+def listing(items: Sequence[str]) -> str:
+    """a; a and b; a, b and c. Of no items, the empty string."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def seeds(count: float) -> str:
+    return "one seed" if count == 1 else f"{count:,.0f} seeds"
+
+
+def digits_for(low: float, high: float, usual: int, narrow: float) -> int:
+    """Digits of an interval: one more than `usual` if it is narrower than `narrow`.
+
+    Else both ends may round to the same number, which hides on which side of 0 they lie.
+    """
+    return usual + 1 if high - low < narrow else usual
