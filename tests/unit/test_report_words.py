@@ -40,3 +40,10 @@ def test_headings_claim_no_more_than_the_verdict():
         Verdict.UNDECIDED: "Shift 1.5: no method can be told apart from DPO",
         Verdict.MISSING: "Shift 1.5: nothing to compare",
     }
+
+
+def test_values_and_training_label():
+    assert words.values([1000, 2000]) == "1,000, 2,000"
+    assert words.values([0.0, 0.75]) == "0, 0.75"
+    assert words.training_label(["DPO", "RSPO"], 2) == "Training"
+    assert words.training_label(["DPO", "RSPO"], 3) == "Training of DPO, RSPO"

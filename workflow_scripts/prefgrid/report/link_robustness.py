@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from prefgrid.figures.style import display_name
-from prefgrid.report import evidence, facts
+from prefgrid.report import evidence, link_robustness_facts
 from prefgrid.report.blocks import figure
 from prefgrid.report.link_robustness_findings import link_finding, shift_finding
 from prefgrid.report.link_robustness_tables import tables
@@ -95,7 +95,10 @@ def section(
         "id": "link-robustness",
         "title": "Link robustness",
         "question": QUESTION,
-        "facts": [*facts.rows(spec, names, reference), *(tuple(fact) for fact in spec["facts"])],
+        "facts": [
+            *link_robustness_facts.rows(spec, names, reference),
+            *(tuple(fact) for fact in spec["facts"]),
+        ],
         "findings": [
             evidence.finding(identifiability),
             *(asdict(finding) for finding in [*findings, *([link] if link else [])]),

@@ -1,10 +1,10 @@
 """What a single-index study ran, in a few rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from prefgrid.report.facts import training_label
+from prefgrid.report.words import training_label, values
 from prefgrid.single_index.names import ORACLE
 
 
@@ -18,9 +18,9 @@ def rows(spec: Mapping[str, Any], names: Mapping[str, str], shown: str) -> list[
         ("Methods", ", ".join(learners.values())),
         ("Grid", f"{runs:,} runs, one a method × seed × shift × τ × n"),
         ("Seeds", f"{spec['seeds']:,}, numbered from 0"),
-        ("Link", f"½σ((u − s)/τ) + ½σ((u + s)/τ), s = {_listed(spec['shifts'])}"),
-        ("τ", _listed(spec["tau"])),
-        ("Preference pairs", _listed(spec["n"])),
+        ("Link", f"½σ((u − s)/τ) + ½σ((u + s)/τ), s = {values(spec['shifts'])}"),
+        ("τ", values(spec["tau"])),
+        ("Preference pairs", values(spec["n"])),
         ("Figures and findings", shown),
         ("Compared at", f"KL = {spec['kappa']:g} nats, exact"),
         *(
@@ -28,7 +28,3 @@ def rows(spec: Mapping[str, Any], names: Mapping[str, str], shown: str) -> list[
             for labels, words in spec["trainings"]
         ),
     ]
-
-
-def _listed(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:,}" if isinstance(value, int) else f"{value:g}" for value in values)

@@ -1,4 +1,4 @@
-"""What every study's findings are made of: their form, and the words they have in common."""
+"""The form of a finding, and the words that the studies' sections have in common."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,3 +47,13 @@ def digits_for(low: float, high: float, usual: int, narrow: float) -> int:
     Else both ends may round to the same number, which hides on which side of 0 they lie.
     """
     return usual + 1 if high - low < narrow else usual
+
+
+def values(numbers: Sequence[float]) -> str:
+    """1,000, 2,000 for counts; 0, 0.75 for other numbers."""
+    return ", ".join(f"{one:,}" if isinstance(one, int) else f"{one:g}" for one in numbers)
+
+
+def training_label(methods: Sequence[str], all_methods: int) -> str:
+    """What a row of facts about the training of `methods` is called; `all_methods`: how many."""
+    return "Training" if len(methods) == all_methods else f"Training of {', '.join(methods)}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prefgrid.report.blocks import number
+from prefgrid.report.words import training_label, values
 from prefgrid.statistics.reference import Reference
 
 
@@ -14,11 +15,6 @@ def rows(
     label → display name.
     """
 
-    def listed(values: list) -> str:
-        return ", ".join(
-            f"{value:,}" if isinstance(value, int) else f"{value:g}" for value in values
-        )
-
     runs = len(spec["methods"]) * len(spec["seeds"]) * len(spec["shifts"]) * len(spec["n"])
     return [
         ("Methods", ", ".join(names.values())),
@@ -26,9 +22,9 @@ def rows(
         ("Seeds", ", ".join(str(seed) for seed in spec["seeds"])),
         (
             "Link",
-            f"½σ(u/T − s) + ½σ(u/T + s), T = {spec['link_temperature']:g}, s = {listed(spec['shifts'])}",
+            f"½σ(u/T − s) + ½σ(u/T + s), T = {spec['link_temperature']:g}, s = {values(spec['shifts'])}",
         ),
-        ("Preference pairs", listed(spec["n"])),
+        ("Preference pairs", values(spec["n"])),
         (
             "Compared at",
             f"KL = {spec['kappa']:g} nats, {len(reference.prompt_reward)} held-out prompts",
@@ -42,7 +38,3 @@ def rows(
             for labels, words in spec["trainings"]
         ),
     ]
-
-
-def training_label(methods: list[str], all_methods: int) -> str:
-    return "Training" if len(methods) == all_methods else f"Training of {', '.join(methods)}"
