@@ -75,12 +75,7 @@ def added(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Itera
     toy = {"objective": __name__, "options": {"beta_train": BETA_TRAIN}, "training": {}}
     set_config(checkout, "methods", "toy", value=toy)
     set_config(checkout, "link_robustness", "methods", value=["dpo", "pspo", "toy"])
-    world = {"dimension": 4, "actions": 4, "hidden": 8, "reward_scale": 10.0, "contexts": 50}
-    training = {"epochs": 2, "batch_size": 50, "learning_rate": 2.0e-3}
-    small = {"seeds": 2, "seeds_per_job": 2, "shifts": [1.5], "tau": [0.25], "n": [200]}
-    small |= {"methods": ["dpo", "toy"], "world": world, "training": training}
-    small |= {"evaluation": {"pareto_shifts": [1.5]}}
-    set_config(checkout, "single_index", value=small)
+    set_config(checkout, "single_index", "methods", value=["dpo", "pspo", "toy"])
     with pytest.MonkeyPatch.context() as patch:
         # Snakemake and its jobs must find this module.
         patch.setenv("PYTHONPATH", str(REPOSITORY))
@@ -122,15 +117,14 @@ def test_the_documented_commands_plan_the_documented_policies(tmp_path: Path) ->
     assert single == {"draw_single_index": 1, "train_single_index": 1}
     assert policy["train_policy"] == 1 and "evaluate_policy" not in policy
     assert study["tabulate_single_index"] == 1 and "train_policy" not in study
-    assert everything["build_report"] == 1
+    assert everything["build_report"] == everything["describe_single_index"] == 1
     # Both are cells of the default grid, not just paths that some rule can make.
     assert commands[1].split()[0] in outputs[3] and commands[2].split()[0] in outputs[0]
 
 
 def test_one_more_label_trains_in_both_studies_and_nothing_else_runs(added: Checkout) -> None:
-    # `policies` are those of the whole language-model grid: DPO's and PSPO's are there already.
+    # `policies` are those of both whole grids: DPO's and PSPO's are there already.
     planned = planned_jobs(added.snakemake("policies", *TARGETS))
-    planned.pop("draw_single_index", None)  # unless another label has used these draws
     assert planned == {"train_policy": 1, "train_single_index": 1, "policies": 1}
 
     link = store.read_json(added.folder / CELL / "link.json")
