@@ -10,27 +10,21 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from prefgrid.figures.kl_panels import ORACLE_LINE, kl_axis, name_kappa, panel_blocks
 from prefgrid.figures.layout import (
-    frame,
-    hide,
     line_kwargs,
     marker_kwargs,
     method_handle,
     padded,
     shift_title,
-    wrap,
 )
 from prefgrid.figures.style import INK, QUIET, MethodStyle, method_styles, theme
 from prefgrid.statistics.reference import Reference
 
 SMALLEST_KL_LIMIT = 3.0
-KL_TICKS = np.array([0, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 40, 80, 160])
 GRID_POINTS = 241
 MOST_COLUMNS = 3
-# Between blocks of panels, where tick labels, axis label and titles need room.
-SPACER_INCHES = 0.2
 BAND_ALPHA = 0.14
-ORACLE_LINE = {"color": INK, "linestyle": (0, (4, 2)), "linewidth": 1.3}
 
 
 def draw(
@@ -60,25 +54,18 @@ def draw(
     grid = np.linspace(0, np.sqrt(limit), GRID_POINTS)
     oracle = oracle[oracle["kl_nats"] <= limit]
     compare = baseline in present and len(present) > 1
-    blocks, columns = wrap(len(shifts), MOST_COLUMNS)
-    rows = [3.0, 1.3] if compare else [3.3]
+    heights = [3.0, 1.3] if compare else [3.3]
     with theme():
-        figure, axes = frame(
-            [*rows, SPACER_INCHES] * blocks if blocks > 1 else rows,
-            columns,
-            "Reward against KL to the reference",
+        figure, axes = panel_blocks(
+            heights,
+            len(shifts),
+            MOST_COLUMNS,
             _subtitle(data, largest_n),
-            [_handles(styles, len(oracle) > 0)],
+            _handles(styles, len(oracle) > 0),
             left=0.8,
             right=0.66,
-            row_gap=0.3,
-            share_x=True,
         )
-        # [block, panel of the block, column]
-        axes = axes.reshape(blocks, -1, columns)
-        hide(axes[:, len(rows) :].ravel())
-        axes = axes[:, : len(rows)]
-        hide(axes.transpose(0, 2, 1).reshape(blocks * columns, -1)[len(shifts) :].ravel())
+        columns = axes.shape[2]
         for position, shift in enumerate(shifts):
             block, column = divmod(position, columns)
             here = data[data["shift"] == shift]
@@ -92,7 +79,7 @@ def draw(
             if compare:
                 _gaps(panels[1], curves, grid, styles, baseline)
             for axis in panels:
-                _kl_axis(axis, limit, kappa_nats, columns)
+                kl_axis(axis, limit, kappa_nats)
             panels[-1].tick_params(labelbottom=True)
             panels[-1].set_xlabel("KL (nats per response)")
             if position == len(shifts) - 1 or column == columns - 1:
@@ -103,15 +90,7 @@ def draw(
                 block[1, 0].set_ylabel(f"Minus {styles[baseline].name} (sd)")
         figure.align_ylabels(axes[:, :, 0].ravel())
         _limits(axes)
-        axes[0, 0, 0].annotate(
-            f"κ = {kappa_nats:g}",
-            (np.sqrt(kappa_nats), 0),
-            xycoords=("data", "axes fraction"),
-            xytext=(4, 5),
-            textcoords="offset points",
-            fontsize=8.5,
-            color=QUIET,
-        )
+        name_kappa(axes[0, 0, 0], kappa_nats)
         return figure
 
 
@@ -178,14 +157,6 @@ def _gaps(
         if method != baseline:
             _band(axis, curves[method].sub(curves[baseline]).dropna(how="all"), grid, style)
     axis.yaxis.set_major_locator(MaxNLocator(5))
-
-
-def _kl_axis(axis: Axes, limit: float, kappa_nats: float, columns: int) -> None:
-    # Leave out ticks whose labels would touch: panels get narrower with their number.
-    ticks = KL_TICKS[limit >= KL_TICKS]
-    axis.set_xticks(np.sqrt(ticks), [f"{tick:g}" for tick in ticks])
-    axis.set_xlim(-0.012 * np.sqrt(limit), 1.02 * np.sqrt(limit))
-    axis.axvline(np.sqrt(kappa_nats), color=QUIET, linewidth=1.0, linestyle=":", zorder=1)
 
 
 def _raw_reward_axis(axis: Axes, reference: Reference) -> None:

@@ -11,16 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from prefgrid.figures.frontier import KL_TICKS, ORACLE_LINE, SPACER_INCHES
+from prefgrid.figures.kl_panels import ORACLE_LINE, kl_axis, name_kappa, panel_blocks
 from prefgrid.figures.layout import (
-    frame,
-    hide,
     line_kwargs,
     marker_kwargs,
     method_handle,
     padded,
     shift_title,
-    wrap,
 )
 from prefgrid.figures.single_index.cells import chosen_shifts, present, shown
 from prefgrid.figures.style import QUIET, MethodStyle, method_styles, theme
@@ -57,27 +54,20 @@ def draw(
     limit = float(data.loc[data["method"].isin(methods), "kl_div"].max())
     grid = np.linspace(0, np.sqrt(limit), GRID_POINTS)
     compare = baseline in methods and len(methods) > 1
-    blocks, columns = wrap(len(chosen), MOST_COLUMNS)
     heights = [3.0, 2.3] if compare else [3.3]
     handles = [method_handle(style) for style in styles.values()]
     if (data["method"] == ORACLE).any():
         handles.append(Line2D([], [], label="Oracle: the true reward, scanned", **ORACLE_LINE))
     with theme():
-        figure, axes = frame(
-            [*heights, SPACER_INCHES] * blocks if blocks > 1 else heights,
-            columns,
-            "Reward against KL to the reference",
+        figure, axes = panel_blocks(
+            heights,
+            len(chosen),
+            MOST_COLUMNS,
             _subtitle(data, cell, compare),
-            [handles],
+            handles,
             left=0.8,
-            row_gap=0.3,
-            share_x=True,
         )
-        # [block, panel of the block, column]
-        axes = axes.reshape(blocks, -1, columns)
-        hide(axes[:, len(heights) :].ravel())
-        axes = axes[:, : len(heights)]
-        hide(axes.transpose(0, 2, 1).reshape(blocks * columns, -1)[len(chosen) :].ravel())
+        columns = axes.shape[2]
         for position, shift in enumerate(chosen):
             here = data[data["shift"] == shift]
             by_method = {
@@ -90,7 +80,7 @@ def draw(
             if compare:
                 _gaps(panels[1], by_method, grid, styles, baseline)
             for axis in panels:
-                _kl_axis(axis, limit, kappa_nats)
+                kl_axis(axis, limit, kappa_nats)
             panels[-1].tick_params(labelbottom=True)
             panels[-1].set_xlabel("KL (nats)")
         for block in axes:
@@ -99,15 +89,7 @@ def draw(
                 block[1, 0].set_ylabel(f"Reward minus {styles[baseline].name}'s")
         figure.align_ylabels(axes[:, :, 0].ravel())
         _limits(axes)
-        axes[0, 0, 0].annotate(
-            f"κ = {kappa_nats:g}",
-            (np.sqrt(kappa_nats), 0),
-            xycoords=("data", "axes fraction"),
-            xytext=(4, 5),
-            textcoords="offset points",
-            fontsize=8.5,
-            color=QUIET,
-        )
+        name_kappa(axes[0, 0, 0], kappa_nats)
         return figure
 
 
@@ -181,13 +163,6 @@ def _line(style: MethodStyle, place: int, count: int) -> dict[str, Any]:
     first = GRID_POINTS // (MARKS_A_CURVE * 2) + place * GRID_POINTS // (MARKS_A_CURVE * count)
     every = (first, GRID_POINTS // MARKS_A_CURVE)
     return line_kwargs(style) | marker_kwargs(style, 4.5) | {"linewidth": 1.5, "markevery": every}
-
-
-def _kl_axis(axis: Axes, limit: float, kappa_nats: float) -> None:
-    ticks = KL_TICKS[limit >= KL_TICKS]
-    axis.set_xticks(np.sqrt(ticks), [f"{tick:g}" for tick in ticks])
-    axis.set_xlim(-0.012 * np.sqrt(limit), 1.02 * np.sqrt(limit))
-    axis.axvline(np.sqrt(kappa_nats), color=QUIET, linewidth=1.0, linestyle=":", zorder=1)
 
 
 def _limits(axes: np.ndarray) -> None:
