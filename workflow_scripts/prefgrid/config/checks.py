@@ -5,6 +5,7 @@ whose keys are missing or of the wrong type stays silent: the schema has already
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from prefgrid.config import method_checks, single_index_checks, world_checks
@@ -97,23 +98,20 @@ def _dialogues_of_the_judge_fit(raw: Raw) -> Iterator[Problem]:
         )
 
 
-def _grid_methods_exist(raw: Raw) -> Iterator[Problem]:
+def _labels_exist(study: str, place: str, raw: Raw) -> Iterator[Problem]:
     labels = raw["methods"].keys()
-    for label in raw["link_robustness"]["methods"]:
+    for label in raw[study][place]:
         if label not in labels:
             yield (
-                "link_robustness.methods",
+                f"{study}.{place}",
                 f"unknown label {label!r}; {allowed(label, labels)} (see methods)",
             )
 
 
-def _baseline_is_in_the_grid(raw: Raw) -> Iterator[Problem]:
-    study = raw["link_robustness"]
-    if study["methods"] and study["baseline"] not in study["methods"]:
-        yield (
-            "link_robustness.baseline",
-            f"{study['baseline']!r} is not run; allowed: {', '.join(study['methods'])}",
-        )
+def _baseline_is_in_the_grid(study: str, raw: Raw) -> Iterator[Problem]:
+    methods, baseline = raw[study]["methods"], raw[study]["baseline"]
+    if methods and baseline not in methods:
+        yield f"{study}.baseline", f"{baseline!r} is not run; allowed: {', '.join(methods)}"
 
 
 def _threads_are_of_scripts(raw: Raw) -> Iterator[Problem]:
@@ -134,8 +132,12 @@ CHECKS: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
     _shards_have_rows,
     _responses_fit,
     _dialogues_of_the_judge_fit,
-    _grid_methods_exist,
-    _baseline_is_in_the_grid,
+    # A check a study: one that is malformed must not hide the other's mistakes.
+    partial(_labels_exist, "link_robustness", "methods"),
+    partial(_labels_exist, "single_index", "methods"),
+    partial(_labels_exist, "single_index", "overrides"),
+    partial(_baseline_is_in_the_grid, "link_robustness"),
+    partial(_baseline_is_in_the_grid, "single_index"),
     *method_checks.CHECKS,
     *single_index_checks.CHECKS,
     *world_checks.CHECKS,

@@ -6,7 +6,6 @@ from typing import Any
 
 from prefgrid.config import objectives
 from prefgrid.config.fields import Problem, Raw
-from prefgrid.config.suggestions import allowed
 from prefgrid.limits import lengths
 
 STUDY = "single_index"
@@ -14,31 +13,11 @@ STUDY = "single_index"
 ORACLE = "oracle"
 
 
-def _labels_exist(raw: Raw) -> Iterator[Problem]:
-    labels, study = raw["methods"].keys(), raw[STUDY]
-    for place, named in (("methods", study["methods"]), ("overrides", study["overrides"])):
-        for label in named:
-            if label not in labels:
-                yield (
-                    f"{STUDY}.{place}",
-                    f"unknown label {label!r}; {allowed(label, labels)} (see methods)",
-                )
-
-
 def _no_label_is_the_oracles(raw: Raw) -> Iterator[Problem]:
     if ORACLE in raw[STUDY]["methods"]:
         yield (
             f"{STUDY}.methods",
             f"{ORACLE!r} is the tables' name for the scanned true reward; allowed: other labels",
-        )
-
-
-def _baseline_is_in_the_grid(raw: Raw) -> Iterator[Problem]:
-    study = raw[STUDY]
-    if study["methods"] and study["baseline"] not in study["methods"]:
-        yield (
-            f"{STUDY}.baseline",
-            f"{study['baseline']!r} is not run; allowed: {', '.join(study['methods'])}",
         )
 
 
@@ -126,9 +105,7 @@ def _grid(raw: Raw) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 CHECKS: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
-    _labels_exist,
     _no_label_is_the_oracles,
-    _baseline_is_in_the_grid,
     _drawn_shifts_are_in_the_grid,
     _kappa_can_be_reached,
     _overriding_options_fit,

@@ -74,7 +74,8 @@ def misplaced(blocks: Blocks, x: np.ndarray) -> Blocks:
     """The fit of the published synthetic code, which misreads its own blocks where x has ties.
 
     There (`Isotonic1D.fit` of the code of arXiv 2512.21917) a block is laid over as many *distinct*
-    x [n] as its rows number, not over those it was fitted to.  So every block right of a tie starts too far right, and the last ones fall off.
+    x [n] as its rows number, not over those it was fitted to.  So every block right of a tie starts
+    too far right, and the last ones fall off.
     """
     distinct = np.unique(np.asarray(x, dtype=np.float64))
     ends = np.minimum(np.cumsum(blocks.weight.astype(int)), distinct.size)
