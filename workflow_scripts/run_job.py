@@ -12,7 +12,6 @@ Standard library only, so that it costs milliseconds. Linux only (prctl).
 import argparse
 import contextlib
 import ctypes
-import json
 import os
 import signal
 import subprocess
@@ -22,11 +21,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
+from prefgrid import execution
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 GRACE_SECONDS = 5.0
-# Set by the Snakefile: JSON of the config's `execution` section, and Snakemake's process id.
-EXECUTION_VARIABLE = "PREFGRID_EXECUTION"
+# Set by the Snakefile: Snakemake's process id.
 PARENT_VARIABLE = "PREFGRID_PARENT"
 # Set for the script: how many threads it may compute with.
 THREADS_VARIABLE = "PREFGRID_THREADS"
@@ -104,9 +104,8 @@ def device_is_visible(folder: Path, environment: Mapping[str, str]) -> bool:
 
 
 def _environment(options: argparse.Namespace) -> dict[str, str]:
-    execution = json.loads(os.environ.get(EXECUTION_VARIABLE, "{}"))
-    threads = execution.get("torch_threads_of", {}).get(
-        options.script, execution.get("torch_threads", 1)
+    threads = execution.setting("torch_threads_of", {}).get(
+        options.script, execution.setting("torch_threads", 1)
     )
     environment = {
         **os.environ,

@@ -40,8 +40,8 @@ LAYERS = (
         "fingerprint",
         "job_environment",
     ),
-    # What config, jobs and computation must agree on; standard library only.
-    ("limits", "artifacts"),
+    # What config, jobs and computation must agree on, and the runner; standard library only.
+    ("limits", "artifacts", "execution"),
 )
 RUNNER = "python -m run_job"
 HEIGHT = {part: -line for line, parts in enumerate(LAYERS) for part in parts}

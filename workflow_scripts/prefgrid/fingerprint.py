@@ -15,7 +15,9 @@ from pathlib import Path
 SCRIPTS = Path(__file__).resolve().parents[1]
 
 # Modules that carry bytes and messages but cannot change a result, and so hide what they import.
-INERT = frozenset({"prefgrid.store", "prefgrid.jobs", "prefgrid.devices"})
+INERT = frozenset(
+    {"prefgrid.store", "prefgrid.jobs", "prefgrid.devices", "prefgrid.execution"}
+)
 
 
 @cache

@@ -8,23 +8,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from prefgrid import store
-from run_job import EXECUTION_VARIABLE, PARENT_VARIABLE
+from prefgrid import execution, store
+from run_job import PARENT_VARIABLE
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 
 
-def prepare(execution: dict[str, Any]) -> None:
+def prepare(section: dict[str, Any]) -> None:
     """Set the variables that `run_job.py` and the scripts read; called while the Snakefile is read.
 
-    execution: the config's section of that name. Jobs find this interpreter even where its
+    section: the config's `execution`. Jobs find this interpreter even where its
     environment is not activated, and the scripts wherever the working directory is.
     """
     _prepend("PATH", Path(sys.executable).parent)
     # The Snakefile's folder too, as while it is read: an objective may be any module in it.
     _prepend("PYTHONPATH", SCRIPTS.parent)
     _prepend("PYTHONPATH", SCRIPTS)
-    os.environ[EXECUTION_VARIABLE] = store.canonical_json(execution)
+    os.environ[execution.VARIABLE] = store.canonical_json(section)
     os.environ[PARENT_VARIABLE] = str(os.getpid())
 
 

@@ -156,7 +156,10 @@ class Execution(Section):
 
     torch_threads: Count
     torch_threads_of: dict[str, Count]
-    gpus_per_job: Annotated[int, Field(ge=0, le=1)]  # one device a job, until jobs can use more
+    gpus_per_job: Annotated[int, Field(ge=0)]
+    jobs_per_gpu: Count
+    checkpoint_seconds: Annotated[float, Field(ge=0)]
+    preload: bool
     mem_mb: Count
     runtime_minutes: Count
 
