@@ -41,6 +41,7 @@ def folder(tmp_path):
         assert text.count(old) == 1
         text = text.replace(old, new)
     (tmp_path / "run_job.py").write_text(text)
+    (tmp_path / "prefgrid").symlink_to(RUN_JOB.parent / "prefgrid")
     yield tmp_path
     for name in ("script", "grandchild", "supervisor"):
         if (tmp_path / name).exists() and not gone(process := pid(tmp_path, name)):
@@ -316,6 +317,15 @@ class TestEnvironment:
 def test_the_supervisor_needs_no_installed_package_to_start(folder):
     """A bare interpreter, without site-packages: start-up stays at milliseconds."""
     (folder / "script_under_test.py").write_text("print('done')")
-    command = [sys.executable, "-I", "-S", "run_job.py", "--log", "job.log", "script_under_test"]
+    command = [
+        sys.executable,
+        "-E",
+        "-s",
+        "-S",
+        "run_job.py",
+        "--log",
+        "job.log",
+        "script_under_test",
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "done\n")
