@@ -6,7 +6,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 LOCK := requirements.lock
 
-.PHONY: run test setup lint clean
+.PHONY: run test verify bench bench-graph setup lint clean
 
 run: $(READY)
 	$(VENV)/bin/snakemake
@@ -15,6 +15,15 @@ run: $(READY)
 test: $(READY)
 	$(VENV)/bin/python -m pytest -n 2 --dist worksteal tests/unit tests/oracle
 	$(VENV)/bin/python -m pytest tests/workflow # its Snakemake runs use the cores themselves
+
+verify: $(READY) # ARGS: options of the run, such as ARGS="--configfile presets/spo_smoke.yaml"
+	$(VENV)/bin/python workflow_scripts/verify.py $(ARGS)
+
+bench: $(READY) # one table of ratios; `naive` needs the results of `make run`
+	PYTHONPATH=workflow_scripts $(VENV)/bin/python -m benchmarks.run
+
+bench-graph: $(READY) # what a wide grid costs before any job; --dry 50000 --no-op 5000 takes long
+	$(VENV)/bin/python -m benchmarks.graph
 
 setup: $(READY)
 
@@ -27,8 +36,8 @@ $(READY): $(LOCK)
 	touch $@
 
 lint: $(READY)
-	$(VENV)/bin/ruff check workflow_scripts tests
-	$(VENV)/bin/ruff format --check workflow_scripts tests
+	$(VENV)/bin/ruff check workflow_scripts tests benchmarks
+	$(VENV)/bin/ruff format --check workflow_scripts tests benchmarks
 	$(VENV)/bin/snakefmt --check Snakefile rules
 	$(VENV)/bin/snakemake --lint
 

@@ -1,9 +1,11 @@
 # Shared helpers, loaded first. The checked config, specs, code fingerprints, grid cells, resources.
 
+import functools
 import glob
 import itertools
+from pathlib import Path
 
-from prefgrid import job_environment
+from prefgrid import job_environment, run_lock
 from prefgrid.config import objectives
 from prefgrid.config.load import ConfigError, load
 from prefgrid.fingerprint import fingerprint
@@ -20,7 +22,11 @@ REWARD = "results/models/reward"
 ROOT = "results/link_robustness"
 CELL = "method={method}/seed={seed}/shift={shift}/n={n}"
 
-job_environment.prepare(CONFIG.execution.model_dump())
+# A cluster job is alone in its allocation: a server of preloaded processes would serve nobody else.
+PRELOAD = CONFIG.execution.preload and not workflow.remote_exec
+job_environment.prepare(CONFIG.execution.model_dump() | {"preload": PRELOAD})
+if workflow.is_main_process and not workflow.output_settings.dryrun:
+    run_lock.hold(Path(".snakemake"))
 
 
 wildcard_constraints:
@@ -59,20 +65,28 @@ def shards(pattern):
     return [pattern.replace("{shard}", str(k)) for k in range(STUDY.generation.shards)]
 
 
-def gpus():
-    """Devices of a job that runs a model; more than the run has would be capped silently."""
-    wanted = CONFIG.execution.gpus_per_job
+def gpu_shares(devices):
+    """What Snakemake counts as `gpu` for a job on so many devices: as many shares of devices.
+
+    A job on one device takes one of its `jobs_per_gpu` shares, a job on several takes them whole.
+    More than the run has would be capped silently.
+    """
+    wanted = devices * CONFIG.execution.jobs_per_gpu if devices > 1 else devices
     limit = workflow.global_resources.get("gpu")
     pool = None if limit is None else limit.value
     if pool is not None and wanted > pool:
         raise WorkflowError(
-            f"execution.gpus_per_job: {wanted} device(s) a job, but this run has {pool} "
-            f"(--resources gpu={pool}); allowed: at most {pool}"
+            f"execution.gpus_per_job: {devices} device(s) a job, but this run has {pool} "
+            f"(--resources gpu={pool}); allowed: at least gpu={wanted}"
         )
     return wanted
 
 
-GPUS = gpus()
+# Of a training job; and of another job that runs a model.
+TRAINING_DEVICES = CONFIG.execution.gpus_per_job
+MODEL_DEVICES = min(1, TRAINING_DEVICES)
+TRAINING_GPU = gpu_shares(TRAINING_DEVICES)
+MODEL_GPU = gpu_shares(MODEL_DEVICES)
 
 
 def mem_mb(wildcards, attempt):

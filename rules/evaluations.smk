@@ -15,7 +15,8 @@ rule sample_reference:
     conda:
         "../envs/prefgrid.yaml"
     resources:
-        gpu=GPUS,
+        gpu=MODEL_GPU,
+        devices=MODEL_DEVICES,
         mem_mb=mem_mb,
         runtime=runtime,
     params:
@@ -38,7 +39,7 @@ rule sample_reference:
     message:
         "Reference samples: scored, for the evaluation prompts"
     shell:
-        "exec python -m run_job --log {log} --gpus {resources.gpu} sample_reference "
+        "exec python -m run_job --log {log} --gpus {resources.devices} sample_reference "
         "--prompts {input.prompts} --reference {input.reference} --reward {input.reward} "
         "--samples {output.samples} --spec {params.spec:q} --code {params.code:q}"
 
@@ -67,7 +68,8 @@ rule evaluate_policy:
     conda:
         "../envs/prefgrid.yaml"
     resources:
-        gpu=GPUS,
+        gpu=MODEL_GPU,
+        devices=MODEL_DEVICES,
         mem_mb=mem_mb,
         runtime=runtime,
     params:
@@ -76,7 +78,7 @@ rule evaluate_policy:
     message:
         "Evaluation: {wildcards.method}, seed {wildcards.seed}, shift {wildcards.shift}, n {wildcards.n}"
     shell:
-        "exec python -m run_job --log {log} --gpus {resources.gpu} evaluate_policy "
+        "exec python -m run_job --log {log} --gpus {resources.devices} evaluate_policy "
         "--policy {input.policy} --link {input.link} --preferences {input.preferences} "
         "--prompts {input.prompts} --reference-samples {input.reference_samples} "
         "--reference {input.reference} --reward {input.reward} "

@@ -21,7 +21,8 @@ rule train_policy:
     conda:
         "../envs/prefgrid.yaml"
     resources:
-        gpu=GPUS,
+        gpu=TRAINING_GPU,
+        devices=TRAINING_DEVICES,
         mem_mb=mem_mb,
         runtime=runtime,
     params:
@@ -30,7 +31,7 @@ rule train_policy:
     message:
         "Policy: {wildcards.method}, seed {wildcards.seed}, shift {wildcards.shift}, n {wildcards.n}"
     shell:
-        "exec python -m run_job --log {log} --gpus {resources.gpu} train_policy "
+        "exec python -m run_job --log {log} --gpus {resources.devices} train_policy "
         "--preferences {input.preferences} --logps {input.logps} --reference {input.reference} "
         "--adapter {output.adapter} --config {output.config} --metrics {output.metrics} "
         "--link {output.link} --manifest {output.manifest} "

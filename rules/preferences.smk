@@ -13,7 +13,8 @@ rule sample_responses:
     conda:
         "../envs/prefgrid.yaml"
     resources:
-        gpu=GPUS,
+        gpu=MODEL_GPU,
+        devices=MODEL_DEVICES,
         mem_mb=mem_mb,
         runtime=runtime,
     params:
@@ -22,7 +23,7 @@ rule sample_responses:
     message:
         "Responses: two a prompt, seed {wildcards.seed}, shard {wildcards.shard}"
     shell:
-        "exec python -m run_job --log {log} --gpus {resources.gpu} sample_responses "
+        "exec python -m run_job --log {log} --gpus {resources.devices} sample_responses "
         "--prompts {input.prompts} --reference {input.reference} --responses {output.responses} "
         "--spec {params.spec:q} --code {params.code:q}"
 
@@ -39,7 +40,8 @@ rule score_responses:
     conda:
         "../envs/prefgrid.yaml"
     resources:
-        gpu=GPUS,
+        gpu=MODEL_GPU,
+        devices=MODEL_DEVICES,
         mem_mb=mem_mb,
         runtime=runtime,
     params:
@@ -48,7 +50,7 @@ rule score_responses:
     message:
         "Rewards: score both responses of every pair, seed {wildcards.seed}"
     shell:
-        "exec python -m run_job --log {log} --gpus {resources.gpu} score_responses "
+        "exec python -m run_job --log {log} --gpus {resources.devices} score_responses "
         "--responses {input.responses} --reward {input.reward} --rewards {output.rewards} "
         "--spec {params.spec:q} --code {params.code:q}"
 
@@ -65,7 +67,8 @@ rule compute_reference_logps:
     conda:
         "../envs/prefgrid.yaml"
     resources:
-        gpu=GPUS,
+        gpu=MODEL_GPU,
+        devices=MODEL_DEVICES,
         mem_mb=mem_mb,
         runtime=runtime,
     params:
@@ -77,7 +80,7 @@ rule compute_reference_logps:
     message:
         "Reference log-probabilities of every response, seed {wildcards.seed}"
     shell:
-        "exec python -m run_job --log {log} --gpus {resources.gpu} compute_reference_logps "
+        "exec python -m run_job --log {log} --gpus {resources.devices} compute_reference_logps "
         "--responses {input.responses} --reference {input.reference} --logps {output.logps} "
         "--spec {params.spec:q} --code {params.code:q}"
 

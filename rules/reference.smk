@@ -46,7 +46,8 @@ else:
         conda:
             "../envs/prefgrid.yaml"
         resources:
-            gpu=GPUS,
+            gpu=TRAINING_GPU,
+            devices=TRAINING_DEVICES,
             mem_mb=mem_mb,
             runtime=runtime,
         params:
@@ -62,7 +63,7 @@ else:
         message:
             "Reference: supervised fine-tuning of the base model"
         shell:
-            "exec python -m run_job --log {log} --gpus {resources.gpu} train_reference "
+            "exec python -m run_job --log {log} --gpus {resources.devices} train_reference "
             "--base {input.manifest} --data {input.data} --weights {output.weights} "
             "--config {output.config} --tokenizer {output.tokenizer} --metrics {output.metrics} "
             "--manifest {output.manifest} --spec {params.spec:q} --code {params.code:q}"

@@ -113,5 +113,5 @@ rule build_report:
         "Report: results/report.html"
     shell:
         "exec python -m run_job --log {log} build_report --sections {input.sections} "
-        "--quality {input.quality} --report {output.report} "
+        "--quality {input.quality} --templates {input.templates:q} --report {output.report} "
         "--spec {params.spec:q} --code {params.code:q}"

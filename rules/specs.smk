@@ -3,7 +3,11 @@
 
 
 def model_spec(wildcards):
-    return spec(**getattr(CONFIG.hub.models, wildcards.name).model_dump(), name=wildcards.name)
+    return spec(
+        **getattr(CONFIG.hub.models, wildcards.name).model_dump(),
+        name=wildcards.name,
+        prompt_format=CONFIG.prompt_format,
+    )
 
 
 def response_spec(wildcards):
@@ -33,19 +37,33 @@ def preference_spec(wildcards):
     )
 
 
+@functools.cache
+def learner(label):
+    """How a grid label is trained, the same in all of its cells."""
+    method = CONFIG.methods[label]
+    return {
+        "objective": method.objective,
+        "options": objectives.constants(method.objective)["OPTIONS"] | method.options,
+        "training": CONFIG.training_of(method.training).model_dump(),
+    }
+
+
 def policy_spec(wildcards):
-    method = CONFIG.methods[wildcards.method]
-    return spec(
-        seed=int(wildcards.seed),
-        objective=method.objective,
-        options=objectives.constants(method.objective)["OPTIONS"] | method.options,
-        training=CONFIG.training_of(method.training).model_dump(),
-    )
+    return spec(seed=int(wildcards.seed), **learner(wildcards.method))
 
 
 def policy_code(wildcards):
     objective = CONFIG.methods[wildcards.method].objective
     return fingerprint("train_policy", objectives.module_name(objective))
+
+
+EVALUATION_SPEC = {
+    "link_temperature": STUDY.link_temperature,
+    "evaluation": STUDY.evaluation.model_dump(exclude={"kappa", "reference_samples"}),
+    "reward": CONFIG.reward.model_dump(),
+    "prompt_format": CONFIG.prompt_format,
+    "batch_size": CONFIG.logp_batch_size,
+}
 
 
 def evaluation_spec(wildcards):
@@ -54,12 +72,8 @@ def evaluation_spec(wildcards):
         seed=int(wildcards.seed),
         shift=float(wildcards.shift),
         n=int(wildcards.n),
-        link_temperature=STUDY.link_temperature,
-        evaluation=STUDY.evaluation.model_dump(exclude={"kappa", "reference_samples"}),
-        reward=CONFIG.reward.model_dump(),
-        prompt_format=CONFIG.prompt_format,
-        precision=CONFIG.training_of(CONFIG.methods[wildcards.method].training).precision,
-        batch_size=CONFIG.logp_batch_size,
+        precision=learner(wildcards.method)["training"]["precision"],
+        **EVALUATION_SPEC,
     )
 
 

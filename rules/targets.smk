@@ -11,6 +11,7 @@ localrules:
     evaluations,
     figures,
     report,
+    clean_work,
 
 
 rule link_robustness:
@@ -69,3 +70,16 @@ rule figures:
 rule report:
     input:
         "results/report.html",
+
+
+# What killed jobs left for their reruns; call it while nothing runs. No run needs it: a job that
+# ends well removes its own folder, and another job's is never used.
+rule clean_work:
+    log:
+        "results/logs/clean_work.log",
+    conda:
+        "../envs/prefgrid.yaml"
+    message:
+        "Remove what interrupted jobs kept for their reruns"
+    shell:
+        "exec rm -rfv results/work > {log}"

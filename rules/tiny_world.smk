@@ -73,7 +73,8 @@ rule train_tiny_base:
         "Tiny world: train the base language model"
     shell:
         "exec python -m run_job --log {log} train_tiny_base "
-        "--data {input.data} --tokenizer-file {input.tokenizer} --weights {output.weights} "
+        "--data {input.data} --tokenizer-file {input.tokenizer} "
+        "--tokenizer-config {input.tokenizer_config} --weights {output.weights} "
         "--config {output.config} --tokenizer {output.tokenizer} --manifest {output.manifest} "
         "--spec {params.spec:q} --code {params.code:q}"
 
@@ -127,7 +128,8 @@ rule assess_tiny_world:
     conda:
         "../envs/prefgrid.yaml"
     resources:
-        gpu=GPUS,
+        gpu=MODEL_GPU,
+        devices=MODEL_DEVICES,
         mem_mb=mem_mb,
         runtime=runtime,
     params:
@@ -136,7 +138,7 @@ rule assess_tiny_world:
     message:
         "Tiny world: is the reference fluent and diverse, is the reward model right?"
     shell:
-        "exec python -m run_job --log {log} --gpus {resources.gpu} assess_tiny_world "
+        "exec python -m run_job --log {log} --gpus {resources.devices} assess_tiny_world "
         "--samples {input.samples} --prompts {input.prompts} --reference {input.reference} "
         "--reward {input.reward} --quality {output.quality} "
         "--spec {params.spec:q} --code {params.code:q}"

@@ -6,9 +6,8 @@ prompt_format.
 """
 
 import numpy as np
-import pandas
 
-from prefgrid import devices, jobs, store
+from prefgrid import devices, jobs, reading, records, store
 from prefgrid.judges.scalar import ScalarRewardModel
 from prefgrid.models import loading
 from prefgrid.tinyworld import language, quality
@@ -18,8 +17,11 @@ ENTROPY_RESPONSES = 2000
 
 
 def main(job: jobs.Job) -> None:
-    prompts = {row["prompt_id"]: row["prompt"] for row in store.read_jsonl(job.inputs["prompts"])}
-    samples = pandas.read_parquet(job.inputs["samples"])
+    prompts = {
+        row["prompt_id"]: row["prompt"]
+        for row in reading.read_jsonl(job.inputs["prompts"], records.Prompt, key="prompt_id")
+    }
+    samples = reading.read_parquet(job.inputs["samples"], records.ReferenceSample)
     asked = [prompts[prompt_id] for prompt_id in samples["prompt_id"]]
     dialogues = list(zip(asked, samples["response"], strict=True))
     rule = np.array([language.score(*dialogue) for dialogue in dialogues])

@@ -1,11 +1,12 @@
 """Build the report, one HTML file that opens offline, from the studies' sections.
 
-Inputs: sections (JSON, in reading order), quality (JSON of the models' quality; may be absent). The
-provenance on the page is that of these files' ancestors.
+Inputs: sections (JSON, in reading order), quality (JSON of the models' quality; may be absent),
+templates (the page's, named here for the record). The provenance on the page is that of these
+files' ancestors.
 Outputs: report (HTML). Spec: title, subtitle.
 """
 
-from prefgrid import jobs, provenance, store
+from prefgrid import jobs, provenance, reading, records, store
 from prefgrid.report import blocks, origin, page
 
 
@@ -15,7 +16,9 @@ def main(job: jobs.Job) -> None:
         {
             "title": job.spec["title"],
             "subtitle": job.spec["subtitle"],
-            "studies": [store.read_json(path) for path in job.inputs["sections"]],
+            "studies": [
+                reading.read_json(path, records.Section) for path in job.inputs["sections"]
+            ],
             "quality": quality and blocks.quality_groups(store.read_json(quality)),
             "provenance": origin.summarise(provenance.ancestors(job.input_files())),
         }
@@ -24,4 +27,9 @@ def main(job: jobs.Job) -> None:
 
 
 if __name__ == "__main__":
-    jobs.run(main, inputs=("sections*", "quality?"), outputs=("report",), shared_folder=True)
+    jobs.run(
+        main,
+        inputs=("sections*", "quality?", "templates*"),
+        outputs=("report",),
+        shared_folder=True,
+    )

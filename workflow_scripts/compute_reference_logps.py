@@ -2,28 +2,49 @@
 
 Inputs: responses (all shards), reference (manifest.json).
 Outputs: logps (parquet: pair, response, logp_sum in nats, tokens). Spec: batch_size (pairs a forward), precision.
+A rerun after a kill continues with the shards that are not scored yet.
 """
 
-from prefgrid import devices, jobs, store
+from typing import Any
+
+import torch
+
+from prefgrid import devices, jobs, reading, records, store
 from prefgrid.logprobs.table import dataset_logps, logp_frame
-from prefgrid.models import loading
+from prefgrid.models import checking, loading
 
 
 def main(job: jobs.Job) -> None:
     folder = job.inputs["reference"].parent
     model = loading.load_causal_lm(folder, job.spec["precision"]).to(devices.device())
-    fields = ("pair", "prompt_tokens", "tokens_0", "tokens_1")
-    rows = [row for path in job.inputs["responses"] for row in store.read_jsonl(path, fields)]
+    pad_id = loading.pad_id(loading.load_tokenizer(folder))
     batch_size = job.spec["batch_size"]
-    with devices.explained_out_of_memory(f"lower logp_batch_size (now {batch_size})"):
+    shards = [
+        reading.read_jsonl(path, records.Responses, key="pair") for path in job.inputs["responses"]
+    ]
+    for shard in shards:
+        checking.check_tokens(shard, model.config.get_text_config().vocab_size)
+
+    def score(shard: list[dict[str, Any]]) -> dict[str, list]:
         logp_sums, lengths = dataset_logps(
             model,
-            [row["prompt_tokens"] for row in rows],
-            [[row["tokens_0"], row["tokens_1"]] for row in rows],
-            pad_id=loading.pad_id(loading.load_tokenizer(folder)),
+            [row["prompt_tokens"] for row in shard],
+            [[row["tokens_0"], row["tokens_1"]] for row in shard],
+            pad_id=pad_id,
             batch_size=batch_size,
         )
-    frame = logp_frame([row["pair"] for row in rows], logp_sums, lengths)
+        return {"logp_sums": logp_sums.tolist(), "lengths": lengths.tolist()}
+
+    with devices.explained_out_of_memory(f"lower logp_batch_size (now {batch_size})"):
+        parts = [
+            job.part(f"shard-{number}", lambda shard=shard: score(shard))
+            for number, shard in enumerate(shards)
+        ]
+    frame = logp_frame(
+        [row["pair"] for shard in shards for row in shard],
+        torch.tensor([sums for part in parts for sums in part["logp_sums"]]),
+        torch.tensor([lengths for part in parts for lengths in part["lengths"]]),
+    )
     store.write_parquet(job.outputs["logps"], frame)
 
 

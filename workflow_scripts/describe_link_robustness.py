@@ -7,9 +7,7 @@ Spec: methods, seeds, shifts, n, link_temperature, kappa, baseline, trainings (p
 trained alike and their training in words), facts (further label-value pairs).
 """
 
-import pandas
-
-from prefgrid import jobs, store
+from prefgrid import jobs, reading, records, store
 from prefgrid.report import link_robustness, samples
 from prefgrid.statistics import reference
 
@@ -17,19 +15,21 @@ TABLES = ("summary", "differences", "calibration", "identifiability", "runs")
 
 
 def main(job: jobs.Job) -> None:
-    reference_samples = pandas.read_parquet(job.inputs["reference_samples"])
-    prompts = store.read_jsonl(job.inputs["prompts"], required=("prompt_id", "prompt"))
+    reference_samples = reading.read_parquet(
+        job.inputs["reference_samples"], records.ReferenceSample
+    )
+    prompts = reading.read_jsonl(job.inputs["prompts"], records.Prompt, key="prompt_id")
     section = link_robustness.section(
         spec=job.spec,
         figures={path.stem: path for path in job.inputs["figures"]},
         reference=reference.summarise(reference_samples),
         samples=samples.browser(
-            pandas.read_parquet(job.inputs["samples"]),
+            reading.read_parquet(job.inputs["samples"], records.ScanSample),
             reference_samples,
             {row["prompt_id"]: row["prompt"] for row in prompts},
             job.spec["methods"],
         ),
-        **{name: pandas.read_csv(job.inputs[name]) for name in TABLES},
+        **{name: reading.read_csv(job.inputs[name]) for name in TABLES},
     )
     store.write_json(job.outputs["section"], section)
 

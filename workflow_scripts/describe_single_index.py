@@ -6,9 +6,7 @@ Spec: methods, seeds, shifts, tau, n, kappa, baseline, trainings (pairs of label
 their training in words), facts (further label-value pairs).
 """
 
-import pandas
-
-from prefgrid import jobs, store
+from prefgrid import jobs, reading, store
 from prefgrid.report import single_index
 
 TABLES = ("summary", "differences", "identifiability", "runs")
@@ -18,7 +16,7 @@ def main(job: jobs.Job) -> None:
     section = single_index.section(
         spec=job.spec,
         figures={path.stem: path for path in job.inputs["figures"]},
-        **{name: pandas.read_csv(job.inputs[name]) for name in TABLES},
+        **{name: reading.read_csv(job.inputs[name]) for name in TABLES},
     )
     store.write_json(job.outputs["section"], section)
 

@@ -8,9 +8,7 @@ temperature, beta_grid, batch_rows, index_pairs_per_prompt, seed}, reward, promp
 precision, batch_size (pairs of a log-probability batch).
 """
 
-import pandas
-
-from prefgrid import chat, devices, jobs, store
+from prefgrid import chat, devices, jobs, reading, records, store
 from prefgrid.evaluation.beta_scan import scan, summarize
 from prefgrid.evaluation.indices import held_out_indices
 from prefgrid.judges.scalar import ScalarRewardModel
@@ -30,9 +28,9 @@ def main(job: jobs.Job) -> None:
         prompt_format=spec["prompt_format"],
         device=devices.device(),
     )
-    prompts = store.read_jsonl(job.inputs["prompts"], required=("prompt_id", "prompt"))
+    prompts = reading.read_jsonl(job.inputs["prompts"], records.Prompt, key="prompt_id")
     prompts = prompts[: evaluation["prompts"]]
-    link = store.read_json(job.inputs["link"])
+    link = reading.read_json(job.inputs["link"], records.Link)
     options = DecodingOptions(
         eos_ids=stop_ids(tokenizer, policy),
         pad_id=loading.pad_id(tokenizer),
@@ -66,11 +64,11 @@ def main(job: jobs.Job) -> None:
             "num_preferences": spec["n"],
         },
     )
-    first = next(store.iterate_jsonl(job.inputs["preferences"], required=("reward_scale",)))
+    first = reading.read_jsonl(job.inputs["preferences"], records.Preference)[0]
     with devices.explained_out_of_memory("lower logp_batch_size"):
         indices = held_out_indices(
             policy,
-            pandas.read_parquet(job.inputs["reference_samples"]),
+            reading.read_parquet(job.inputs["reference_samples"], records.ReferenceSample),
             {
                 row["prompt_id"]: chat.render_prompt(
                     tokenizer, row["prompt"], spec["prompt_format"]

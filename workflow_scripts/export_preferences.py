@@ -3,12 +3,12 @@
 Inputs: preferences (JSONL). Outputs: pairs (JSONL of prompt, chosen, rejected). Spec: empty.
 """
 
-from prefgrid import jobs, store
+from prefgrid import jobs, reading, records, store
 from prefgrid.data import preferences
 
 
 def main(job: jobs.Job) -> None:
-    rows = store.read_jsonl(job.inputs["preferences"], required=preferences.FIELDS)
+    rows = reading.read_jsonl(job.inputs["preferences"], records.Preference, key="pair")
     store.write_jsonl(job.outputs["pairs"], preferences.to_chosen_rejected(rows))
 
 

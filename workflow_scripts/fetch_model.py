@@ -1,6 +1,7 @@
 """Bring a model from the hub or a local folder into results/.
 
-Outputs: weights, config, tokenizer, manifest. Spec: name (base or reward), source, revision.
+Outputs: weights, config, tokenizer, manifest. Spec: name (base or reward), source, revision,
+prompt_format, which its tokenizer must be able to render.
 """
 
 from prefgrid import jobs
@@ -11,7 +12,13 @@ KINDS = {"base": "causal", "reward": "sequence-classification"}
 
 def main(job: jobs.Job) -> None:
     spec = job.spec
-    fetch_model(spec["source"], spec["revision"], job.folder("manifest"), KINDS[spec["name"]])
+    fetch_model(
+        spec["source"],
+        spec["revision"],
+        job.folder("manifest"),
+        KINDS[spec["name"]],
+        spec["prompt_format"],
+    )
 
 
 if __name__ == "__main__":

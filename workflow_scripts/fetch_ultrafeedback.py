@@ -19,16 +19,18 @@ def main(job: jobs.Job) -> None:
 
 
 def load(source: str, revision: str | None, split: str) -> datasets.Dataset:
-    """The dataset of a hub id, a folder, or one JSON-lines file; ValueError if it cannot be had."""
+    """The dataset of a hub id, a folder, or one JSON-lines or parquet file; ValueError if it cannot
+    be had."""
     try:
         if Path(source).is_file():
-            return datasets.load_dataset("json", data_files=source, split="train")
+            kind = "parquet" if source.endswith(".parquet") else "json"
+            return datasets.load_dataset(kind, data_files=source, split="train")
         return datasets.load_dataset(source, revision=revision, split=split)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise ValueError(
             f"cannot get dataset {source!r} at revision {revision!r}, split {split!r}: {error}. "
             "Allowed: a hub id 'owner/name' that this machine can reach, a local folder, or a "
-            "JSON-lines file."
+            "JSON-lines or parquet file."
         ) from error
 
 

@@ -8,7 +8,13 @@ Spec: root, methods, seeds, shifts, n.
 import itertools
 from pathlib import Path
 
-from prefgrid import grid, jobs, store
+from prefgrid import grid, jobs, records, store
+
+TABLES = {
+    "samples": records.ScanSample,
+    "indices": records.HeldOutIndex,
+    "training": records.TrainingStep,
+}
 
 
 def main(job: jobs.Job) -> None:
@@ -25,9 +31,10 @@ def main(job: jobs.Job) -> None:
     job.inputs["indices"] = paths("evaluations", "indices.parquet")
     job.inputs["training"] = paths("policies", "metrics.jsonl")
 
-    store.write_csv(job.outputs["evaluations"], grid.read_grid(job.inputs["evaluations"]))
-    for name in ("samples", "indices", "training"):
-        store.write_parquet(job.outputs[name], grid.read_grid(job.inputs[name]))
+    evaluations = grid.read_grid(job.inputs["evaluations"], records.Evaluation)
+    store.write_csv(job.outputs["evaluations"], evaluations)
+    for name, kind in TABLES.items():
+        store.write_parquet(job.outputs[name], grid.read_grid(job.inputs[name], kind))
     store.log(f"{len(cells)} cells gathered")
 
 

@@ -4,12 +4,12 @@ Inputs: rewards (scored pairs of one seed). Outputs: preferences (JSONL).
 Spec: shift, n, link_temperature.
 """
 
-from prefgrid import jobs, store
+from prefgrid import jobs, reading, records, store
 from prefgrid.data import preferences
 
 
 def main(job: jobs.Job) -> None:
-    scored = store.read_jsonl(job.inputs["rewards"], required=preferences.SCORED)
+    scored = reading.read_jsonl(job.inputs["rewards"], records.Scored, key="pair")
     rows = preferences.label(scored, job.spec["n"], job.spec["shift"], job.spec["link_temperature"])
     store.write_jsonl(job.outputs["preferences"], rows)
     share = sum(row["z"] == (row["reward_diff"] > 0) for row in rows) / len(rows)

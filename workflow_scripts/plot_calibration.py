@@ -4,15 +4,13 @@ Inputs: indices (parquet of the whole grid). Outputs: svg, png.
 Spec: methods, link_temperature.
 """
 
-import pandas
-
-from prefgrid import jobs
+from prefgrid import jobs, reading, records
 from prefgrid.figures import calibration, style
 
 
 def main(job: jobs.Job) -> None:
     drawn = calibration.draw(
-        pandas.read_parquet(job.inputs["indices"]),
+        reading.read_parquet(job.inputs["indices"], records.HeldOutIndex),
         job.spec["methods"],
         job.spec["link_temperature"],
     )

@@ -4,18 +4,18 @@ Inputs: summary, runs (CSV tables), reference_samples (parquet). Outputs: svg, p
 Spec: methods, kappa.
 """
 
-import pandas
-
-from prefgrid import jobs
+from prefgrid import jobs, reading, records
 from prefgrid.figures import convergence, style
 from prefgrid.statistics import reference
 
 
 def main(job: jobs.Job) -> None:
-    samples = pandas.read_parquet(job.inputs["reference_samples"], columns=["prompt_id", "reward"])
+    samples = reading.read_parquet(
+        job.inputs["reference_samples"], records.ReferenceSample, columns=["prompt_id", "reward"]
+    )
     drawn = convergence.draw(
-        pandas.read_csv(job.inputs["summary"]),
-        pandas.read_csv(job.inputs["runs"]),
+        reading.read_csv(job.inputs["summary"]),
+        reading.read_csv(job.inputs["runs"]),
         reference.summarise(samples),
         job.spec["methods"],
         job.spec["kappa"],

@@ -4,20 +4,22 @@ Inputs: evaluations (CSV of the whole grid), reference_samples (parquet). Output
 Spec: methods, baseline, kappa, samples (a prompt, of the scans).
 """
 
-import pandas
-
-from prefgrid import jobs
+from prefgrid import jobs, reading, records
 from prefgrid.figures import frontier, style
 from prefgrid.statistics import oracle, reference
 
 
 def main(job: jobs.Job) -> None:
-    samples = pandas.read_parquet(
-        job.inputs["reference_samples"], columns=["prompt_id", "sample", "reward"]
+    samples = reading.read_parquet(
+        job.inputs["reference_samples"],
+        records.ReferenceSample,
+        columns=["prompt_id", "sample", "reward"],
     )
     noise = reference.scan_noise(samples, job.spec["samples"])
     drawn = frontier.draw(
-        reference.controlled_evaluations(pandas.read_csv(job.inputs["evaluations"]), noise),
+        reference.controlled_evaluations(
+            reading.read_csv(job.inputs["evaluations"], records.Evaluation), noise
+        ),
         reference.summarise(samples),
         oracle.drawable(samples),
         job.spec["methods"],

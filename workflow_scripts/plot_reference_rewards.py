@@ -6,13 +6,13 @@ Spec: empty.
 
 import pandas
 
-from prefgrid import grid, jobs
+from prefgrid import grid, jobs, records
 from prefgrid.figures import rewards as figure
 from prefgrid.figures import style
 
 
 def main(job: jobs.Job) -> None:
-    pairs = grid.read_grid(job.inputs["rewards"])
+    pairs = grid.read_grid(job.inputs["rewards"], records.Scored)
     rewards = pandas.concat(
         [
             pandas.DataFrame({"prompt_id": pairs["prompt_id"], "reward": pairs[column]})

@@ -4,16 +4,16 @@ Inputs: summary, differences, runs (CSV tables), reference_samples (parquet). Ou
 Spec: methods, baseline, kappa.
 """
 
-import pandas
-
-from prefgrid import jobs
+from prefgrid import jobs, reading, records
 from prefgrid.figures import robustness, style
 from prefgrid.statistics import reference
 
 
 def main(job: jobs.Job) -> None:
-    samples = pandas.read_parquet(job.inputs["reference_samples"], columns=["prompt_id", "reward"])
-    tables = [pandas.read_csv(job.inputs[name]) for name in ("summary", "differences", "runs")]
+    samples = reading.read_parquet(
+        job.inputs["reference_samples"], records.ReferenceSample, columns=["prompt_id", "reward"]
+    )
+    tables = [reading.read_csv(job.inputs[name]) for name in ("summary", "differences", "runs")]
     drawn = robustness.draw(
         *tables,
         reference.summarise(samples),

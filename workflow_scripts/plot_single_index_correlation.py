@@ -4,15 +4,13 @@ Inputs: runs (CSV of the whole grid). Outputs: svg, png.
 Spec: methods.
 """
 
-import pandas
-
-from prefgrid import jobs
+from prefgrid import jobs, reading
 from prefgrid.figures import style
 from prefgrid.figures.single_index import correlation
 
 
 def main(job: jobs.Job) -> None:
-    drawn = correlation.draw(pandas.read_csv(job.inputs["runs"]), job.spec["methods"])
+    drawn = correlation.draw(reading.read_csv(job.inputs["runs"]), job.spec["methods"])
     style.save(drawn, job.outputs["svg"], job.outputs["png"])
 
 

@@ -4,16 +4,14 @@ Inputs: curves (parquet of the whole grid). Outputs: svg, png.
 Spec: methods, baseline, kappa, pareto_shifts.
 """
 
-import pandas
-
-from prefgrid import jobs
+from prefgrid import jobs, reading
 from prefgrid.figures import style
 from prefgrid.figures.single_index import frontier
 
 
 def main(job: jobs.Job) -> None:
     drawn = frontier.draw(
-        pandas.read_parquet(job.inputs["curves"]),
+        reading.read_parquet(job.inputs["curves"]),
         job.spec["methods"],
         job.spec["baseline"],
         job.spec["kappa"],

@@ -4,16 +4,14 @@ Inputs: links (parquet of the whole grid). Outputs: svg, png.
 Spec: methods, pareto_shifts.
 """
 
-import pandas
-
-from prefgrid import jobs
+from prefgrid import jobs, reading
 from prefgrid.figures import style
 from prefgrid.figures.single_index import links
 
 
 def main(job: jobs.Job) -> None:
     drawn = links.draw(
-        pandas.read_parquet(job.inputs["links"]), job.spec["methods"], job.spec["pareto_shifts"]
+        reading.read_parquet(job.inputs["links"]), job.spec["methods"], job.spec["pareto_shifts"]
     )
     style.save(drawn, job.outputs["svg"], job.outputs["png"])
 

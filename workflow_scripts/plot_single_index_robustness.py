@@ -4,16 +4,14 @@ Inputs: runs (CSV of the whole grid). Outputs: svg, png.
 Spec: methods, baseline, kappa.
 """
 
-import pandas
-
-from prefgrid import jobs
+from prefgrid import jobs, reading
 from prefgrid.figures import style
 from prefgrid.figures.single_index import robustness
 
 
 def main(job: jobs.Job) -> None:
     drawn = robustness.draw(
-        pandas.read_csv(job.inputs["runs"]),
+        reading.read_csv(job.inputs["runs"]),
         job.spec["methods"],
         job.spec["baseline"],
         job.spec["kappa"],

@@ -4,14 +4,12 @@ Inputs: training (parquet of the whole grid). Outputs: svg, png.
 Spec: methods.
 """
 
-import pandas
-
-from prefgrid import jobs
+from prefgrid import jobs, reading
 from prefgrid.figures import style, training
 
 
 def main(job: jobs.Job) -> None:
-    drawn = training.draw(pandas.read_parquet(job.inputs["training"]), job.spec["methods"])
+    drawn = training.draw(reading.read_parquet(job.inputs["training"]), job.spec["methods"])
     style.save(drawn, job.outputs["svg"], job.outputs["png"])
 
 

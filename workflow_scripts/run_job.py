@@ -2,8 +2,11 @@
 
 The supervisor
 * dies with its parent, Snakemake, however that dies, and takes every descendant with it,
+* waits for what an earlier, killed run of the same job has left,
+* leases the devices the job asks for, and keeps them until its last descendant is gone,
 * copies the script's output to the rule's log and to the terminal,
 * forwards signals, and ends with the script's own exit status,
+* starts the script itself, or has the fork server do it (`prefgrid/preload`),
 * sets what must be set before Python imports torch: threads, visible devices, offline mode.
 
 Standard library only, so that it costs milliseconds. Linux only (prctl).
@@ -11,99 +14,116 @@ Standard library only, so that it costs milliseconds. Linux only (prctl).
 
 import argparse
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
-from prefgrid import execution
+from prefgrid import (
+    device_pool,
+    execution,
+    job_lock,
+    job_log,
+    leases,
+    supervision,
+)
+from prefgrid.preload import client
 
-PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
-GRACE_SECONDS = 5.0
 # Set by the Snakefile: Snakemake's process id.
 PARENT_VARIABLE = "PREFGRID_PARENT"
 # Set for the script: how many threads it may compute with.
 THREADS_VARIABLE = "PREFGRID_THREADS"
+# Set for the script: how many devices it was given.
 GPUS_VARIABLE = "PREFGRID_GPUS"
-# Where the driver shows its devices: on Linux, and on Linux inside Windows.
-DEVICE_FOLDER = Path("/dev")
-DEVICE_FILES = ("nvidia[0-9]*", "dxg")
+# Set for the script: where it may keep what a rerun can continue from.
+WORK_VARIABLE = "PREFGRID_WORK"
 
-_libc = ctypes.CDLL(None, use_errno=True)
+# A script's process, started here or by the fork server.
+Script = supervision.Script | client.PreloadedScript
+# Writes a line of the supervisor's own to the log and to the terminal.
+Say = Callable[[str], None]
 
 
 def main() -> int:
     """Supervise one script; return the exit status."""
     options = _options()
-    _die_with_parent()
-    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
-    log_path = Path(options.log)
-    log_path.parent.mkdir(parents=True, exist_ok=True)
-    script = Path(__file__).with_name(f"{options.script}.py")
-    command = [sys.executable, str(script), *options.arguments]
-    with open(log_path, "wb", buffering=0) as log:
-        # Computing on the CPU instead would take days, and nobody would be told.
-        if options.gpus and not device_is_visible(DEVICE_FOLDER, os.environ):
-            text = f"this job asks for {options.gpus} device(s), none is visible"
-            hint = "set execution.gpus_per_job: 0 to run on the CPU"
-            _emit(f"error: {text}; {hint}\n".encode(), log)
-            return 1
-        child = subprocess.Popen(
-            command,
-            env=_environment(options),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            # If this supervisor is itself killed outright, the script must not outlive it.
-            preexec_fn=lambda: _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
-        )
-        received = _forward_signals(child)
-        copier = threading.Thread(target=_copy, args=(child.stdout, log), daemon=True)
-        copier.start()
-        status = child.wait()
-        _end_descendants(signal.SIGTERM if status == 0 and not received else signal.SIGKILL)
-        copier.join(GRACE_SECONDS)
-        if status < 0:
-            text = f"{options.script} was ended by {signal.Signals(-status).name}"
-            hint = "; out of memory?" if status == -signal.SIGKILL and not received else ""
-            _emit(f"error: {text}{hint}\n".encode(), log)
-            return 128 - status
-        return status
+    supervision.die_with_parent(os.environ.get(PARENT_VARIABLE))
+    supervision.end_on_signals()
+    path = Path(options.log)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "ab", buffering=0) as log:
+            return _run(options, log)
+    except OSError as error:
+        sys.exit(f"error: {error}")
+
+
+def _run(options: argparse.Namespace, log: job_log.Log) -> int:
+    def say(text: str) -> None:
+        job_log.emit(f"{text}\n".encode(), log)
+
+    work = job_lock.work_folder(Path(options.log))
+    lock = job_lock.hold(work, say)
+    with contextlib.suppress(OSError):  # a device such as /dev/null has no length
+        log.truncate(0)
+    status = 1
+    try:
+        with _devices(options.gpus, say) as (names, lease):
+            environment = _environment(options, work, names)
+            child = _start(options, environment, (lock, *lease))
+            status = _supervise(options.script, child, log, say)
+    except (OSError, ValueError) as error:
+        say(f"error: {error}")
+    finally:
+        job_lock.let_go(work, lock, done=status == 0)
+    return status
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--log", required=True, help="file that receives the script's output")
-    parser.add_argument("--gpus", type=int, default=0, help="devices the job may use")
+    parser.add_argument("--gpus", type=int, default=0, help="devices to lease for the job")
     parser.add_argument("--online", action="store_true", help="the job may reach the hub")
     parser.add_argument("script", help="file stem beside this program")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     return parser.parse_args()
 
 
-def _die_with_parent() -> None:
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    # The parent may have died before the line above took effect.
-    parent = os.environ.get(PARENT_VARIABLE)
-    if parent and os.getppid() != int(parent):
-        sys.exit("error: Snakemake is gone; this job would be an orphan")
+@contextlib.contextmanager
+def _devices(count: int, say: Say) -> Iterator[tuple[list[str], tuple[int, ...]]]:
+    """Lease devices; yields their names for CUDA_VISIBLE_DEVICES and descriptors to inherit."""
+    if count == 0:
+        yield [], ()
+        return
+    pool = device_pool.pool(os.environ, device_pool.installed)
+    if count > len(pool):
+        # Computing on the CPU instead would take days, and nobody would be told.
+        raise ValueError(
+            f"this job asks for {count} device(s), {len(pool)} can be seen; set "
+            f"execution.gpus_per_job to at most that, or to 0 to run on the CPU"
+        )
+
+    def on_wait(held: int, first: bool) -> None:
+        place = "first in line" if first else "others are before us"
+        say(f"waiting for {count} device(s) of {len(pool)}: {held} held, {place}")
+
+    started = time.monotonic()
+    keys = [device.key for device in pool]
+    lease = leases.acquire(keys, count, execution.setting("jobs_per_gpu", 1), on_wait)
+    try:
+        names = [device.name for device in pool if device.key in lease.keys]
+        waited = time.monotonic() - started
+        say(f"leased device(s) {', '.join(names)} after {waited:.1f} s")
+        yield names, (lease.descriptor,)
+    finally:
+        lease.release()
 
 
-def device_is_visible(folder: Path, environment: Mapping[str, str]) -> bool:
-    """Whether the machine has an NVIDIA device and CUDA_VISIBLE_DEVICES does not hide them all."""
-    if environment.get("CUDA_VISIBLE_DEVICES", "all").split(",")[0].strip() in ("", "-1"):
-        return False
-    return any(path for pattern in DEVICE_FILES for path in folder.glob(pattern))
-
-
-def _environment(options: argparse.Namespace) -> dict[str, str]:
+def _environment(options: argparse.Namespace, work: Path, devices: list[str]) -> dict[str, str]:
     threads = execution.setting("torch_threads_of", {}).get(
         options.script, execution.setting("torch_threads", 1)
     )
@@ -112,80 +132,71 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
         "OMP_NUM_THREADS": str(threads),
         THREADS_VARIABLE: str(threads),
         GPUS_VARIABLE: str(options.gpus),
+        WORK_VARIABLE: str(work),
+        "CUDA_VISIBLE_DEVICES": ",".join(devices),
+        # The numbering that the leases go by; CUDA's own puts the fastest first.
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",
         "PYTHONHASHSEED": "0",
         "MPLBACKEND": "Agg",
+        # Large tensors in huge pages: a tenth less time on a CPU, most of it page faults.
+        "THP_MEM_ALLOC_ENABLE": "1",
     }
     if not options.online:
         environment["HF_HUB_OFFLINE"] = "1"
         # Loading local files takes a moment; its bars would only break up our progress lines.
         environment["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-    if options.gpus == 0:
-        environment["CUDA_VISIBLE_DEVICES"] = ""
     return environment
 
 
-def _forward_signals(child: subprocess.Popen) -> list[int]:
-    """Pass termination on to the script, and kill it if it does not end; return what was received."""
-    received: list[int] = []
+def _start(
+    options: argparse.Namespace, environment: dict[str, str], descriptors: tuple[int, ...]
+) -> Script:
+    """The script's process, or with several devices the launcher of one process for each."""
+    launcher = []
+    if options.gpus > 1:
+        from prefgrid import elastic_worker
 
-    def handle(number: int, _frame: object) -> None:
-        if not received:
-            signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
-        received.append(number)
-        _signal_group(child.pid, number)
-
-    def kill(_number: int, _frame: object) -> None:
-        _signal_group(child.pid, signal.SIGKILL)
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, handle)
-    signal.signal(signal.SIGALRM, kill)
-    return received
-
-
-def _signal_group(group: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, number)
-
-
-def _end_descendants(first: signal.Signals) -> None:
-    """End and reap whatever the script left behind; as sub-reaper we inherit all of it."""
-    if not _has_children():
-        return
-    import psutil
-
-    # Three looks, because a process may start another between being found and being killed.
-    for number in (first, signal.SIGKILL, signal.SIGKILL):
-        left = psutil.Process().children(recursive=True)
-        for process in left:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(number)
-        psutil.wait_procs(left, timeout=GRACE_SECONDS)
+        launcher = ["-m", "torch.distributed.run", "--standalone"]
+        launcher += ["--nproc-per-node", str(options.gpus)]
+        launcher += ["--module", elastic_worker.__name__]
+        environment = elastic_worker.environment(environment)
+    script = Path(__file__).with_name(f"{options.script}.py")
+    # Not on a device, which nobody may have touched before a fork, nor where the hub is in reach.
+    preload = options.gpus == 0 and not options.online and bool(os.environ.get(PARENT_VARIABLE))
+    if preload and execution.setting("preload", False):
+        preloaded = client.start(script, options.arguments, environment, descriptors=descriptors)
+        if preloaded is not None:
+            return preloaded
+    supervision.adopt_descendants()
+    return supervision.Script(
+        [sys.executable, *launcher, str(script), *options.arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        # What the job holds it goes on holding as long as the script lives, come what may.
+        pass_fds=descriptors,
+        # If this supervisor is itself killed outright, the script must not outlive it.
+        preexec_fn=supervision.be_killed_with_parent,
+    )
 
 
-def _has_children() -> bool:
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
-
-
-def _copy(source: IO[bytes], log: IO[bytes]) -> None:
-    for line in iter(source.readline, b""):
-        _emit(line, log)
-
-
-def _emit(line: bytes, log: IO[bytes]) -> None:
-    # Neither a full disk nor a closed terminal may end the copying: the script would then block
-    # for ever on its full pipe. Unbuffered, so that nothing fails later, at exit.
-    for descriptor in (log.fileno(), sys.stderr.fileno()):
-        left = line
-        with contextlib.suppress(OSError):
-            while left:
-                left = left[os.write(descriptor, left) :]
+def _supervise(script: str, child: Script, log: job_log.Log, say: Say) -> int:
+    """Wait for the script and whatever it has started; return the exit status."""
+    received = supervision.forward_signals(child.signal_group)
+    copier = threading.Thread(target=job_log.copy, args=(child.stdout, log), daemon=True)
+    copier.start()
+    status = child.wait()
+    supervision.end_descendants(signal.SIGTERM if status == 0 and not received else signal.SIGKILL)
+    copier.join(supervision.GRACE_SECONDS)
+    if status < 0:
+        hint = "; out of memory?" if status == -signal.SIGKILL and not received else ""
+        say(f"error: {script} was ended by {signal.Signals(-status).name}{hint}")
+        return 128 - status
+    return status
 
 
 if __name__ == "__main__":

@@ -4,16 +4,18 @@ Inputs: prompts (evaluation pool), reference, reward (manifests).
 Outputs: samples (parquet: prompt_id, sample, reward, length_tokens, finish, response, tokens).
 Spec: evaluation {prompts, max_new_tokens, temperature, batch_rows, reference_samples, seed},
 reward, prompt_format, precision.
+A rerun after a kill continues with the batches that are not sampled or scored yet.
 """
 
+import numpy as np
 import pandas
 
-from prefgrid import chat, devices, jobs, store
+from prefgrid import chat, devices, jobs, reading, records, store
 from prefgrid.evaluation.noise import evaluation_uniforms
 from prefgrid.judges.scalar import ScalarRewardModel
 from prefgrid.models import loading
+from prefgrid.sampling.in_parts import sample_in_parts
 from prefgrid.sampling.request import DecodingOptions, stop_ids
-from prefgrid.sampling.transformers_backend import sample_responses
 
 
 def main(job: jobs.Job) -> None:
@@ -21,7 +23,14 @@ def main(job: jobs.Job) -> None:
     folder = job.inputs["reference"].parent
     tokenizer = loading.load_tokenizer(folder)
     model = loading.load_causal_lm(folder, spec["precision"]).to(devices.device())
-    prompts = store.read_jsonl(job.inputs["prompts"], required=("prompt_id", "prompt"))
+    # Before the sampling, so that a reward model that cannot score is found at once.
+    judge = ScalarRewardModel(
+        job.inputs["reward"].parent,
+        **spec["reward"],
+        prompt_format=spec["prompt_format"],
+        device=devices.device(),
+    )
+    prompts = reading.read_jsonl(job.inputs["prompts"], records.Prompt, key="prompt_id")
     prompts = prompts[: evaluation["prompts"]]
     samples = evaluation["reference_samples"]
     uniforms = evaluation_uniforms(
@@ -41,20 +50,22 @@ def main(job: jobs.Job) -> None:
         chat.render_prompt(tokenizer, row["prompt"], spec["prompt_format"]) for row in prompts
     ]
     with devices.explained_out_of_memory("lower evaluation.batch_rows"):
-        sampled = sample_responses(model, tokens, uniforms, options)
+        sampled = sample_in_parts(model, tokens, uniforms, options, job.part)
     texts = [chat.decode_response(tokenizer, response.tokens) for response in sampled]
-    judge = ScalarRewardModel(
-        job.inputs["reward"].parent,
-        **spec["reward"],
-        prompt_format=spec["prompt_format"],
-        device=devices.device(),
-    )
     rows = [(row["prompt_id"], row["prompt"], k) for row in prompts for k in range(samples)]
+
+    def score(part: slice) -> list[float]:
+        return judge.score([prompt for _, prompt, _ in rows[part]], texts[part]).tolist()
+
+    rewards = []
+    for start in range(0, len(rows), options.batch_rows):
+        part = slice(start, start + options.batch_rows)
+        rewards += job.part(f"rewards-{start}", lambda part=part: score(part))
     frame = pandas.DataFrame(
         {
             "prompt_id": [prompt_id for prompt_id, _, _ in rows],
             "sample": [k for _, _, k in rows],
-            "reward": judge.score([prompt for _, prompt, _ in rows], texts),
+            "reward": np.array(rewards, dtype=np.float32),
             "length_tokens": [len(response.tokens) for response in sampled],
             "finish": [response.finish for response in sampled],
             "response": texts,

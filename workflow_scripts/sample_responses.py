@@ -3,13 +3,14 @@
 Inputs: prompts (training pool), reference (manifest.json). Outputs: responses (JSONL).
 Spec: seed, shard, pairs (of the whole seed), generation {max_new_tokens, temperature, top_p,
 batch_rows, shards}, prompt_format, precision.
+A rerun after a kill continues with the batches that are not sampled yet.
 """
 
-from prefgrid import chat, devices, jobs, seeding, store
+from prefgrid import chat, devices, jobs, reading, records, seeding, store
 from prefgrid.data import responses
 from prefgrid.models import loading
+from prefgrid.sampling.in_parts import sample_in_parts
 from prefgrid.sampling.request import DecodingOptions, stop_ids
-from prefgrid.sampling.transformers_backend import sample_responses
 
 
 def main(job: jobs.Job) -> None:
@@ -17,7 +18,7 @@ def main(job: jobs.Job) -> None:
     folder = job.inputs["reference"].parent
     tokenizer = loading.load_tokenizer(folder)
     model = loading.load_causal_lm(folder, spec["precision"]).to(devices.device())
-    pool = store.read_jsonl(job.inputs["prompts"], required=("prompt_id", "prompt"))
+    pool = reading.read_jsonl(job.inputs["prompts"], records.Prompt, key="prompt_id")
     order = responses.seed_prompts(pool, spec["seed"], spec["pairs"])
     pairs = responses.shard_range(spec["pairs"], generation["shards"], spec["shard"])
     prompts = [order[pair] for pair in pairs]
@@ -39,7 +40,7 @@ def main(job: jobs.Job) -> None:
         batch_rows=generation["batch_rows"],
     )
     with devices.explained_out_of_memory("lower generation.batch_rows"):
-        sampled = sample_responses(model, tokens, uniforms, options)
+        sampled = sample_in_parts(model, tokens, uniforms, options, job.part)
     texts = [chat.decode_response(tokenizer, response.tokens) for response in sampled]
     both = list(zip(texts, sampled, strict=True))
     store.write_jsonl(

@@ -3,26 +3,36 @@
 Inputs: responses (all shards), reward (manifest.json). Outputs: rewards (JSONL: the responses'
 rows plus reward_0, reward_1 and uniform). Spec: seed, reward {max_tokens, batch_size, precision},
 prompt_format.
+A rerun after a kill continues with the shards that are not scored yet.
 """
 
-from prefgrid import devices, jobs, seeding, store
-from prefgrid.judges.scalar import ScalarRewardModel
+from typing import Any
 
-FIELDS = ("pair", "prompt_id", "prompt", "response_0", "response_1", "tokens_0", "tokens_1")
+from prefgrid import devices, jobs, reading, records, seeding, store
+from prefgrid.judges.scalar import ScalarRewardModel
 
 
 def main(job: jobs.Job) -> None:
     spec = job.spec
-    rows = [row for path in job.inputs["responses"] for row in store.read_jsonl(path, FIELDS)]
+    shards = [
+        reading.read_jsonl(path, records.Responses, key="pair") for path in job.inputs["responses"]
+    ]
     judge = ScalarRewardModel(
         job.inputs["reward"].parent,
         **spec["reward"],
         prompt_format=spec["prompt_format"],
         device=devices.device(),
     )
-    prompts = [row["prompt"] for row in rows for _ in range(2)]
-    responses = [row[f"response_{k}"] for row in rows for k in range(2)]
-    rewards = judge.score(prompts, responses).reshape(-1, 2).tolist()
+
+    def score(shard: list[dict[str, Any]]) -> list[list[float]]:
+        prompts = [row["prompt"] for row in shard for _ in range(2)]
+        responses = [row[f"response_{k}"] for row in shard for k in range(2)]
+        return judge.score(prompts, responses).reshape(-1, 2).tolist()
+
+    rewards = []
+    for number, shard in enumerate(shards):
+        rewards += job.part(f"shard-{number}", lambda shard=shard: score(shard))
+    rows = [row for shard in shards for row in shard]
     keys = [(row["prompt_id"],) for row in rows]
     uniforms = seeding.uniforms(spec["seed"], "labels", keys, width=1)[:, 0].tolist()
     store.write_jsonl(

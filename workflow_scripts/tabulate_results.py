@@ -9,7 +9,7 @@ Spec: methods, seeds, shifts, n, link_temperature, baseline, kappa, samples (a p
 import numpy
 import pandas
 
-from prefgrid import grid, jobs, store
+from prefgrid import grid, jobs, reading, records, store
 from prefgrid.data import preferences
 from prefgrid.statistics import calibration, comparison, identifiability, prompts, reference
 
@@ -19,25 +19,30 @@ SAMPLE_COLUMNS = [*prompts.RUN, "beta", "prompt_id", "reward", "kl_nats"]
 def main(job: jobs.Job) -> None:
     spec = job.spec
     methods, kappa = spec["methods"], spec["kappa"]
-    reference_samples = pandas.read_parquet(
-        job.inputs["reference_samples"], columns=["prompt_id", "sample", "reward"]
+    reference_samples = reading.read_parquet(
+        job.inputs["reference_samples"],
+        records.ReferenceSample,
+        columns=["prompt_id", "sample", "reward"],
     )
     base = reference.summarise(reference_samples)
     noise = reference.scan_noise(reference_samples, spec["samples"])
     evaluations = reference.controlled_evaluations(
-        pandas.read_csv(job.inputs["evaluations"]), noise
+        reading.read_csv(job.inputs["evaluations"], records.Evaluation), noise
     )
     samples = reference.controlled_samples(
-        pandas.read_parquet(job.inputs["samples"], columns=SAMPLE_COLUMNS), noise
+        reading.read_parquet(job.inputs["samples"], records.ScanSample, columns=SAMPLE_COLUMNS),
+        noise,
     )
     runs = comparison.runs_at_kl(evaluations, kappa, base)
     by_prompt = prompts.prompts_at_kl(samples, kappa, base)
     tables = {
         "summary": comparison.summarise(runs, by_prompt, base, kappa, methods, spec["seeds"]),
         "differences": comparison.differences(runs, by_prompt, base, methods, spec["baseline"]),
-        "calibration": calibration.table(pandas.read_parquet(job.inputs["indices"]), methods),
+        "calibration": calibration.table(
+            reading.read_parquet(job.inputs["indices"], records.HeldOutIndex), methods
+        ),
         "identifiability": identifiability.table(
-            utilities(grid.read_grid(job.inputs["rewards"])),
+            utilities(grid.read_grid(job.inputs["rewards"], records.Scored)),
             spec["shifts"],
             spec["n"],
             spec["link_temperature"],

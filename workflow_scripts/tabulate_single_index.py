@@ -7,7 +7,7 @@ Spec: methods, baseline, variants (pairs [label, label it is compared with]), se
 
 import pandas
 
-from prefgrid import jobs, store
+from prefgrid import jobs, reading, store
 from prefgrid.single_index.names import GROUPS, ORACLE
 from prefgrid.statistics import area, contrasts
 
@@ -20,12 +20,12 @@ EVIDENCE = ["excess_kl_nats", "evidence_nats", "bayes_accuracy", "power"]
 def main(job: jobs.Job) -> None:
     spec = job.spec
     # pandas' own parser is off by a bit in some numbers, which then match no row of the curves.
-    runs = pandas.read_csv(job.inputs["runs"], float_precision="round_trip")
-    curves = pandas.read_parquet(job.inputs["curves"])
+    runs = reading.read_csv(job.inputs["runs"])
+    curves = reading.read_parquet(job.inputs["curves"])
     heights = area.mean_heights(curves, "avg_reward", GROUPS, spec["kappa"])
     limits = heights.groupby(GROUPS)[["area_kl_low", "area_kl_high"]].first().reset_index()
     runs = runs.merge(heights, on=["method", "seed", *GROUPS], validate="one_to_one")
-    evidence = pandas.read_csv(job.inputs["evidence"], float_precision="round_trip").groupby(GROUPS)
+    evidence = reading.read_csv(job.inputs["evidence"]).groupby(GROUPS)
     tables = {
         "summary": summary(runs, [*spec["methods"], ORACLE], spec["seeds"]).merge(
             limits, on=GROUPS

@@ -6,11 +6,9 @@ Spec: seed, objective, options, training (all of the config's `training`).
 A non-finite loss leaves its batch in failed_batch.json beside the outputs.
 """
 
-import pandas
-
-from prefgrid import jobs, store
+from prefgrid import jobs, reading, records, store
 from prefgrid.logprobs.table import logps_of_pairs
-from prefgrid.models import loading
+from prefgrid.models import checking, loading
 from prefgrid.objectives import base
 from prefgrid.training.batches import Group
 from prefgrid.training.link_table import link_table
@@ -18,19 +16,17 @@ from prefgrid.training.loop import train
 from prefgrid.training.options import TrainingOptions
 from prefgrid.training.policy import load_policy
 
-FIELDS = ("pair", "prompt_tokens", "tokens_0", "tokens_1", "z")
-
 
 def main(job: jobs.Job) -> None:
     spec = job.spec
     options = TrainingOptions(**spec["training"])
-    rows = store.read_jsonl(job.inputs["preferences"], required=FIELDS)
+    rows = reading.read_jsonl(job.inputs["preferences"], records.Preference, key="pair")
     groups = [
         Group(row["prompt_tokens"], (row["tokens_0"], row["tokens_1"]), float(row["z"]))
         for row in rows
     ]
     reference_logps = logps_of_pairs(
-        pandas.read_parquet(job.inputs["logps"]),
+        reading.read_parquet(job.inputs["logps"], records.Logp, key=("pair", "response")),
         [row["pair"] for row in rows],
         [group.responses for group in groups],
     )
@@ -40,6 +36,7 @@ def main(job: jobs.Job) -> None:
     failure = job.finals["manifest"].parent / "failed_batch.json"
     failure.unlink(missing_ok=True)
     policy = load_policy(folder, options, seed=spec["seed"])
+    checking.check_tokens(rows, policy.config.get_text_config().vocab_size)
     result = train(
         policy,
         groups,
@@ -49,6 +46,7 @@ def main(job: jobs.Job) -> None:
         metrics_path=job.outputs["metrics"],
         failure_path=failure,
         reference_logps=reference_logps,
+        work=job.work,
     )
     store.write_json(job.outputs["link"], link_table(objective, result.index))
     loading.save_adapter(job.folder("manifest"), policy)

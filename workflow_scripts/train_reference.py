@@ -46,6 +46,7 @@ def main(job: jobs.Job) -> None:
         pad_id=loading.pad_id(tokenizer),
         metrics_path=job.outputs["metrics"],
         failure_path=failure,
+        work=job.work,
     )
     if options.lora is not None:
         model = model.merge_and_unload()

@@ -1,6 +1,6 @@
 """Train the tiny world's base model from scratch.
 
-Inputs: data, tokenizer_file. Outputs: weights, config, tokenizer, manifest.
+Inputs: data, tokenizer_file, tokenizer_config (beside it). Outputs: weights, config, tokenizer, manifest.
 Spec: seed, whole_text_share, schedule (fields of tinyworld.training.Schedule), architecture
 (fields of Qwen3Config and rope_theta), data.
 """
@@ -29,6 +29,6 @@ def main(job: jobs.Job) -> None:
 if __name__ == "__main__":
     jobs.run(
         main,
-        inputs=("data", "tokenizer_file"),
+        inputs=("data", "tokenizer_file", "tokenizer_config"),
         outputs=("weights", "config", "tokenizer", "manifest"),
     )

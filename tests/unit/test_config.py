@@ -180,6 +180,20 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"reward.precision": "fp16"},
         r"reward.precision: fp16 needs a GPU: .*; allowed without: none, bf16",
     ),
+    "more devices than pairs in a step": (
+        {"execution.gpus_per_job": 4, "methods.dpo.training": {"batch_size": 3}},
+        r"methods.dpo.training.batch_size: 3 leaves devices without work; allowed: at least "
+        r"execution.gpus_per_job = 4",
+    ),
+    "more devices than examples in a step of the reference": (
+        {"execution.gpus_per_job": 8, "reference.sft.training": {"batch_size": 7}},
+        r"reference.sft.training.batch_size: 7 leaves devices without work; .* = 8",
+    ),
+    "jobs that share a device on the CPU": (
+        {"execution.jobs_per_gpu": 2},
+        r"execution.jobs_per_gpu: 2 jobs share a device, but execution.gpus_per_job is 0; "
+        r"allowed on the CPU: 1",
+    ),
     "horizon within the warm-up": (
         {"methods.dpo.training": {"schedule_steps": 10}},
         r"methods.dpo.training: schedule_steps is 10 and warmup_steps is 10; .*",
@@ -319,6 +333,10 @@ def test_one_unknown_objective_hides_no_other_method():
         "methods.pspo.training.lora",
     ]
     assert "'rspo' needs none on 1 responses" in lines[1]
+
+
+def test_several_devices_a_job_and_jobs_a_device():
+    load(changed({"execution.gpus_per_job": 8, "execution.jobs_per_gpu": 4}))
 
 
 def test_local_sources_need_no_revision_and_float16_is_fine_on_a_gpu():

@@ -12,6 +12,15 @@ def test_cpu_without_a_promise(monkeypatch: pytest.MonkeyPatch) -> None:
     assert devices.device() == torch.device("cpu")
 
 
+def test_every_process_of_a_job_has_a_device_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    monkeypatch.setenv("LOCAL_RANK", "3")  # some other launcher's
+    assert devices.device() == torch.device("cuda", 0)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "run")
+    assert devices.device() == torch.device("cuda", 3)
+
+
 def test_promised_gpu_that_torch_cannot_see_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv(devices.GPUS_VARIABLE, "1")

@@ -116,7 +116,8 @@ def test_failure_leaves_nothing_and_says_why(tmp_path, failure):
     assert done.returncode == 1
     message = "error: bad row" if "bad row" in failure else "error: division by zero"
     assert done.stderr.splitlines()[-1] == message
-    assert "Traceback" in done.stderr
+    # A damaged input needs no look into our code.
+    assert ("Traceback" in done.stderr) == ("DataError" not in failure)
     assert tree(tmp_path / "made") == []
 
 
@@ -217,7 +218,7 @@ def test_files_of_other_artifacts_stay(tmp_path, words, declared):
 def test_leftovers_go_after_the_new_files_came_and_before_the_manifest_vouches(
     tmp_path, monkeypatch
 ):
-    from prefgrid import jobs, store
+    from prefgrid import publication, store
 
     order = []
     publish, unlink = store.publish, Path.unlink
@@ -233,7 +234,9 @@ def test_leftovers_go_after_the_new_files_came_and_before_the_manifest_vouches(
     (tmp_path / "new/leftover").unlink()
     order.clear()
     names = ("weights", "manifest.json")
-    jobs._publish({tmp_path / "new" / name: tmp_path / "old" / name for name in names}, sweep=True)
+    publication.publish(
+        {tmp_path / "new" / name: tmp_path / "old" / name for name in names}, sweep=True
+    )
     assert order == ["-manifest.json", "weights", "-leftover", "manifest.json"]
 
 
@@ -328,3 +331,131 @@ def test_the_thread_count_of_the_runner_is_applied(monkeypatch):
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
+
+
+WORKING = (
+    "for name in ('a', 'b', 'c'):\n"
+    "    def compute():\n"
+    "        if os.path.exists('kill-in-' + name):\n"
+    "            os.kill(os.getpid(), signal.SIGKILL)\n"
+    "        open('computed', 'a').write(name)\n"
+    "        return name\n"
+    "    job.part(name, compute)\n"
+    "job.outputs['out'].write_text(open('computed').read())"
+)
+
+
+def test_a_killed_job_goes_on_where_it_was(tmp_path):
+    script = Script(tmp_path, WORKING, inputs=("first",))
+    (tmp_path / "in.txt").write_text("in")
+    (tmp_path / "kill-in-c").touch()
+    words = ("--first", "in.txt", "--out", "made/out.txt", "--code", "do_it@0123")
+    assert script.run(*words).returncode == -9
+    key = json.loads((tmp_path / "made/.work-out.txt/key.json").read_text())
+    (tmp_path / "kill-in-c").unlink()
+    done = script.run(*words)
+    assert done.returncode == 0, done.stderr
+    assert "continuing from what an interrupted run of this job left" in done.stderr
+    assert (tmp_path / "made/out.txt").read_text() == "abc"
+    assert tree(tmp_path / "made") == ["_provenance.json", "out.txt"]
+    # The key is what the record says of the job, its cost and its outputs aside.
+    record = json.loads((tmp_path / "made/_provenance.json").read_text())
+    assert key == {name: record[name] for name in key}
+    assert key["inputs"] == {"first": {"in.txt": sha256(tmp_path / "in.txt")}}
+    assert record.keys() - key.keys() == {
+        *("outputs", "git_commit", "device", "wall_time_seconds", "peak_memory_bytes")
+    }
+
+
+@pytest.mark.parametrize("change", ["spec", "code", "input", "nothing"])
+def test_another_job_starts_anew(tmp_path, change):
+    script = Script(tmp_path, WORKING, inputs=("first",))
+    (tmp_path / "in.txt").write_text("in")
+    (tmp_path / "kill-in-b").touch()
+    words = ["--first", "in.txt", "--out", "out.txt", "--code", "do_it@0123"]
+    assert script.run(*words).returncode == -9
+    (tmp_path / "kill-in-b").unlink()
+    if change == "input":
+        (tmp_path / "in.txt").write_text("other")
+    if change == "code":
+        words[-1] = "do_it@4567"
+    done = script.run(*words, spec={"seed": 1} if change == "spec" else None)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.txt").read_text() == ("abc" if change == "nothing" else "aabc")
+
+
+def test_the_runner_s_work_folder_is_left_to_the_runner(tmp_path, monkeypatch):
+    script = Script(tmp_path, WORKING)
+    monkeypatch.setenv("PREFGRID_WORK", "work/here")
+    assert script.run("--out", "made/out.txt").returncode == 0
+    assert tree(tmp_path / "made") == ["_provenance.json", "out.txt"]
+    assert tree(tmp_path / "work/here") == ["key.json", "parts", "parts/a", "parts/b", "parts/c"]
+
+
+def test_a_job_without_state_has_no_work_folder(tmp_path, monkeypatch):
+    script = Script(tmp_path, "job.outputs['out'].write_text('x')")
+    monkeypatch.setenv("PREFGRID_WORK", "work/here")
+    assert script.run("--out", "made/out.txt").returncode == 0
+    assert not (tmp_path / "work").exists()
+
+
+def test_checksums_are_those_of_the_inputs_before_the_script_began(tmp_path):
+    """The record names what the job was started on; inputs that a script adds are in it too."""
+    body = (
+        "job.inputs['later'] = [job.inputs['first'].with_name('later.txt')]\n"
+        "job.inputs['first'].write_text('changed')\n"
+        "job.outputs['out'].write_text('x')"
+    )
+    script = Script(tmp_path, body, inputs=("first",))
+    (tmp_path / "in.txt").write_text("in")
+    (tmp_path / "later.txt").write_text("later")
+    assert script.run("--first", "in.txt", "--out", "out.txt").returncode == 0
+    record = json.loads((tmp_path / "_provenance.json").read_text())
+    assert record["inputs"] == {
+        "first": {"in.txt": hashlib.sha256(b"in").hexdigest()},
+        "later": {"later.txt": hashlib.sha256(b"later").hexdigest()},
+    }
+
+
+class TestRanks:
+    """Several processes of one job, as torch's elastic launcher starts them."""
+
+    BODY = (
+        "assert job.work.name == '.work-out.txt'\n"
+        "open('places', 'a').write(str(job.outputs['out']) + '\\n')\n"
+        "open('ranks', 'a').write(os.environ['RANK'])\n"
+        "job.outputs['out'].write_text(os.environ['RANK'])"
+    )
+
+    @pytest.fixture(autouse=True)
+    def scratch(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+        (tmp_path / "scratch").mkdir()
+
+    def test_only_rank_0_publishes_and_cleans_up(self, tmp_path, monkeypatch):
+        script = Script(tmp_path, self.BODY + "\nassert 'kill' not in job.spec")
+        monkeypatch.setenv("RANK", "0")
+        assert script.run("--out", "made/out.txt", spec={"kill": 1}).returncode == 1
+        # The failed rank 0 prepared the work folder, so the other one need not wait for it.
+        before = tree(tmp_path / "made")
+        assert before == [".work-out.txt", ".work-out.txt/key.json"]
+        monkeypatch.setenv("RANK", "1")
+        (tmp_path / "made" / LEFTOVER.format("out.txt")).mkdir()
+        assert script.run("--out", "made/out.txt", spec={"kill": 1}).returncode == 1
+        assert tree(tmp_path / "made") == sorted([*before, LEFTOVER.format("out.txt")])
+        monkeypatch.setenv("RANK", "0")
+        assert script.run("--out", "made/out.txt").returncode == 0
+        assert tree(tmp_path / "made") == ["_provenance.json", "out.txt"]
+        assert (tmp_path / "made/out.txt").read_text() == "0"
+        assert (tmp_path / "ranks").read_text() == "010"
+        assert tree(tmp_path / "scratch") == []
+        places = (tmp_path / "places").read_text().splitlines()
+        assert [str(tmp_path / "scratch") in place for place in places] == [False, True, False]
+
+    def test_other_launchers_ranks_are_not_ours(self, tmp_path, monkeypatch):
+        """A batch system may set RANK for a job that is one process."""
+        monkeypatch.delenv("TORCHELASTIC_RUN_ID")
+        monkeypatch.setenv("RANK", "3")
+        assert Script(tmp_path, self.BODY).run("--out", "out.txt").returncode == 0
+        assert (tmp_path / "out.txt").read_text() == "3"

@@ -17,7 +17,7 @@ PROGRAMS = sorted(SCRIPTS.glob("*.py"))
 
 # Top to bottom. A part may import itself and what stands in the lines below it.
 LAYERS = (
-    ("figures", "report"),
+    ("figures", "report", "verification"),
     # A whole study in miniature: its world, training and exact evaluation.
     ("single_index",),
     ("evaluation", "statistics"),
@@ -34,14 +34,22 @@ LAYERS = (
         "seeding",
         "devices",
         "store",
+        "reading",
         "grid",
         "provenance",
         "jobs",
         "fingerprint",
         "job_environment",
+        "work_folder",
+        "publication",
+        "run_lock",
     ),
+    # What files hold, and what errors mean.
+    ("records", "explaining"),
     # What config, jobs and computation must agree on, and the runner; standard library only.
-    ("limits", "artifacts", "execution"),
+    ("limits", "artifacts", "execution", "elastic_worker", "preload"),
+    # What the runner stands on; each of them alone.
+    ("device_pool", "leases", "job_lock", "job_log", "supervision"),
 )
 RUNNER = "python -m run_job"
 HEIGHT = {part: -line for line, parts in enumerate(LAYERS) for part in parts}
@@ -52,10 +60,17 @@ EXCEPTIONS = {
     ("data", "links"): "labelling is data making, and the link is a bare formula below everything",
     ("data", "chat"): "supervised examples are rendered by the one renderer",
     ("provenance", "store"): "checksums are the store's",
-    ("grid", "store"): "a grid's files are read by the store's checked reader",
+    ("models", "chat"): "a model that the one renderer cannot use is not fetched",
+    ("reading", "store"): "files are opened by the store, then held to their type",
+    ("grid", "reading"): "a grid's files are read by the checked readers",
     ("job_environment", "store"): "the one canonical JSON",
-    ("jobs", "store"): "outputs are published by the store's rename",
+    ("jobs", "store"): "checksums and records are the store's",
+    ("jobs", "publication"): "a job publishes its outputs",
+    ("publication", "store"): "outputs are published by the store's rename",
     ("jobs", "provenance"): "a job writes the record of itself",
+    ("jobs", "work_folder"): "a job hands its script a folder for resumable state",
+    ("work_folder", "store"): "parts are written by the store's rename",
+    ("run_lock", "store"): "one progress line, as everywhere",
     ("jobs", "devices"): "a job applies its thread count, if it computes with torch at all",
 }
 
@@ -162,7 +177,7 @@ def test_every_rule_has_a_script_of_its_name_and_every_script_a_rule():
     bodies = dict(zip(blocks[::2], blocks[1::2], strict=True))
     with_command = {rule for rule, body in bodies.items() if RUNNER in body}
     assert with_command <= {path.stem for path in PROGRAMS}
-    assert {path.stem for path in PROGRAMS} - with_command == {"run_job"}
+    assert {path.stem for path in PROGRAMS} - with_command == {"run_job", "verify"}
     for rule in with_command:
         assert re.search(rf"\b{rule}\b", bodies[rule].split(RUNNER)[1]), f"{rule}: other script"
 

@@ -6,10 +6,12 @@ import huggingface_hub.constants
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_policy import LORA, tiny_lora, tiny_model, tiny_tokenizer
+from tiny_policy import LORA, tiny_tokenizer
+from tiny_policy import tiny_model as small_vocabulary_model
 from transformers import AutoModelForSequenceClassification, Qwen3ForSequenceClassification
 
 from prefgrid import store
+from prefgrid.models import checking
 from prefgrid.models.fetching import fetch_model
 from prefgrid.models.loading import (
     add_lora,
@@ -22,6 +24,15 @@ from prefgrid.models.loading import (
 )
 
 IDS = torch.tensor([[3, 4, 5, 6]])
+
+
+def tiny_model(seed: int = 0, **changes):
+    """One with an embedding for every token of the tiny tokenizer."""
+    return small_vocabulary_model(seed, **{"vocab_size": 258, **changes})
+
+
+def tiny_lora(**changes):
+    return add_lora(tiny_model(), **{**LORA, **changes}, seed=1)
 
 
 @pytest.fixture
@@ -122,6 +133,53 @@ def test_missing_folders_are_named(tmp_path):
         load_adapter(tiny_model(), tmp_path)
 
 
+def test_an_adapters_folder_is_no_source_of_a_tokenizer(tmp_path):
+    save_adapter(tmp_path, tiny_lora())
+    with pytest.raises(ValueError, match="holds an adapter; the tokenizer is the reference's"):
+        load_tokenizer(tmp_path)
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tmp_path):
+    save_model(tmp_path, small_vocabulary_model(), tiny_tokenizer())
+    with pytest.raises(ValueError, match="ids up to 257, .* has 60 rows"):
+        load_tokenizer(tmp_path)
+    load_causal_lm(tmp_path)
+
+
+def test_an_adapter_of_another_model_is_refused(base_folder, tmp_path):
+    """Of other shapes, and of other layers, which peft alone would leave as they were made."""
+    save_adapter(
+        tmp_path / "wide", add_lora(small_vocabulary_model(hidden_size=16), **LORA, seed=1)
+    )
+    with pytest.raises(ValueError, match="wide: the adapter does not fit the model of '.*base'"):
+        load_adapter(load_causal_lm(base_folder), tmp_path / "wide")
+    save_adapter(
+        tmp_path / "deep", add_lora(small_vocabulary_model(num_hidden_layers=3), **LORA, seed=1)
+    )
+    with pytest.raises(ValueError, match="deep: the adapter does not fit .* layers"):
+        load_adapter(load_causal_lm(base_folder), tmp_path / "deep")
+
+
+def test_weights_too_big_to_hash_are_still_checked_for_being_cut(base_folder, monkeypatch):
+    monkeypatch.setattr(checking, "HASHED_BYTES", 0)
+    checking.check_files(base_folder)
+    weights = base_folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(store.DataError, match="model.safetensors: is cut or damaged"):
+        load_causal_lm(base_folder)
+
+
+@pytest.mark.parametrize(
+    ("broken", "text"),
+    [("{", "config.json: "), ('{"model_type": "nobodys"}', "config.json: .*nobodys")],
+)
+def test_a_broken_configuration_is_named(base_folder, broken, text):
+    (base_folder / "manifest.json").unlink()  # as in a folder that somebody else wrote
+    (base_folder / "config.json").write_text(broken)
+    with pytest.raises(ValueError, match=text):
+        load_causal_lm(base_folder)
+
+
 def reward_model(num_labels: int) -> Qwen3ForSequenceClassification:
     config = tiny_model().config
     config.num_labels = num_labels
@@ -166,6 +224,34 @@ def test_fetching_a_reward_model_needs_exactly_one_score(tmp_path):
     with pytest.raises(ValueError, match="num_labels is 2, 1 is needed"):
         fetch_model(str(tmp_path / "labels2"), None, tmp_path / "bad", kind)
     assert not (tmp_path / "bad").exists()
+
+
+def refusal(folder, tmp_path, kind: str = "causal", **how) -> str:
+    with pytest.raises(ValueError) as caught:
+        fetch_model(str(folder), None, tmp_path / "got", kind, **how)
+    assert not (tmp_path / "got").exists()
+    return str(caught.value)
+
+
+def test_a_model_that_would_end_a_later_job_is_not_fetched(tmp_path):
+    model, sound = tiny_model(), tmp_path / "sound"
+    save_model(sound, model, tiny_tokenizer())
+    assert "has no chat template" in refusal(sound, tmp_path, prompt_format="chat")
+    save_model(tmp_path / "small", small_vocabulary_model(), tiny_tokenizer())
+    assert "ids up to 257" in refusal(tmp_path / "small", tmp_path)
+    found = refusal(sound, tmp_path, "sequence-classification")
+    assert "num_labels is 2" in found
+    config = store.read_json(sound / "config.json")
+    store.write_json(sound / "config.json", config | {"id2label": {"0": "score"}})
+    assert "score.weight are missing" in refusal(sound, tmp_path, "sequence-classification")
+    store.write_json(sound / "config.json", config | {"intermediate_size": 40})
+    assert "shapes of the weights" in refusal(sound, tmp_path)
+    (sound / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    assert "cannot get model" in refusal(sound, tmp_path)
+    with torch.no_grad():
+        model.model.norm.weight[3] = torch.inf
+    save_model(tmp_path / "infinite", model, tiny_tokenizer())
+    assert "model.norm.weight are NaN or infinite" in refusal(tmp_path / "infinite", tmp_path)
 
 
 @pytest.mark.parametrize("source", ["no-such-owner/no-such-model", "/no/such/folder", "not a name"])

@@ -5,8 +5,8 @@ import torch
 from tiny_policy import PAD, VOCABULARY, random_groups, scale_up, tiny_lora, tiny_model
 from transformers import Gemma2Config, Gemma2ForCausalLM
 
-from prefgrid.logprobs import sequence
-from prefgrid.logprobs.sequence import sequence_logps
+from prefgrid.logprobs import selected
+from prefgrid.logprobs.sequence import response_logps, sequence_logps
 
 
 def split(groups):
@@ -55,7 +55,8 @@ def test_padding_changes_nothing():
 def test_bounded_logits_give_the_same(monkeypatch):
     model, groups = tiny_model(), random_groups(6)
     sums, _ = sequence_logps(model, *split(groups), pad_id=PAD)
-    monkeypatch.setattr(sequence, "MAX_LOGIT_ROWS", 3)
+    monkeypatch.setattr(selected, "CPU_TILE", 7)
+    monkeypatch.setattr(selected, "MIN_CHUNK", 7)
     chunked, _ = sequence_logps(model, *split(groups), pad_id=PAD)
     torch.testing.assert_close(chunked, sums, atol=1e-5, rtol=1e-5)
 
@@ -138,6 +139,20 @@ def test_bfloat16_weights_give_float32_sums():
 def test_refuses_what_has_no_log_probability(prompts, responses, message):
     with pytest.raises(ValueError, match=message):
         sequence_logps(tiny_model(), prompts, responses, pad_id=PAD)
+
+
+@torch.no_grad()
+def test_any_number_of_responses_to_a_prompt():
+    model, groups = tiny_model(), random_groups(3, responses=3)
+    prompts, responses = split(groups)
+    sums, _ = sequence_logps(model, prompts, responses, pad_id=PAD)
+    ragged = [responses[0][:1], responses[1], responses[2][1:]]
+    fewer, lengths = response_logps(model, prompts, ragged, pad_id=PAD)
+    expected = torch.cat([sums[0, :1], sums[1], sums[2, 1:]])
+    torch.testing.assert_close(fewer, expected, atol=1e-5, rtol=1e-5)
+    assert lengths.tolist() == [len(response) for group in ragged for response in group]
+    with pytest.raises(ValueError, match="group 1: there is no response"):
+        response_logps(model, prompts, [responses[0], [], responses[2]], pad_id=PAD)
 
 
 def test_refuses_output_layers_it_would_get_wrong():

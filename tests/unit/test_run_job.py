@@ -1,10 +1,14 @@
 """The supervisor of every job: output, exit status, signals, and no process left behind."""
 
+import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -27,32 +31,58 @@ GRANDCHILD = (
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """A folder with the supervisor, its patience shortened and its devices in devices/.
+def folder(request, tmp_path):
+    """A folder with the supervisor, its patience shortened. Ends what a failed test leaves.
 
-    Ends what a failed test leaves.
+    With the parameter "preloaded" the supervisor finds a fork server, which has little to import.
     """
-    text = RUN_JOB.read_text()
-    changes = {
-        "GRACE_SECONDS = 5.0": "GRACE_SECONDS = 0.5",
-        'DEVICE_FOLDER = Path("/dev")': 'DEVICE_FOLDER = Path("devices")',
-    }
-    for old, new in changes.items():
-        assert text.count(old) == 1
-        text = text.replace(old, new)
-    (tmp_path / "run_job.py").write_text(text)
-    (tmp_path / "prefgrid").symlink_to(RUN_JOB.parent / "prefgrid")
+    shutil.copy(RUN_JOB, tmp_path)
+    shutil.copytree(RUN_JOB.parent / "prefgrid" / "preload", tmp_path / "prefgrid" / "preload")
+    for module in (RUN_JOB.parent / "prefgrid").glob("*.py"):
+        shutil.copy(module, tmp_path / "prefgrid")
+    replace(
+        tmp_path / "prefgrid" / "supervision.py", r"GRACE_SECONDS = 5\.0", "GRACE_SECONDS = 0.5"
+    )
+    runtime = tempfile.mkdtemp(prefix="run-", dir="/tmp")  # a socket's path must be short
+    if getattr(request, "param", "plain") == "preloaded":
+        client = tmp_path / "prefgrid" / "preload" / "client.py"
+        replace(client, r"(?s)PACKAGES = \(.*?\n\)", 'PACKAGES = ("psutil",)')
+        (tmp_path / "runtime").symlink_to(runtime)
+        assert finish(tmp_path, "")[0] == 0
+        wait_for(lambda: list(Path(runtime).glob("*/*.socket")), "no fork server")
     yield tmp_path
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if any(runtime in word for word in process.cmdline()):
+                process.kill()
+    shutil.rmtree(runtime)
     for name in ("script", "grandchild", "supervisor"):
         if (tmp_path / name).exists() and not gone(process := pid(tmp_path, name)):
             os.kill(process, signal.SIGKILL)
 
 
+def replace(path: Path, pattern: str, new: str) -> None:
+    text, count = re.subn(pattern, new, path.read_text())
+    assert count == 1
+    path.write_text(text)
+
+
+# A script's life is the same however it is started.
+both_ways = pytest.mark.parametrize("folder", ["plain", "preloaded"], indirect=True)
+
+
 def start(folder: Path, body: str, *options: str, env=None, **pipes) -> subprocess.Popen:
     (folder / "script_under_test.py").write_text(body)
     pipes.setdefault("stderr", subprocess.PIPE)
+    # The last of two logs counts.
     command = [sys.executable, "run_job.py", "--log", "logs/job.log", *options, "script_under_test"]
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("PREFGRID_")}
+    outer = ("PREFGRID_", "CUDA_VISIBLE_DEVICES")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(outer)}
+    clean["PREFGRID_LEASES"] = str(folder / "leases")
+    if (folder / "runtime").exists():
+        clean["XDG_RUNTIME_DIR"] = os.readlink(folder / "runtime")
+        clean["PREFGRID_PARENT"] = str(os.getpid())
+        clean["PREFGRID_EXECUTION"] = '{"preload": true}'
     return subprocess.Popen(command, cwd=folder, env=clean | (env or {}), **pipes)
 
 
@@ -84,6 +114,7 @@ def gone(process: int) -> bool:
         return True
 
 
+@both_ways
 def test_output_goes_to_the_log_and_to_the_terminal(folder):
     body = (
         "import sys\nprint('to stdout')\nprint('größer', file=sys.stderr)\nprint('no end', end='')"
@@ -106,6 +137,7 @@ def _text(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
+@both_ways
 @pytest.mark.parametrize("status", [0, 1, 7])
 def test_the_exit_status_is_passed_on(folder, status):
     assert finish(folder, f"raise SystemExit({status})")[0] == status
@@ -124,6 +156,7 @@ def test_arguments_are_passed_on_untouched(folder):
     assert done.returncode == 0
 
 
+@both_ways
 def test_a_killed_script_is_reported(folder):
     body = "import os\nprint('working')\nos.kill(os.getpid(), 9)"
     status, terminal, log = finish(folder, body)
@@ -133,6 +166,7 @@ def test_a_killed_script_is_reported(folder):
     assert log.splitlines() == ["working", message]
 
 
+@both_ways
 def test_sigterm_is_forwarded_and_reported(folder):
     body = GRANDCHILD + "time.sleep(60)"
     process = start(folder, body)
@@ -145,6 +179,7 @@ def test_sigterm_is_forwarded_and_reported(folder):
     assert "memory" not in (folder / "logs/job.log").read_text()
 
 
+@both_ways
 def test_a_script_may_end_in_order_on_sigterm(folder):
     body = (
         "import os, signal, sys, time\n"
@@ -161,6 +196,7 @@ def test_a_script_may_end_in_order_on_sigterm(folder):
     assert (folder / "logs/job.log").read_text() == "saved\n"
 
 
+@both_ways
 def test_a_script_that_ignores_sigterm_is_killed(folder):
     body = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + GRANDCHILD
     process = start(folder, body + "time.sleep(60)")
@@ -171,6 +207,7 @@ def test_a_script_that_ignores_sigterm_is_killed(folder):
     assert gone(script) and gone(grandchild)
 
 
+@both_ways
 def test_grandchildren_end_with_a_script_that_succeeds(folder):
     status, _, _ = finish(folder, GRANDCHILD)
     assert status == 0
@@ -233,44 +270,191 @@ def test_an_unwritable_sink_stops_neither_script_nor_other_sink(folder, sink):
     assert output == b"x" * 99 + b"\n" + (b"x" * 99 + b"\n") * 3000
 
 
-def give_devices(folder: Path, *names: str) -> None:
-    (folder / "devices").mkdir(exist_ok=True)
-    for name in names:
-        (folder / "devices" / name).touch()
+class TestDevices:
+    """Of a made-up pool: the supervisor never looks whether a device that it is told of exists."""
 
-
-@pytest.mark.parametrize(
-    ("files", "visible", "expected"),
-    [
-        ((), None, False),
-        (("nvidiactl", "nvidia-uvm"), None, False),  # the driver without a device
-        (("nvidia0",), None, True),
-        (("nvidia10",), "3", True),
-        (("dxg",), None, True),
-        (("nvidia0",), "", False),
-        (("nvidia0",), "-1", False),
-        (("nvidia0",), "0,1", True),
-        ((), "0", False),
-    ],
-)
-def test_visible_devices(tmp_path, files, visible, expected):
-    give_devices(tmp_path, *files)
-    environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
-    assert run_job.device_is_visible(tmp_path / "devices", environment) is expected
-
-
-def test_a_job_that_asks_for_absent_devices_is_refused_and_not_run_on_the_cpu(folder):
-    status, terminal, log = finish(folder, "open('ran', 'w')", "--gpus", "2")
-    assert status == 1
-    assert (
-        log
-        == terminal
-        == (
-            "error: this job asks for 2 device(s), none is visible; "
-            "set execution.gpus_per_job: 0 to run on the CPU\n"
+    def test_more_than_there_are_is_an_error_and_not_run_on_the_cpu(self, folder):
+        status, terminal, log = finish(
+            folder, "open('ran', 'w')", "--gpus", "2", env={"CUDA_VISIBLE_DEVICES": "5"}
         )
+        assert (status, log) == (1, terminal)
+        assert log == (
+            "error: this job asks for 2 device(s), 1 can be seen; set execution.gpus_per_job "
+            "to at most that, or to 0 to run on the CPU\n"
+        )
+        assert not (folder / "ran").exists()
+
+    def test_two_jobs_get_two_devices(self, folder):
+        body = "import os, time\nprint(os.environ['CUDA_VISIBLE_DEVICES'])\ntime.sleep(60)"
+        pool = {"CUDA_VISIBLE_DEVICES": "4,7"}
+        jobs = [
+            start(folder, body, "--log", f"{name}.log", "--gpus", "1", env=pool) for name in "ab"
+        ]
+        output = [[job.stderr.readline() for _ in range(2)] for job in jobs]
+        for job in jobs:
+            job.terminate()
+            job.communicate(timeout=15)
+        assert {lines[1] for lines in output} == {b"4\n", b"7\n"}
+        assert {lines[0][:18] for lines in output} == {b"leased device(s) 4", b"leased device(s) 7"}
+
+    def test_a_waiting_job_says_so_gets_its_turn_and_ends_at_once_on_sigterm(self, folder):
+        pool = {"CUDA_VISIBLE_DEVICES": "0"}
+        body = "import time\nprint('works')\ntime.sleep(60)"
+        first, second, third = (
+            start(folder, body, "--log", f"{name}.log", "--gpus", "1", env=pool)
+            for name in self.in_turn(folder, 3)
+        )
+        assert third.stderr.readline() == (
+            b"waiting for 1 device(s) of 1: 1 held, others are before us\n"
+        )
+        third.terminate()
+        assert third.wait(timeout=5) == 128 + signal.SIGTERM
+        assert second.poll() is None
+        first.kill()  # its script dies with it, and its lease with that
+        assert second.stderr.readline().startswith(b"waiting for 1 device(s)")
+        assert second.stderr.readline().startswith(b"leased device(s) 0 after")
+        second.terminate()
+        for job in (first, second, third):
+            job.communicate(timeout=15)
+
+    def in_turn(self, folder, count):
+        """Names of jobs, each given out when the one before holds its device or queues for it."""
+        for number in range(count):
+            yield f"job{number}"
+            wait_for((folder / f"job{number}.log").exists, "the job did not start")
+            wait_for((folder / f"job{number}.log").read_text, "the job said nothing")
+
+    def test_the_lease_outlives_a_supervisor_killed_outright(self, folder):
+        """A fork of the script inherits the lease, and is beyond the reach of anybody's death."""
+        body = (
+            "import os, time\n"
+            "if os.fork() == 0:\n"
+            "    os.setsid()\n"
+            "    open('grandchild.part', 'w').write(str(os.getpid()))\n"
+            "    os.replace('grandchild.part', 'grandchild')\n"
+            "time.sleep(60)"
+        )
+        pool = {"CUDA_VISIBLE_DEVICES": "0"}
+        first = start(folder, body, "--gpus", "1", env=pool, stderr=subprocess.DEVNULL)
+        survivor = pid(folder, "grandchild")
+        first.kill()
+        first.wait()
+        words = ("--log", "other.log", "--gpus", "1")
+        second = start(folder, "print('works')", *words, env=pool)
+        assert second.stderr.readline().startswith(b"waiting for 1 device(s) of 1: 1 held, first")
+        os.kill(survivor, signal.SIGKILL)
+        assert second.stderr.read().endswith(b"works\n")
+        assert second.wait(timeout=15) == 0
+
+
+class TestSeveralDevices:
+    """One process a device, through torch's launcher."""
+
+    POOL = {"CUDA_VISIBLE_DEVICES": "0,1,2"}
+
+    def test_every_process_runs_the_script_and_the_first_one_is_heard(self, folder):
+        body = (
+            "import os, sys\n"
+            "rank = os.environ['RANK']\n"
+            "here = os.path.dirname(os.path.abspath(__file__))\n"
+            "assert __name__ == '__main__' and sys.path[0] == here\n"
+            "open(rank, 'w').write(os.environ['CUDA_VISIBLE_DEVICES'])\n"
+            "print('rank', rank, 'of', os.environ['WORLD_SIZE'], sys.argv[1:])"
+        )
+        (folder / "script_under_test.py").write_text(body)
+        status, _, log = finish(folder, body, "--gpus", "2", env=self.POOL)
+        assert status == 0, log
+        assert log.splitlines()[1:] == ["rank 0 of 2 []"]
+        assert [(folder / rank).read_text() for rank in "01"] == ["0,1", "0,1"]
+
+    def test_the_reason_of_another_process_is_shown(self, folder):
+        body = (
+            "import os, time\n"
+            "print('progress', flush=True)\n"
+            "if os.environ['RANK'] == '1': raise SystemExit('error: no room here')\n"
+            "time.sleep(60)"
+        )
+        status, _, log = finish(folder, body, "--gpus", "2", env=self.POOL)
+        assert status == 1
+        assert "output of process 1:\nprogress\n" in log
+        assert "error: no room here\n" in log
+
+    def test_no_process_survives_a_supervisor_killed_outright(self, folder):
+        body = (
+            "import os, time\n"
+            "role = ['script', 'grandchild'][int(os.environ['RANK'])]\n"
+            "open('part' + role, 'w').write(str(os.getpid()))\n"
+            "os.replace('part' + role, role)\n"
+            "time.sleep(60)"
+        )
+        job = start(folder, body, "--gpus", "2", env=self.POOL, stderr=subprocess.DEVNULL)
+        everyone = [pid(folder, name) for name in ("script", "grandchild")]
+        job.kill()
+        job.wait()
+        wait_for(lambda: all(map(gone, everyone)), "a process outlived its supervisor", seconds=8)
+
+
+class TestLockAndWorkFolder:
+    LOG = ("--log", "results/logs/rule/seed=0/n=1.5.log")
+    WORK = Path("results/work/rule/seed=0/n=1.5")
+    KEEP = (
+        "import os, pathlib, sys\n"
+        "work = pathlib.Path(os.environ['PREFGRID_WORK'])\n"
+        "print(work, work.exists())\n"
+        "work.mkdir(exist_ok=True)\n"
+        "(work / 'state').write_text('half')\n"
     )
-    assert not (folder / "ran").exists()
+
+    def run(self, folder, body):
+        process = start(folder, body, *self.LOG)
+        process.communicate(timeout=30)
+        return process.returncode, (folder / self.LOG[1]).read_text()
+
+    def test_state_stays_after_a_failure_and_goes_after_success(self, folder):
+        assert self.run(folder, self.KEEP + "sys.exit(3)") == (3, f"{self.WORK} False\n")
+        assert [path.name for path in (folder / self.WORK).parent.iterdir()] == ["n=1.5"]
+        assert self.run(folder, self.KEEP) == (0, f"{self.WORK} True\n")
+        assert not (folder / "results" / "work").exists()
+
+    def test_only_empty_folders_go(self, folder):
+        other = folder / "results/work/rule/seed=1/n=2"
+        other.mkdir(parents=True)
+        assert self.run(folder, self.KEEP)[0] == 0
+        assert other.exists() and not (folder / self.WORK.parent).exists()
+
+    def test_a_job_waits_for_the_survivors_of_an_earlier_run(self, folder):
+        """Though Snakemake removes the log before it starts a job again."""
+        body = (
+            "import os, time\n"
+            "if os.fork() == 0:\n"
+            "    os.setsid()\n"
+            "    open('grandchild.part', 'w').write(str(os.getpid()))\n"
+            "    os.replace('grandchild.part', 'grandchild')\n"
+            "time.sleep(60)"
+        )
+        first = start(folder, body, *self.LOG, stderr=subprocess.DEVNULL)
+        survivor = pid(folder, "grandchild")
+        first.kill()
+        first.wait()
+        (folder / self.LOG[1]).unlink()
+        second = start(folder, "print('works')", *self.LOG)
+        lock = f"{self.WORK}.lock"
+        text = f"waiting for an earlier run of this job, which still holds {lock}\n"
+        assert second.stderr.readline().decode() == text
+        third = start(folder, "print('works')", *self.LOG)
+        assert third.stderr.readline().decode() == text
+        third.terminate()
+        assert third.wait(timeout=5) == 128 + signal.SIGTERM
+        os.kill(survivor, signal.SIGKILL)
+        assert second.communicate(timeout=15)[1] == b"works\n"
+        assert second.returncode == 0
+        assert not (folder / "results" / "work").exists()
+
+    def test_a_log_that_cannot_be_written_is_one_clear_line(self, folder):
+        (folder / "results").write_text("in the way")
+        process = start(folder, "", *self.LOG)
+        assert process.communicate(timeout=15)[1].decode().startswith("error: [Errno ")
+        assert process.returncode == 1
 
 
 class TestEnvironment:
@@ -284,10 +468,13 @@ class TestEnvironment:
     def test_without_gpus_no_device_is_visible(self, folder):
         assert self.environment(folder, CUDA_VISIBLE_DEVICES="0,1")["CUDA_VISIBLE_DEVICES"] == ""
 
-    def test_with_gpus_the_devices_stay_as_given(self, folder):
-        give_devices(folder, "nvidia0")
-        found = self.environment(folder, "--gpus", "1", CUDA_VISIBLE_DEVICES="3")
-        assert found["CUDA_VISIBLE_DEVICES"] == "3"
+    def test_devices_are_named_as_the_pool_names_them(self, folder):
+        status, _, log = finish(
+            folder, self.BODY, "--gpus", "1", env={"CUDA_VISIBLE_DEVICES": "MIG-1a,GPU-2b"}
+        )
+        found = json.loads(log.splitlines()[-1])
+        assert (status, found["CUDA_VISIBLE_DEVICES"]) == (0, "MIG-1a")
+        assert (found["PREFGRID_GPUS"], found["CUDA_DEVICE_ORDER"]) == ("1", "PCI_BUS_ID")
 
     def test_threads_come_from_the_execution_section(self, folder):
         execution = json.dumps({"torch_threads": 3, "torch_threads_of": {"other": 2}})
@@ -306,6 +493,7 @@ class TestEnvironment:
         from prefgrid import devices
 
         assert run_job.THREADS_VARIABLE == devices.THREADS_VARIABLE
+        assert run_job.GPUS_VARIABLE == devices.GPUS_VARIABLE
 
     def test_only_jobs_that_fetch_may_reach_the_hub(self, folder):
         assert self.environment(folder)["HF_HUB_OFFLINE"] == "1"
@@ -329,3 +517,23 @@ def test_the_supervisor_needs_no_installed_package_to_start(folder):
     ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "done\n")
+
+
+@pytest.mark.parametrize("folder", ["preloaded"], indirect=True)
+@pytest.mark.parametrize(
+    ("options", "changes", "expected"),
+    [
+        ((), {}, True),
+        (("--online",), {}, False),
+        ((), {"PREFGRID_EXECUTION": '{"preload": false}'}, False),
+        ((), {"PREFGRID_PARENT": ""}, False),  # by hand, or by another executor
+    ],
+)
+def test_only_local_jobs_without_devices_come_from_the_fork_server(
+    folder, options, changes, expected
+):
+    body = "import os\nprint(open(f'/proc/{os.getppid()}/cmdline').read())"
+    status, _, log = finish(folder, body, *options, env=changes)
+    assert status == 0
+    assert ("server.py" in log) is expected
+    assert ("run_job.py" in log) is not expected

@@ -61,12 +61,6 @@ class TestReadJsonl:
         with raises(f"{path}, line 2: expected a JSON object, found list"):
             store.read_jsonl(path)
 
-    def test_missing_field(self, tmp_path):
-        path = tmp_path / "rows.jsonl"
-        path.write_text('{"prompt": "x", "z": 1}\n{"z": 1}\n')
-        with raises(f"{path}, line 2: field 'prompt' is missing; found ['z']"):
-            store.read_jsonl(path, required=("z", "prompt"))
-
     def test_missing_file(self, tmp_path):
         with raises(f"{tmp_path / 'rows.jsonl'}: no such file"):
             store.read_jsonl(tmp_path / "rows.jsonl")

@@ -11,7 +11,7 @@ from prefgrid.models.loading import DTYPES
 from prefgrid.objectives.base import Batch, Schedule, create
 from prefgrid.training.batches import DataOrder
 from prefgrid.training.link_table import link_table
-from prefgrid.training.metrics import preference_metrics
+from prefgrid.training.metrics import NAMES, step_metrics
 from prefgrid.training.options import TrainingOptions
 
 
@@ -98,14 +98,18 @@ def batch(log_ratios, labels) -> Batch:
     )
 
 
+def metrics_of(rows: Batch) -> dict:
+    return step_metrics(1, 1, torch.tensor(0.5), rows, torch.tensor(2.0), 0.1, 3)
+
+
 def test_preference_metrics_by_hand():
     """t = (3, -1, 0) with labels (1, 1, 0): oriented (3, -1, 0).
 
     margin 2/3; accuracy (1 + 0 + 1/2)/3 = 1/2; sd of t: mean 2/3, squares 49/9, 25/9, 4/9, their
     mean 78/27; chosen a = (2, -1, 1), rejected a = (-1, 0, 1).
     """
-    row = preference_metrics(batch([[-1.0, 2.0], [0.0, -1.0], [1.0, 1.0]], [1.0, 1.0, 0.0]))
-    assert row == pytest.approx(
+    row = metrics_of(batch([[-1.0, 2.0], [0.0, -1.0], [1.0, 1.0]], [1.0, 1.0, 0.0]))
+    assert {name: row[name] for name in NAMES} == pytest.approx(
         {
             "margin": 2 / 3,
             "index_sd": math.sqrt(78 / 27),
@@ -118,7 +122,7 @@ def test_preference_metrics_by_hand():
 
 def test_no_preference_metrics_without_pairs():
     for rows in (batch([[-1.0], [2.0]], None), batch([[1.0, 2.0]], None)):
-        assert set(preference_metrics(rows).values()) == {None}
+        assert {metrics_of(rows)[name] for name in NAMES} == {None}
 
 
 def test_link_table_covers_the_training_indices_symmetrically():

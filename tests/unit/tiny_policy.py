@@ -18,8 +18,8 @@ PAD = 0
 LORA = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": "all-linear"}
 
 
-def tiny_model(seed: int = 0, **changes) -> Qwen3ForCausalLM:
-    """Random weights, scaled up so that distributions are far from uniform."""
+def tiny_model(seed: int = 0, *, factor: float = 6.0, **changes) -> Qwen3ForCausalLM:
+    """Random weights, scaled up by `factor` so that distributions are far from uniform."""
     settings = {
         "vocab_size": VOCABULARY,
         "hidden_size": 32,
@@ -35,10 +35,10 @@ def tiny_model(seed: int = 0, **changes) -> Qwen3ForCausalLM:
     }
     torch.manual_seed(seed)
     model = Qwen3ForCausalLM(Qwen3Config(**{**settings, **changes})).eval()
-    return scale_up(model)
+    return scale_up(model, factor)
 
 
-def scale_up(model, factor: float = 6.0):
+def scale_up(model, factor: float):
     with torch.no_grad():
         for weight in model.parameters():
             if weight.dim() > 1:

@@ -24,8 +24,10 @@ def test_snakemake_lint_is_clean(tmp_path: Path) -> None:
 
 def test_snakefmt_and_ruff_are_clean() -> None:
     run(sys.executable, "-m", "snakefmt", "--check", "Snakefile", "rules")
-    run(sys.executable, "-m", "ruff", "check", "workflow_scripts", "tests")
-    run(sys.executable, "-m", "ruff", "format", "--check", "workflow_scripts", "tests")
+    run(sys.executable, "-m", "ruff", "check", "workflow_scripts", "tests", "benchmarks")
+    run(
+        sys.executable, "-m", "ruff", "format", "--check", "workflow_scripts", "tests", "benchmarks"
+    )
 
 
 COUNTS = {

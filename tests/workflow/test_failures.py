@@ -70,7 +70,6 @@ def test_killed_snakemake_takes_every_job_with_it_and_a_rerun_heals(clone: Check
         snakemake.kill()
         snakemake.wait()
     assert not (clone.folder / POLICY / "manifest.json").exists()
-    clone.snakemake("--unlock")
     clone.snakemake(f"{POLICY}/manifest.json")
     assert (clone.folder / POLICY / "manifest.json").exists()
     assert not leftovers(clone.folder)

@@ -10,19 +10,20 @@ from typing import Any
 FORMATS = ("chat", "raw")
 
 
-def _check(tokenizer: Any, prompt_format: str) -> None:
+def check_format(tokenizer: Any, prompt_format: str) -> None:
+    """ValueError if the format is none of `FORMATS`, or the tokenizer cannot render it."""
     if prompt_format not in FORMATS:
         raise ValueError(f"prompt_format {prompt_format!r}: allowed are {', '.join(FORMATS)}")
     if prompt_format == "chat" and not tokenizer.chat_template:
         raise ValueError(
-            f"the tokenizer of {tokenizer.name_or_path!r} has no chat template: "
+            f"the tokenizer of {str(tokenizer.name_or_path)!r} has no chat template: "
             "use a chat model, or set prompt_format: raw"
         )
 
 
 def render_prompt(tokenizer: Any, prompt: str, prompt_format: str) -> list[int]:
     """Token ids a model is conditioned on before it writes its response to `prompt`."""
-    _check(tokenizer, prompt_format)
+    check_format(tokenizer, prompt_format)
     if prompt_format == "raw":
         return tokenizer(prompt, add_special_tokens=False)["input_ids"]
     return tokenizer.apply_chat_template(
@@ -40,7 +41,7 @@ def render_dialogue(
 
     The two parts concatenated are exactly the template's rendering of both turns.
     """
-    _check(tokenizer, prompt_format)
+    check_format(tokenizer, prompt_format)
     if prompt_format == "raw":
         return (
             tokenizer(prompt, add_special_tokens=False)["input_ids"],

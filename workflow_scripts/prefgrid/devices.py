@@ -6,18 +6,23 @@ from contextlib import contextmanager
 
 import torch
 
+from prefgrid import explaining
+
 # Set by the job runner.
 THREADS_VARIABLE = "PREFGRID_THREADS"
 GPUS_VARIABLE = "PREFGRID_GPUS"
 
 
 def device() -> torch.device:
-    """The first visible CUDA device, else the CPU. The job runner decides what is visible.
+    """This process's CUDA device among the visible ones, else the CPU.
 
+    The job runner decides what is visible; torch's elastic launcher numbers the processes of a job
+    on several devices.
     RuntimeError if the job was promised a GPU and torch finds none: on the CPU it would take days.
     """
     if torch.cuda.is_available():
-        return torch.device("cuda")
+        elastic = "TORCHELASTIC_RUN_ID" in os.environ
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]) if elastic else 0)
     if int(os.environ.get(GPUS_VARIABLE, "0")) > 0:
         raise RuntimeError(
             "this job asks for a GPU, but torch sees none: check the driver, torch's build and "
@@ -37,8 +42,7 @@ def explained_out_of_memory(advice: str) -> Iterator[None]:
     """Turn an allocator's error into a RuntimeError that ends with `advice`, what to lower."""
     try:
         yield
-    except RuntimeError as error:
-        cpu = "can't allocate memory" in str(error)
-        if not isinstance(error, torch.OutOfMemoryError) and not cpu:
+    except (RuntimeError, MemoryError) as error:
+        if not explaining.is_out_of_memory(error):
             raise
         raise RuntimeError(f"out of memory: {advice}") from error

@@ -16,7 +16,15 @@ SCRIPTS = Path(__file__).resolve().parents[1]
 
 # Modules that carry bytes and messages but cannot change a result, and so hide what they import.
 INERT = frozenset(
-    {"prefgrid.store", "prefgrid.jobs", "prefgrid.devices", "prefgrid.execution"}
+    {
+        "prefgrid.store",
+        "prefgrid.reading",
+        "prefgrid.records",
+        "prefgrid.explaining",
+        "prefgrid.jobs",
+        "prefgrid.devices",
+        "prefgrid.execution",
+    }
 )
 
 
@@ -59,9 +67,11 @@ def _tree(module: str) -> tuple[str, tuple[str, ...]]:
     """(normalised source, first-party modules it imports) of one module."""
     path = module_path(module) or _foreign_path(module)
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    imports = {name for node in ast.walk(tree) for name in _imported(node, module, path)}
+    nodes = list(ast.walk(tree))
+    imports = {name for node in nodes for name in _imported(node, module, path)}
     used = tuple(sorted(name for name in imports if name != module and module_path(name)))
-    return _text(_without_docstrings(tree)), used
+    _remove_docstrings(nodes)
+    return _text(tree), used
 
 
 def _foreign_path(module: str) -> Path:
@@ -91,19 +101,19 @@ def _imported(node: ast.AST, module: str, path: Path) -> list[str]:
     return prefixes
 
 
-def _without_docstrings(tree: ast.Module) -> ast.Module:
+def _remove_docstrings(nodes: list[ast.AST]) -> None:
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return tree
 
 
 def _text(node: object) -> str:
     """A syntax tree as text; empty fields are left out, since newer Pythons add some."""
     if isinstance(node, ast.AST):
-        fields = (f"{name}={_text(value)}" for name, value in ast.iter_fields(node) if value != [])
+        values = ((name, getattr(node, name, [])) for name in node._fields)
+        fields = [f"{name}={_text(value)}" for name, value in values if value != []]
         return f"{type(node).__name__}({','.join(fields)})"
     if isinstance(node, list):
-        return f"[{','.join(map(_text, node))}]"
+        return f"[{','.join([_text(item) for item in node])}]"
     return ascii(node)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefgrid.store import DataError, read_jsonl
+from prefgrid import reading
 
 if TYPE_CHECKING:
     import pandas
@@ -25,24 +25,22 @@ def partition(path: Path | str) -> dict[str, Any]:
     return {key: PARTITION_TYPES.get(key, str)(value) for key, value in pairs}
 
 
-def read_grid(paths: Iterable[Path | str]) -> "pandas.DataFrame":
+def read_grid(paths: Iterable[Path | str], kind: Any = None) -> "pandas.DataFrame":
     """Concatenate CSV, parquet or JSONL files of a grid; their partition keys become columns.
 
-    Keys that the file itself already holds as a column are left as the file has them.
+    Keys that the file itself already holds as a column are left as the file has them. kind: what
+    the files' rows must be, see `records`; None: anything.
     """
     import pandas
 
-    readers: dict[str, Callable[[Any], pandas.DataFrame]] = {
-        # pandas' own parser is off by a bit in some numbers, which then match no other table's.
-        ".csv": lambda path: pandas.read_csv(path, float_precision="round_trip"),
-        ".parquet": pandas.read_parquet,
-        ".jsonl": lambda path: pandas.DataFrame(read_jsonl(path)),
+    readers: dict[str, Callable[..., pandas.DataFrame]] = {
+        ".csv": reading.read_csv,
+        ".parquet": reading.read_parquet,
+        ".jsonl": lambda path, kind: pandas.DataFrame(reading.read_jsonl(path, kind)),
     }
     frames = []
     for path in map(Path, paths):
-        if not path.is_file():
-            raise DataError(f"{path}: no such file")
-        frame = readers[path.suffix](path)
+        frame = readers[path.suffix](path, kind)
         keys = {key: value for key, value in partition(path).items() if key not in frame}
         frames.append(frame.assign(**keys))
     return pandas.concat(frames, ignore_index=True)

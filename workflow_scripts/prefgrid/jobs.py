@@ -4,6 +4,10 @@ A script declares the names of its inputs and outputs, gets them as paths in a `
 outputs only to the job's temporary paths. When its `main` returns, the files are flushed and
 renamed into place, `manifest.json` last; when it raises, nothing is published. The folder of a
 manifest is one artifact: files that an earlier run left there and this one did not write go.
+
+Under torch's elastic launcher a script runs once a device, and all ranks have the same inputs, spec
+and work folder. Rank 0 alone prepares that folder, publishes, records and cleans up. The other
+ranks' outputs are paths in a scratch folder that is thrown away.
 """
 
 import argparse
@@ -11,15 +15,17 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from prefgrid import artifacts, provenance, store
+from prefgrid import explaining, provenance, publication, store, work_folder
 
 # Matches uuid4().hex and nothing longer, so that no other job's folder is taken for ours.
 UNIQUE_PART = "[0-9a-f]" * 32
@@ -34,12 +40,54 @@ class Job:
     outputs: name → the temporary path to write; files added beside an output are published too.
     finals: name → the path an output will be published at.
     spec: the part of the config this job depends on, wildcards included.
+    code: fingerprint of the code, "" where none was given.
     """
 
     inputs: dict[str, Any]
     outputs: dict[str, Path]
     finals: dict[str, Path]
     spec: dict[str, Any]
+    code: str = ""
+
+    @cached_property
+    def work(self) -> Path:
+        """Folder for what a rerun may continue from, should this run be killed.
+
+        It holds state of exactly this job or nothing: other code, settings, inputs or packages
+        find it empty. It goes when the job has ended well.
+        """
+        folder = work_folder.location(next(iter(self.finals.values())))
+        return work_folder.prepare(folder, self.identity(), leader=rank() == 0)
+
+    def part(self, name: str, compute: Callable[[], Any]) -> Any:
+        """`compute()`, a JSON value, or what an interrupted run of this job computed for `name`."""
+        return work_folder.part(self.work, name, compute)
+
+    def identity(self) -> dict[str, Any]:
+        """`provenance.identity` of this job, with the inputs that it has so far."""
+        listed = {
+            name: value if isinstance(value, list) else [value] if value else []
+            for name, value in self.inputs.items()
+        }
+        return provenance.identity(
+            script=Path(sys.argv[0]).stem,
+            spec=self.spec,
+            code=self.code,
+            inputs={
+                name: {str(path): self._checksum(path) for path in paths if path.is_file()}
+                for name, paths in listed.items()
+            },
+        )
+
+    @cached_property
+    def _known_checksums(self) -> dict[Path, str]:
+        return {}
+
+    def _checksum(self, path: Path) -> str:
+        """SHA-256 of an input as it was at first sight."""
+        if path not in self._known_checksums:
+            self._known_checksums[path] = store.sha256_file(path)
+        return self._known_checksums[path]
 
     def input_files(self) -> list[Path]:
         """All inputs in one list, absent ones left out."""
@@ -65,14 +113,19 @@ def run(
     """
     arguments = _parse(main, inputs, outputs)
     finals = {name: Path(getattr(arguments, name)) for name in outputs}
-    first = finals[outputs[0]]
-    mark, unique = f".partial-{first.name}-", uuid4().hex
+    mark, unique = f".partial-{finals[outputs[0]].name}-", uuid4().hex
     partials = {path.parent: path.parent / (mark + unique) for path in finals.values()}
+    if rank() != 0:
+        scratch = Path(tempfile.gettempdir())
+        partials = {
+            folder: scratch / f"prefgrid-{unique}-{number}"
+            for number, folder in enumerate(partials)
+        }
     started = time.monotonic()
     try:
         for folder, partial in partials.items():
             # No two jobs write the same path, so a leftover of this name is a killed run's.
-            for stale in folder.glob(mark + UNIQUE_PART):
+            for stale in folder.glob(mark + UNIQUE_PART) if rank() == 0 else ():
                 shutil.rmtree(stale, ignore_errors=True)
             partial.mkdir(parents=True)
         job = Job(
@@ -80,34 +133,53 @@ def run(
             outputs={name: partials[path.parent] / path.name for name, path in finals.items()},
             finals=finals,
             spec=json.loads(arguments.spec),
+            code=arguments.code,
         )
         if "torch" in sys.modules:
             from prefgrid import devices
 
             devices.limit_threads()
+        job.identity()  # takes the inputs' checksums now: the script works on what is there now
         main(job)
-        absent = [str(finals[name]) for name, path in job.outputs.items() if not path.is_file()]
-        if absent:
-            raise RuntimeError(f"the script ended without writing {', '.join(absent)}")
-        hashes = {str(final): store.sha256_file(file) for file, final in _files(partials).items()}
-        record = provenance.collect(
-            script=Path(sys.argv[0]).stem,
-            spec=job.spec,
-            code=arguments.code,
-            inputs=job.inputs,
-            output_hashes=hashes,
-            seconds=time.monotonic() - started,
-        )
-        place = f"_provenance/{first.stem}.json" if shared_folder else "_provenance.json"
-        store.write_json(partials[first.parent] / place, record)
-        _publish(_files(partials), sweep=not shared_folder)
+        if rank() == 0:
+            _finish(job, partials, started, shared_folder)
     except Exception as error:
-        traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        # A damaged input needs no look into our code.
+        if not isinstance(error, store.DataError):
+            traceback.print_exc()
+        line = explaining.explained(error, finals[outputs[0]].parent)
+        print(f"error: {line}", file=sys.stderr, flush=True)
         sys.exit(1)
     finally:
         for partial in partials.values():
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def rank() -> int:
+    """Which of the processes of one job this is; 0 is the one that writes, and the only one
+    outside torch's elastic launcher.
+
+    Other launchers set RANK as well, for jobs that are none of theirs.
+    """
+    return int(os.environ["RANK"]) if "TORCHELASTIC_RUN_ID" in os.environ else 0
+
+
+def _finish(job: Job, partials: dict[Path, Path], started: float, shared_folder: bool) -> None:
+    """Check that all outputs are there, write the record, publish, drop the work folder."""
+    absent = [str(job.finals[name]) for name, path in job.outputs.items() if not path.is_file()]
+    if absent:
+        raise RuntimeError(f"the script ended without writing {', '.join(absent)}")
+    first = next(iter(job.finals.values()))
+    hashes = {
+        str(final): store.sha256_file(file) for file, final in publication.files(partials).items()
+    }
+    record = provenance.collect(
+        job.identity(), output_hashes=hashes, seconds=time.monotonic() - started
+    )
+    place = f"_provenance/{first.stem}.json" if shared_folder else "_provenance.json"
+    store.write_json(partials[first.parent] / place, record)
+    publication.publish(publication.files(partials), sweep=not shared_folder)
+    work_folder.discard(first)
 
 
 def _parse(
@@ -136,48 +208,3 @@ def _paths(arguments: argparse.Namespace, name: str) -> Path | list[Path] | None
     if name.endswith("*"):
         return [Path(item) for item in value]
     return None if value is None else Path(value)
-
-
-def _files(partials: dict[Path, Path]) -> dict[Path, Path]:
-    """Every written file → the path it belongs at, manifests last."""
-    found = {
-        path: folder / path.relative_to(partial)
-        for folder, partial in partials.items()
-        for path in partial.rglob("*")
-        if path.is_file()
-    }
-    return dict(
-        sorted(found.items(), key=lambda item: (item[1].name == artifacts.MANIFEST, item[1]))
-    )
-
-
-def _publish(files: dict[Path, Path], sweep: bool) -> None:
-    """Rename every file to its place, in the given order.
-
-    sweep: the folder of a manifest loses what it holds beside these files.
-    """
-    for final in files.values():
-        # An older run's manifest must not vouch for this run's files.
-        if final.name == artifacts.MANIFEST:
-            final.unlink(missing_ok=True)
-    for file, final in files.items():
-        final.parent.mkdir(parents=True, exist_ok=True)
-        if sweep and final.name == artifacts.MANIFEST:
-            _remove_leftovers(final.parent, set(files.values()))
-        store.publish(file, final)
-    for folder in {final.parent for final in files.values()}:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _remove_leftovers(folder: Path, published: set[Path]) -> None:
-    """Remove an earlier run's files: whoever loads the folder would take them for this run's.
-
-    Called once every new file but the manifest is in place. Private files stay.
-    """
-    for path in artifacts.files(folder):
-        if path not in published:
-            path.unlink()

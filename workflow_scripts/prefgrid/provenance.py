@@ -28,24 +28,32 @@ PACKAGES = (
 )
 
 
-def collect(
-    *,
-    script: str,
-    spec: dict[str, Any],
-    code: str,
-    inputs: dict[str, Path | list[Path] | None],
-    output_hashes: dict[str, str],
-    seconds: float,
+def identity(
+    *, script: str, spec: dict[str, Any], code: str, inputs: dict[str, dict[str, str]]
 ) -> dict[str, Any]:
-    """The provenance record, JSON-ready. Checksums are SHA-256, times seconds, memory bytes."""
+    """What decides a job's result, as far as we know it; JSON-ready.
+
+    inputs: name → path → SHA-256, in the order in which the job was given them.
+    """
     return {
         "script": script,
         "spec": spec,
         "code": code,
-        "inputs": {name: _checksums(paths) for name, paths in inputs.items()},
-        "outputs": output_hashes,
+        "inputs": inputs,
         "packages": versions(),
         "python": platform.python_version(),
+    }
+
+
+def collect(
+    identity: dict[str, Any], *, output_hashes: dict[str, str], seconds: float
+) -> dict[str, Any]:
+    """The provenance record, JSON-ready: the identity of the job, what it made and at what cost.
+
+    output_hashes: path → SHA-256. Times are seconds, memory bytes.
+    """
+    return identity | {
+        "outputs": output_hashes,
         "git_commit": git_commit(),
         "device": _device(),
         "wall_time_seconds": round(seconds, 3),
@@ -106,11 +114,6 @@ def git_commit() -> str:
         return "unknown"
 
 
-def _checksums(paths: Path | list[Path] | None) -> dict[str, str]:
-    listed = paths if isinstance(paths, list) else [paths] if paths else []
-    return {str(path): store.sha256_file(path) for path in listed if path.is_file()}
-
-
 def _device() -> str:
     # A job that never imported torch has no business importing it to say where it ran.
     torch = sys.modules.get("torch")
@@ -120,6 +123,7 @@ def _device() -> str:
 
 
 def _peak_memory() -> dict[str, int]:
+    """Bytes; the host's count what a preloaded job shares with its server too."""
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak = {"host": kilobytes * 1024}
     torch = sys.modules.get("torch")

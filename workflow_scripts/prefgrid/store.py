@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,11 +83,21 @@ def write_json(path: Path | str, value: Any) -> None:
 
 
 def read_json(path: Path | str) -> Any:
-    """Read a JSON file; a broken one raises DataError naming file and line."""
+    """Read a JSON file; a broken or absent one raises DataError naming file and line."""
+    if not Path(path).is_file():
+        raise DataError(f"{path}: no such file")
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return _parsed(Path(path).read_bytes())
     except ValueError as error:
-        raise DataError(f"{path}: not valid JSON ({error})") from error
+        raise DataError(f"{path}: {error}") from error
+
+
+def _parsed(text: bytes) -> Any:
+    """The value of a JSON text; ValueError for any other."""
+    try:
+        return json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not valid JSON ({error})") from error
 
 
 def write_jsonl(path: Path | str, rows: Iterable[dict[str, Any]]) -> None:
@@ -97,16 +107,16 @@ def write_jsonl(path: Path | str, rows: Iterable[dict[str, Any]]) -> None:
             file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_jsonl(path: Path | str, required: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Read JSON lines; every row must be an object holding the `required` fields.
+def read_jsonl(path: Path | str) -> list[dict[str, Any]]:
+    """Read JSON lines; every row must be an object. What is in it, `reading.read_jsonl` checks.
 
-    Raises DataError naming file, line and field; a last line without its newline means the file
-    was cut, and is an error too.
+    Raises DataError naming file and line; a last line without its newline means the file was cut,
+    and is an error too.
     """
-    return list(iterate_jsonl(path, required))
+    return list(iterate_jsonl(path))
 
 
-def iterate_jsonl(path: Path | str, required: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+def iterate_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
     """`read_jsonl`, row by row."""
     if not Path(path).is_file():
         raise DataError(f"{path}: no such file")
@@ -117,21 +127,18 @@ def iterate_jsonl(path: Path | str, required: Sequence[str] = ()) -> Iterator[di
             if not line.endswith(b"\n"):
                 raise DataError(f"{where}: the file ends inside a line; it was cut or half copied")
             try:
-                row = json.loads(line.decode("utf-8"))
+                row = _parsed(line)
             except ValueError as error:
-                raise DataError(f"{where}: not valid JSON ({error})") from error
+                raise DataError(f"{where}: {error}") from error
             if not isinstance(row, dict):
                 raise DataError(f"{where}: expected a JSON object, found {type(row).__name__}")
-            for field in required:
-                if field not in row:
-                    raise DataError(f"{where}: field {field!r} is missing; found {sorted(row)}")
             yield row
 
 
 def write_parquet(path: Path | str, frame: "pandas.DataFrame") -> None:
-    """Write a data frame as parquet, atomically."""
+    """Write a data frame as parquet, atomically, with checksums that its readers verify."""
     with replacing(path) as temporary:
-        frame.to_parquet(temporary, index=False)
+        frame.to_parquet(temporary, index=False, write_page_checksum=True)
 
 
 def write_csv(path: Path | str, frame: "pandas.DataFrame") -> None:

@@ -124,6 +124,16 @@ def _threads_are_of_scripts(raw: Raw) -> Iterator[Problem]:
             )
 
 
+def _shares_are_of_devices(raw: Raw) -> Iterator[Problem]:
+    execution = raw["execution"]
+    if execution["gpus_per_job"] == 0 and execution["jobs_per_gpu"] > 1:
+        yield (
+            "execution.jobs_per_gpu",
+            f"{execution['jobs_per_gpu']} jobs share a device, but execution.gpus_per_job is 0; "
+            "allowed on the CPU: 1",
+        )
+
+
 CHECKS: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
     _prompt_pools_are_large_enough,
     _evaluation_prompts_exist,
@@ -142,4 +152,5 @@ CHECKS: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
     *single_index_checks.CHECKS,
     *world_checks.CHECKS,
     _threads_are_of_scripts,
+    _shares_are_of_devices,
 )

@@ -1,5 +1,6 @@
 """From Snakemake's config dictionary to a checked `Config`, or one error that lists every mistake."""
 
+import reprlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,8 @@ from prefgrid.config.merging import merged
 from prefgrid.config.schema import Config, Training
 from prefgrid.config.suggestions import allowed
 
+LARGEST_NUMBER = 1e300
+
 
 class ConfigError(ValueError):
     """The configuration is not usable; the message lists each key, its value and what is allowed."""
@@ -18,12 +21,30 @@ class ConfigError(ValueError):
 
 def load(raw: dict[str, Any]) -> Config:
     """Validate everything at once; raise ConfigError naming every wrong key."""
-    found = [*_mistakes(Config, raw), *checks.problems(raw), *_training_problems(raw)]
+    # The checks compute with the numbers they find.
+    found = list(_unusable_numbers(raw)) or [
+        *_mistakes(Config, raw),
+        *checks.problems(raw),
+        *_training_problems(raw),
+    ]
     if found:
         lines = "\n".join(f"  {key}: {message}" for key, message in found)
         count = f"{len(found)} mistake{'s' if len(found) > 1 else ''}"
         raise ConfigError(f"{count} in the configuration\n{lines}")
     return Config.model_validate(raw)
+
+
+def _unusable_numbers(value: Any, *place: str) -> Iterable[Problem]:
+    """What YAML can spell and no option can be: .nan, .inf, numbers of hundreds of digits."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _unusable_numbers(item, *place, str(key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _unusable_numbers(item, *place, str(index))
+    elif isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:
+        should = "a finite number" if isinstance(value, float) else f"at most {LARGEST_NUMBER:g}"
+        yield ".".join(place), f"{reprlib.repr(value)} should be {should}"
 
 
 def _training_problems(raw: dict[str, Any]) -> Iterable[Problem]:

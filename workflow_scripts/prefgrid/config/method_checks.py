@@ -78,6 +78,21 @@ def _float16_has_a_gpu(raw: Raw) -> Iterator[Problem]:
             )
 
 
+def _steps_keep_all_devices_busy(raw: Raw) -> Iterator[Problem]:
+    devices = raw["execution"]["gpus_per_job"]
+    places = {f"methods.{label}.training": training for label, training, _ in _grid(raw)}
+    sft = raw["reference"]["sft"]
+    if sft is not None:
+        places["reference.sft.training"] = merged(raw["training"], sft["training"])
+    for place, training in places.items():
+        if training["batch_size"] < devices:
+            yield (
+                f"{place}.batch_size",
+                f"{training['batch_size']} leaves devices without work; allowed: at least "
+                f"execution.gpus_per_job = {devices}",
+            )
+
+
 def _grid(raw: Raw) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """(label, its training, its objective's literals) of each method of the grid that has them."""
     for label in raw["link_robustness"]["methods"]:
@@ -95,4 +110,5 @@ CHECKS: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
     _leave_their_warm_start,
     _are_adapters,
     _float16_has_a_gpu,
+    _steps_keep_all_devices_busy,
 )

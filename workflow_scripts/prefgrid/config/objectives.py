@@ -47,8 +47,12 @@ def source(objective: str) -> Path:
     return FOLDER / f"{objective}.py"
 
 
+@cache
 def constants(objective: str) -> dict[str, Any]:
-    """The literals {"NEEDS": …, "OPTIONS": …, "BOUNDS": …}; ValueError if they are not complete."""
+    """The literals {"NEEDS": …, "OPTIONS": …, "BOUNDS": …}, not to be changed; read only once.
+
+    ValueError if they are not complete.
+    """
     path = source(objective)
     found = _literals(path)
     missing = [name for name in CONSTANTS if name not in found]

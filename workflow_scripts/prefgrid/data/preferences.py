@@ -26,7 +26,6 @@ CARRIED = (
     "finish_0",
     "finish_1",
 )
-SCORED = ("prompt", "response_0", "response_1", *CARRIED, "uniform")
 
 
 def reward_scale(rewards_0: np.ndarray, rewards_1: np.ndarray) -> float:

@@ -3,7 +3,8 @@
 The tiny world writes such a file and the hub world downloads one; both are read here.
 """
 
-import math
+import reprlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,15 +67,26 @@ def read(path: Path | str, bad_row_share: float) -> Instructions:
 def _problem(raw: dict[str, Any]) -> str | None:
     """What is wrong with a row, or None."""
     instruction = raw.get("instruction")
-    if not isinstance(instruction, str) or not instruction.strip():
-        return f"field 'instruction' must be a non-empty string, found {instruction!r}"
+    if not _is_text(instruction) or not instruction.strip():
+        return f"field 'instruction' must be a non-empty string, found {reprlib.repr(instruction)}"
     completions = raw.get("completions")
     if not isinstance(completions, list):
         return f"field 'completions' must be a list, found {type(completions).__name__}"
     for index, completion in enumerate(completions):
-        if not isinstance(completion, dict) or not isinstance(completion.get("response"), str):
+        if not isinstance(completion, dict) or not _is_text(completion.get("response")):
             return f"field 'completions[{index}].response' must be a string"
     return None
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is a string of real characters: JSON can also spell halves of one."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _completions(raw: dict[str, Any]) -> Iterator[Completion]:
@@ -87,6 +99,8 @@ def _score(completion: dict[str, Any]) -> float | None:
     # One hub revision had wrong overall scores, so the mean of the four aspect ratings leads.
     for field in ("fine-grained_score", "overall_score"):
         value = completion.get(field)
-        if isinstance(value, int | float) and math.isfinite(value):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        # False for NaN too. JSON's whole numbers know no limit, and some have no float.
+        if is_number and abs(value) <= sys.float_info.max:
             return float(value)
     return None

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification
 
 from prefgrid import chat, devices, store
 from prefgrid.logprobs.head import Float32Linear
-from prefgrid.models.loading import DTYPES, load_tokenizer, pad_id
+from prefgrid.models.loading import load_config, load_model, load_tokenizer, pad_id
 
 
 class ScalarRewardModel:
@@ -37,35 +37,34 @@ class ScalarRewardModel:
         precision: str,
         device: torch.device,
     ) -> None:
-        if precision not in DTYPES:
-            raise ValueError(f"precision {precision!r}: allowed are {', '.join(DTYPES)}")
-        labels = AutoConfig.from_pretrained(folder).num_labels
+        # All that can be wrong is found before the weights are read.
+        labels = load_config(folder).num_labels
         if labels != 1:
             raise ValueError(
-                f"{folder}: a scalar reward model has exactly one label, this one has {labels}"
+                f"{folder}: a scalar reward model has exactly one label, this one has {labels} "
+                "(num_labels in config.json); choose another for hub.models.reward"
             )
         self.tokenizer = load_tokenizer(folder)
-        self.model, report = AutoModelForSequenceClassification.from_pretrained(
-            folder, dtype=DTYPES[precision], output_loading_info=True
-        )
-        if report["missing_keys"]:
-            raise ValueError(
-                f"{folder}: weights of {sorted(report['missing_keys'])} are missing; "
-                "a reward model without its head scores at random"
-            )
+        chat.check_format(self.tokenizer, prompt_format)
+        self.model = load_model(AutoModelForSequenceClassification, folder, precision)
         self.model = self.model.to(device).eval()
         self.pad_id = pad_id(self.tokenizer)
         score = getattr(self.model, "score", None)
         self.head = Float32Linear(score) if type(score) is nn.Linear else None
         if self.head is None:
             self._let_the_model_see_padding(folder)
+        self.folder = folder
+        self.precision = precision
         self.prompt_format = prompt_format
         self.max_tokens = max_tokens
         self.batch_size = batch_size
 
     @torch.inference_mode()
     def score(self, prompts: Sequence[str], responses: Sequence[str]) -> np.ndarray:
-        """Rewards float32 [N]; ValueError for a response beyond max_tokens or a non-finite score."""
+        """Rewards float32 [N]; ValueError for a response beyond max_tokens or a non-finite score.
+
+        A score that is not finite ends it at once, with the dialogue in the message.
+        """
         cut_prompts = 0
         rows = []
         for number, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
@@ -86,10 +85,15 @@ class ScalarRewardModel:
             batch = order[start : start + self.batch_size]
             with devices.explained_out_of_memory("lower reward.batch_size or reward.max_tokens"):
                 rewards[batch] = self._score_batch([rows[number] for number in batch])
+            for number in batch:
+                if not np.isfinite(rewards[number]):
+                    raise ValueError(
+                        f"row {number}: the reward model's score of {responses[number]!r} as an "
+                        f"answer to {prompts[number]!r} is {rewards[number]}. Half precision can "
+                        f"overflow (reward.precision is {self.precision}; none is float32); else "
+                        f"the weights in {self.folder} are not sound"
+                    )
         store.log(f"scored {len(rows)} responses; {cut_prompts} prompts were cut to fit")
-        if not np.isfinite(rewards).all():
-            number = int(np.flatnonzero(~np.isfinite(rewards))[0])
-            raise ValueError(f"row {number}: the reward model's score is {rewards[number]}")
         return rewards
 
     def _score_batch(self, rows: list[list[int]]) -> np.ndarray:

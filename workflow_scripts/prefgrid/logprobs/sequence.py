@@ -5,18 +5,15 @@ whatever the weights are: bfloat16 sums are spaced by a whole nat from 128 nats 
 """
 
 from collections.abc import Sequence
-from itertools import repeat
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from prefgrid.logprobs.head import plain_output_layer
-
-Tokens = Sequence[int]
-# Logits exist for at most this many positions at a time: 1024 of Qwen3's 151,936 are 0.6 GB.
-MAX_LOGIT_ROWS = 1024
+from prefgrid.logprobs.packing import PROMPT, Layout, Tokens
+from prefgrid.logprobs.planning import plan
+from prefgrid.logprobs.selected import selected_logps
 
 
 def sequence_logps(
@@ -26,82 +23,100 @@ def sequence_logps(
     *,
     pad_id: int,
 ) -> tuple[Tensor, Tensor]:
-    """Sum of log p(response | prompt) for the K responses to each of G prompts.
-
-    Exactly the given ids are scored, the end token included where a response holds it. Gradients
-    flow. `model` is a causal model or a peft wrapper of one. All rows are one forward.
+    """`response_logps` of G prompts with K responses each, as tables.
 
     Returns (logp_sums float32 [G, K] in nats, lengths int64 [G, K] in response tokens), on the
-    model's device. Raises ValueError for an empty prompt or response and for unequal K.
+    model's device. Raises ValueError also for unequal K.
     """
-    responses_per_prompt = _check(prompt_tokens, response_tokens)
-    rows = [
-        (prompt, response)
-        for prompt, responses in zip(prompt_tokens, response_tokens, strict=True)
-        for response in responses
-    ]
-    sums = _padded_logps(model, rows, pad_id)
-    lengths = torch.tensor([len(response) for _, response in rows], device=sums.device)
-    shape = (len(prompt_tokens), responses_per_prompt)
-    return sums.view(shape), lengths.view(shape)
-
-
-def _check(prompt_tokens: Sequence[Tokens], response_tokens: Sequence[Sequence[Tokens]]) -> int:
-    """The common K of all groups."""
     counts = {len(responses) for responses in response_tokens}
     if len(counts) != 1 or counts == {0}:
         raise ValueError(f"every prompt needs the same number (>= 1) of responses, got {counts}")
-    for position, (prompt, responses) in enumerate(
-        zip(prompt_tokens, response_tokens, strict=True)
-    ):
-        if not len(prompt):
-            raise ValueError(f"group {position}: the prompt has no token to condition on")
-        if not all(len(response) for response in responses):
-            raise ValueError(f"group {position}: a response has no tokens")
-    return counts.pop()
+    sums, lengths = response_logps(model, prompt_tokens, response_tokens, pad_id=pad_id)
+    shape = (len(prompt_tokens), counts.pop())
+    return sums.view(shape), lengths.view(shape)
 
 
-def _padded_logps(model: Any, rows: list[tuple[Tokens, Tokens]], pad_id: int) -> Tensor:
-    """float32 [len(rows)]: one forward of right-padded rows.
+def response_logps(
+    model: Any,
+    prompt_tokens: Sequence[Tokens],
+    response_tokens: Sequence[Sequence[Tokens]],
+    *,
+    pad_id: int,
+) -> tuple[Tensor, Tensor]:
+    """Sum of log p(response | prompt) for every response, any number (>= 1) of them to a prompt.
 
-    A causal model never looks to its right, so padding there changes nothing and needs no mask.
+    Exactly the given ids are scored, the end token included where a response holds it. Gradients
+    flow. `model` is a causal model or a peft wrapper of one. All groups are one forward, in the
+    cheaper layout that the model can take (`planning.plan`): rows of whole groups, in which each
+    prompt is computed once, or one padded row a response.
+
+    Returns (logp_sums float32 [R] in nats, lengths int64 [R] in response tokens), group after
+    group, on the model's device. Raises ValueError for an empty prompt, group or response.
     """
-    width = max(len(prompt) + len(response) for prompt, response in rows)
-    ids = [
-        [*prompt, *response, *repeat(pad_id, width - len(prompt) - len(response))]
-        for prompt, response in rows
-    ]
-    # The token at column c is predicted at column c - 1.
-    slots = [
-        (row, token, len(prompt) - 1 + token)
-        for row, (prompt, response) in enumerate(rows)
-        for token in range(len(response))
-    ]
-    input_ids = torch.tensor(ids, device=model.device)
-    row, token, column = torch.tensor(slots, device=model.device).unbind(1)
-
-    hidden = model.get_decoder()(input_ids=input_ids, use_cache=False).last_hidden_state
-    token_logps = _selected_logps(model, hidden[row, column], input_ids[row, column + 1])
-    table = token_logps.new_zeros(len(rows), max(len(response) for _, response in rows))
-    return table.index_put((row, token), token_logps).sum(1)
+    _check(prompt_tokens, response_tokens)
+    config = model.config.get_text_config()
+    layout = plan(config, prompt_tokens, response_tokens, pad_id=pad_id)
+    hidden = _last_hidden_states(model, layout)
+    sources = torch.from_numpy(layout.sources).to(hidden.device)
+    targets = torch.from_numpy(layout.targets).to(hidden.device)
+    token_logps = _token_logps(model, hidden.flatten(0, 1)[sources], targets)
+    return _sums(token_logps, layout), torch.from_numpy(layout.lengths).to(hidden.device)
 
 
-def _selected_logps(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
-    """float32 [P]: log softmax of the output layer at `hidden` [P, H], taken at `targets` [P]."""
+def _check(prompt_tokens: Sequence[Tokens], response_tokens: Sequence[Sequence[Tokens]]) -> None:
+    for group, (prompt, responses) in enumerate(zip(prompt_tokens, response_tokens, strict=True)):
+        if not len(prompt):
+            raise ValueError(f"group {group}: the prompt has no token to condition on")
+        if not len(responses):
+            raise ValueError(f"group {group}: there is no response to score")
+        if not all(len(response) for response in responses):
+            raise ValueError(f"group {group}: a response has no tokens")
+
+
+def _last_hidden_states(model: Any, layout: Layout) -> Tensor:
+    """[rows, width, H] of the decoder.
+
+    Where a row holds a single sequence the causal mask is enough: such a model never looks to its
+    right, so padding there changes nothing.
+    """
+    inputs = {"input_ids": torch.from_numpy(layout.input_ids).to(model.device)}
+    if not layout.one_sequence_a_row:
+        inputs["position_ids"] = torch.from_numpy(layout.positions).to(model.device)
+        inputs["attention_mask"] = _additive_mask(layout, model.get_input_embeddings().weight)
+    return model.get_decoder()(**inputs, use_cache=False).last_hidden_state
+
+
+def _additive_mask(layout: Layout, like: Tensor) -> Tensor:
+    """[rows, 1, width, width]: 0 where a query (third axis) sees a key (fourth), else −inf.
+
+    Padding sees the padding before it and itself, so that no row of the softmax is empty.
+    """
+    groups = torch.from_numpy(layout.groups).to(like.device)
+    branches = torch.from_numpy(layout.branches).to(like.device)
+    seen = groups[:, :, None] == groups[:, None, :]
+    seen &= (branches[:, None, :] == branches[:, :, None]) | (branches[:, None, :] == PROMPT)
+    seen = seen.tril_()[:, None]
+    return torch.zeros(seen.shape, dtype=like.dtype, device=like.device).masked_fill_(
+        ~seen, -torch.inf
+    )
+
+
+def _token_logps(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
+    """float32 [P] by the model's own output layer and logit cap."""
     head = plain_output_layer(model)
     config = model.config.get_text_config()
     for scale in ("logit_scale", "logits_scaling"):
         if getattr(config, scale, None) not in (None, 1, 1.0):
             raise ValueError(f"models that scale their logits ({scale}) are not supported")
     softcap = getattr(config, "final_logit_softcapping", None)
+    return selected_logps(hidden, head.weight, head.bias, targets, softcap)
 
-    parts = []
-    with torch.autocast(hidden.device.type, enabled=False):
-        weight, bias = head.weight.float(), None if head.bias is None else head.bias.float()
-        for start in range(0, len(targets), MAX_LOGIT_ROWS):
-            stop = start + MAX_LOGIT_ROWS
-            logits = F.linear(hidden[start:stop].float(), weight, bias)
-            if softcap is not None:
-                logits = softcap * torch.tanh(logits / softcap)
-            parts.append(-F.cross_entropy(logits, targets[start:stop], reduction="none"))
-    return torch.cat(parts)
+
+def _sums(token_logps: Tensor, layout: Layout) -> Tensor:
+    """[R]: sums over each response's tokens, in an order that is the same at every call."""
+    lengths = torch.from_numpy(layout.lengths)
+    response = torch.arange(len(lengths)).repeat_interleave(lengths)
+    token = torch.arange(len(response)) - (lengths.cumsum(0) - lengths)[response]
+    table = token_logps.new_zeros(len(lengths), int(lengths.max()))
+    places = (response.to(table.device), token.to(table.device))
+    return table.index_put(places, token_logps).sum(1)

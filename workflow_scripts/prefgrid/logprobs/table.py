@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from prefgrid import store
-from prefgrid.logprobs.sequence import Tokens, sequence_logps
+from prefgrid.logprobs.packing import Tokens, group_tokens
+from prefgrid.logprobs.sequence import sequence_logps
 
 if TYPE_CHECKING:
     import pandas
@@ -24,35 +25,34 @@ def dataset_logps(
 ) -> tuple[Tensor, Tensor]:
     """`sequence_logps` of N groups without gradient or dropout, in batches of `batch_size` groups.
 
-    Batches hold groups of similar length, longest first, and are fixed by the data and
-    `batch_size` alone. Returns (logp_sums float32 [N, K] nats, lengths int64 [N, K]) in the given
-    order, on the CPU. Logs progress about five times.
+    Batches hold groups of similar size, largest first, and are fixed by the data and `batch_size`
+    alone. Returns (logp_sums float32 [N, K] nats, lengths int64 [N, K]) in the given order, on the
+    CPU, where they arrive in one transfer at the end. Logs progress about five times.
     """
-    longest = [
-        len(prompt) + max(map(len, responses))
+    sizes = [
+        group_tokens(prompt, responses)
         for prompt, responses in zip(prompt_tokens, response_tokens, strict=True)
     ]
-    order = sorted(range(len(longest)), key=lambda group: (-longest[group], group))
+    order = sorted(range(len(sizes)), key=lambda group: (-sizes[group], group))
     starts = range(0, len(order), batch_size)
     was_training = model.training
     model.eval()
-    parts = []
+    sums, lengths = [], []
     for number, start in enumerate(starts, start=1):
         batch = order[start : start + batch_size]
-        sums, lengths = sequence_logps(
+        batch_sums, batch_lengths = sequence_logps(
             model,
             [prompt_tokens[group] for group in batch],
             [response_tokens[group] for group in batch],
             pad_id=pad_id,
         )
-        parts.append((sums.cpu(), lengths.cpu()))
+        sums.append(batch_sums)
+        lengths.append(batch_lengths)
         if number == len(starts) or number % max(1, len(starts) // 5) == 0:
             store.log(f"log-probabilities: {min(number * batch_size, len(order))}/{len(order)}")
     model.train(was_training)
     back = torch.tensor(order).argsort()
-    return torch.cat([part[0] for part in parts])[back], torch.cat([part[1] for part in parts])[
-        back
-    ]
+    return torch.cat(sums).cpu()[back], torch.cat(lengths).cpu()[back]
 
 
 def logp_frame(pairs: Sequence[int], logp_sums: Tensor, lengths: Tensor) -> "pandas.DataFrame":

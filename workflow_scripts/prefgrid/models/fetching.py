@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import transformers
+from safetensors import SafetensorError
 from transformers.utils.hub import resolve_revision
 
-from prefgrid import store
+from prefgrid import chat, store
+from prefgrid.models import checking
 from prefgrid.models.loading import save_model
 
 KINDS: dict[str, Any] = {
@@ -16,13 +18,22 @@ KINDS: dict[str, Any] = {
 }
 
 
-def fetch_model(source: str, revision: str | None, folder: Path | str, kind: str) -> None:
+def fetch_model(
+    source: str,
+    revision: str | None,
+    folder: Path | str,
+    kind: str,
+    prompt_format: str | None = None,
+) -> None:
     """Save `source` (a hub id or a local folder) with its tokenizer into `folder`.
 
     Weights keep their stored dtype and become one safetensors file; `source.json` beside them says
     {source, revision, commit}, commit null for a local folder. `kind` is a key of `KINDS`.
-    Raises ValueError naming what was tried if the source cannot be had, and if a reward model
-    does not give exactly one score.
+
+    Everything that would end a later job is found here, before hours of sampling. Raises ValueError
+    naming what was tried if the source cannot be had; if a reward model does not give exactly one
+    score; if weights are missing, of another shape than the configuration's, NaN or infinite; if
+    the tokenizer has more tokens than the model, or cannot render `prompt_format` (None: any).
     """
     if kind not in KINDS:
         raise ValueError(f"kind {kind!r}: allowed are {', '.join(KINDS)}")
@@ -35,9 +46,17 @@ def fetch_model(source: str, revision: str | None, folder: Path | str, kind: str
             raise ValueError(
                 f"it is no scalar reward model: num_labels is {config.num_labels}, 1 is needed"
             )
-        model = KINDS[kind].from_pretrained(source, revision=resolved, config=config, dtype="auto")
+        model, report = KINDS[kind].from_pretrained(
+            source,
+            revision=resolved,
+            config=config,
+            dtype="auto",
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are in the report, which is read below
+        )
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, revision=resolved)
-    except (OSError, ValueError) as error:
+    # Damaged weights are none of Python's own errors.
+    except (OSError, ValueError, SafetensorError) as error:
         if Path(source).is_dir():
             tried = f"the local folder {Path(source).resolve()}"
         else:
@@ -47,6 +66,11 @@ def fetch_model(source: str, revision: str | None, folder: Path | str, kind: str
             f"(tried {tried}). Allowed: a hub id 'owner/name' that this machine can reach and may "
             "read, or a local folder with config.json, weights and tokenizer files."
         ) from error
+    checking.check_loaded(source, report)
+    checking.check_finite(source, model)
+    checking.check_vocabulary(source, tokenizer, config.get_text_config().vocab_size)
+    if prompt_format is not None:
+        chat.check_format(tokenizer, prompt_format)
     commit = getattr(resolved, "resolved", None)  # it has one if the hub or its cache was asked
     origin = {"source": source, "revision": revision, "commit": commit}
     store.write_json(Path(folder) / "source.json", origin)

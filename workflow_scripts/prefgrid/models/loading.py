@@ -8,6 +8,7 @@ import torch
 import transformers
 
 from prefgrid import artifacts, store
+from prefgrid.models import checking
 
 # Weights' dtype by the name of the precision.
 DTYPES = {"none": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -18,20 +19,59 @@ ONE_SHARD = "100TB"
 def load_causal_lm(folder: Path | str, precision: str = "none") -> Any:
     """The causal language model in `folder`, in evaluation mode, on the CPU.
 
-    Raises ValueError if the folder holds no model or the precision has no dtype.
+    Raises ValueError if the folder holds no sound model or the precision has no dtype.
     """
-    if precision not in DTYPES:
-        raise ValueError(f"precision {precision!r}: allowed are {', '.join(DTYPES)}")
-    _require_file(folder, "config.json", "a model")
-    return transformers.AutoModelForCausalLM.from_pretrained(
-        folder, dtype=DTYPES[precision], attn_implementation="sdpa"
+    return load_model(
+        transformers.AutoModelForCausalLM, folder, precision, attn_implementation="sdpa"
     )
 
 
+def load_model(kind: Any, folder: Path | str, precision: str, **options: Any) -> Any:
+    """A model of one of transformers' auto classes (`kind`), in evaluation mode, on the CPU.
+
+    The folder's files are compared with its manifest first. Raises ValueError if one of them is
+    missing or damaged, if a weight is missing or of another shape than config.json says.
+    """
+    if precision not in DTYPES:
+        raise ValueError(f"precision {precision!r}: allowed are {', '.join(DTYPES)}")
+    load_config(folder)
+    model, report = kind.from_pretrained(
+        folder,
+        dtype=DTYPES[precision],
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are in the report, which is read below
+        **options,
+    )
+    checking.check_loaded(folder, report)
+    return model
+
+
+def load_config(folder: Path | str) -> Any:
+    """The configuration of the model in `folder`, whose files are compared with its manifest."""
+    _require_file(folder, "config.json", "a model")
+    checking.check_files(folder)
+    try:
+        return transformers.AutoConfig.from_pretrained(folder)
+    # What a broken configuration raises depends on the model's own code.
+    except Exception as error:
+        raise ValueError(f"{folder}/config.json: {str(error).splitlines()[0]}") from error
+
+
 def load_tokenizer(folder: Path | str) -> Any:
-    """The tokenizer in `folder`; ValueError if there is none."""
+    """The tokenizer in `folder`.
+
+    ValueError if there is none, if its files are damaged, or if the folder's model has no embedding
+    for some of its tokens.
+    """
+    if (Path(folder) / "adapter_config.json").is_file():
+        raise ValueError(f"{folder}: holds an adapter; the tokenizer is the reference's")
     _require_file(folder, "tokenizer_config.json", "a tokenizer")
-    return transformers.AutoTokenizer.from_pretrained(folder)
+    checking.check_files(folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    if (Path(folder) / "config.json").is_file():
+        size = load_config(folder).get_text_config().vocab_size
+        checking.check_vocabulary(folder, tokenizer, size)
+    return tokenizer
 
 
 def pad_id(tokenizer: Any) -> int:
@@ -65,9 +105,26 @@ def add_lora(
 
 
 def load_adapter(model: Any, folder: Path | str, *, trainable: bool = False) -> Any:
-    """Wrap `model` with the adapter saved in `folder`; ValueError if there is none."""
+    """Wrap `model` with the adapter saved in `folder`.
+
+    ValueError if there is none, if its files are damaged, or if it was made for another model.
+    """
     _require_file(folder, "adapter_config.json", "an adapter")
-    return peft.PeftModel.from_pretrained(model, folder, is_trainable=trainable)
+    checking.check_files(folder)
+    saved = checking.weight_names(Path(folder) / "adapter_model.safetensors")
+    try:
+        wrapped = peft.PeftModel.from_pretrained(model, folder, is_trainable=trainable)
+    # peft raises RuntimeError for shapes, ValueError for layers that do not fit.
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"{folder}: {_unfit(model)}: {str(error).splitlines()[0]}") from error
+    # It only warns of weights it did not find, which would stay as they were initialised.
+    if saved != set(peft.get_peft_model_state_dict(wrapped)):
+        raise ValueError(f"{folder}: {_unfit(model)}: its layers are others than the model's")
+    return wrapped
+
+
+def _unfit(model: Any) -> str:
+    return f"the adapter does not fit the model of {model.config.name_or_path!r}"
 
 
 def save_model(folder: Path | str, model: Any, tokenizer: Any) -> None:

@@ -113,7 +113,8 @@ class Objective(base.Objective):
 
     def loss(self, batch: base.Batch) -> Tensor:
         """Mean over the batch of row weight × negative log-likelihood, nats a pair."""
-        weight = self.row_weight.to(batch.index.device)[batch.rows]
+        self.move_to(batch.index.device)
+        weight = self.row_weight[batch.rows]
         if not self.link:
             margin = signed_margin(batch.index, batch.labels)
             return (weight * softplus(-self.beta_train * margin)).mean()
@@ -141,8 +142,9 @@ class Objective(base.Objective):
         A fit without a jump, or to indices that are all equal, says nothing about t and would stop
         the gradient: the link then stays as it was.
         """
-        rows = self.link_rows.to(index.device)
-        index, labels = index.detach().float()[rows], labels.float()[rows]
+        self.move_to(index.device)
+        index = index.detach().float()[self.link_rows]
+        labels = labels.float()[self.link_rows]
         if self.options["symmetrize"]:
             index, labels = with_flipped(index, labels)
         blocks = isotonic.fit_blocks(
@@ -168,9 +170,15 @@ class Objective(base.Objective):
         logistic = torch.sigmoid(self.beta_train * index)
         if not self.link:
             return logistic
-        link = {name: tensor.to(index.device) for name, tensor in self.link.items()}
-        fitted = self.smoother(index, **link)
+        self.move_to(index.device)
+        fitted = self.smoother(index, **self.link)
         return torch.lerp(fitted, logistic, self.blend).clamp(self.clip, 1 - self.clip)
+
+    def move_to(self, device: torch.device) -> None:
+        """Puts link and rows on the device of the indices; nothing happens if they are there."""
+        self.row_weight = self.row_weight.to(device)
+        self.link_rows = self.link_rows.to(device)
+        self.link = {name: tensor.to(device) for name, tensor in self.link.items()}
 
     def state_dict(self) -> dict[str, Tensor]:
         return dict(self.link)

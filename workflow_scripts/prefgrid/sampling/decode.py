@@ -4,26 +4,27 @@ Prompts are left-padded with explicit position ids, the prefill's logits give th
 the key-value cache of each prompt is computed once and then copied to its responses. A row that
 has drawn EOS receives nothing more; rows that are done leave the batch when they are many.
 
-With several `adapters` every row is run once per adapter in the same model call (peft's mixed
-adapter batches; "__base__" is the model with its adapter off), and `choose` sees all their logits.
-Logits are float32 from the last hidden state on, whatever the weights are.
+With several `copies` the model's batch holds all rows as often, one copy after the other, for a
+model that treats copies differently (`two_models`), and `choose` sees the logits of each. Logits are
+float32 from the last hidden state on, whatever the weights are.
 """
 
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import Cache
 
 from prefgrid.logprobs.head import float32_output_layer
 from prefgrid.sampling.attention import reading_cache_once
+from prefgrid.sampling.cache import roomy_cache
 from prefgrid.sampling.request import DecodingOptions, Response
 
 # Finished rows are dropped once they are this share of the batch: copying the cache costs about as
 # much as a few steps of the rows that leave.
 COMPACT_SHARE = 0.2
 
-# (logits [adapters, rows, V], row numbers [rows], uniforms [rows], live [rows]) → tokens [rows]
+# (logits [copies, rows, V], row numbers [rows], uniforms [rows], live [rows]) → tokens [rows]
 Choose = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
@@ -33,18 +34,18 @@ def decode(
     uniforms: Tensor,
     choose: Choose,
     options: DecodingOptions,
-    adapters: Sequence[str] | None = None,
+    copies: int = 1,
 ) -> list[Response]:
     """Decode one batch; responses of a prompt are neighbours, in the order of `uniforms`.
 
     uniforms: float64 [rows, max_new_tokens] on the model's device; rows / len(prompts) responses
     are drawn for each prompt. `choose` also sees rows that are finished but not yet dropped, with
-    live = False; what it returns for them is ignored. adapters None: the model as it is.
+    live = False; what it returns for them is ignored.
     """
     if model.training:
         raise ValueError("decoding needs model.eval(): dropout would change what is sampled")
     with torch.inference_mode(), reading_cache_once(model), float32_output_layer(model):
-        return _decode(model, prompts, uniforms, choose, options, adapters)
+        return _decode(model, prompts, uniforms, choose, options, copies)
 
 
 def _decode(
@@ -53,18 +54,17 @@ def _decode(
     uniforms: Tensor,
     choose: Choose,
     options: DecodingOptions,
-    adapters: Sequence[str] | None,
+    copies: int,
 ) -> list[Response]:
     device = uniforms.device
     rows_total, width = uniforms.shape
-    copies = 1 if adapters is None else len(adapters)
     eos_ids = torch.tensor(options.eos_ids, device=device)
 
-    cache = DynamicCache()
+    cache = roomy_cache()
     input_ids, mask = left_pad(prompts, options.pad_id, device)
     input_ids, mask = input_ids.repeat(copies, 1), mask.repeat(copies, 1)
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    logits = _forward(model, input_ids, mask, positions, cache, adapters)
+    logits = _forward(model, input_ids, mask, positions, cache)
 
     rows = torch.arange(rows_total, device=device)
     source = rows // (rows_total // len(prompts))
@@ -92,7 +92,7 @@ def _decode(
             rows, token, finished = rows[keep], token[keep], finished[keep]
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
         input_ids = token.repeat(copies)[:, None]
-        logits = _forward(model, input_ids, mask, position[:, None], cache, adapters)
+        logits = _forward(model, input_ids, mask, position[:, None], cache)
         position = position + 1
 
     return [
@@ -118,14 +118,9 @@ def _forward(
     input_ids: Tensor,
     mask: Tensor,
     positions: Tensor,
-    cache: DynamicCache,
-    adapters: Sequence[str] | None,
+    cache: Cache,
 ) -> Tensor:
     """Logits of the last position, [rows, V] in float32; extends the cache in place."""
-    names = {}
-    if adapters is not None:
-        per_adapter = len(input_ids) // len(adapters)
-        names["adapter_names"] = [name for name in adapters for _ in range(per_adapter)]
     output = model(
         input_ids=input_ids,
         attention_mask=mask,
@@ -133,7 +128,6 @@ def _forward(
         past_key_values=cache,
         use_cache=True,
         logits_to_keep=1,
-        **names,
     )
     return output.logits[:, -1]
 
@@ -143,7 +137,7 @@ def _all_copies(selected: Tensor, rows: int, copies: int) -> Tensor:
     return torch.cat([selected + copy * rows for copy in range(copies)])
 
 
-def _select(cache: DynamicCache, model_rows: Tensor, *tensors: Tensor) -> list[Tensor]:
+def _select(cache: Cache, model_rows: Tensor, *tensors: Tensor) -> list[Tensor]:
     """Keep (or repeat) these model rows in the cache, in place, and in each tensor."""
     cache.batch_select_indices(model_rows)
     return [tensor.index_select(0, model_rows) for tensor in tensors]

@@ -23,9 +23,7 @@ from prefgrid.sampling.request import (
     prompt_batches,
     uniforms_per_prompt,
 )
-
-# peft's name for "no adapter" in a mixed adapter batch.
-REFERENCE = "__base__"
+from prefgrid.sampling.two_models import policy_above_reference
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def sample_mixed(
     """Sample every prompt at every weight with the same uniforms, all in one batch.
 
     model: a peft model in eval mode whose active adapter is the policy and whose base is the
-    reference; each step runs both in one forward (mixed adapter batch). uniforms: float64
+    reference; each step runs both in one forward. uniforms: float64
     [prompts·samples, max_new_tokens], a prompt's rows together, shared by all weights.
     `options.batch_rows` counts responses; the model sees twice as many rows.
     Returns responses ordered by prompt, then weight, then sample.
@@ -106,14 +104,15 @@ def sample_mixed(
             options.temperature,
             options.top_p,
         )
-        decoded = decode(
-            model,
-            [prompts[position] for position in batch],
-            torch.from_numpy(batch_noise.reshape(-1, options.max_new_tokens)).to(model.device),
-            mixture,
-            options,
-            adapters=(model.active_adapter, REFERENCE),
-        )
+        with policy_above_reference(model):
+            decoded = decode(
+                model,
+                [prompts[position] for position in batch],
+                torch.from_numpy(batch_noise.reshape(-1, options.max_new_tokens)).to(model.device),
+                mixture,
+                options,
+                copies=2,
+            )
         kl = mixture.kl_nats.tolist()
         kl_sample = mixture.kl_sample_nats.tolist()
         for row, response in enumerate(decoded):

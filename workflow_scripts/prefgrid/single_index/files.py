@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from prefgrid import store
 from prefgrid.single_index.network import Parameters
 from prefgrid.single_index.world import Draws
 
@@ -43,7 +45,11 @@ def load_trained(path: Path) -> Trained:
 
 def _nested(path: Path) -> dict[str, Tensor | Parameters]:
     found: dict[str, Tensor | Parameters] = {}
-    for name, tensor in load_file(path).items():
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise store.DataError(f"{path}: it is cut or damaged ({error})") from error
+    for name, tensor in tensors.items():
         field, _, key = name.partition(".")
         if key:
             found.setdefault(field, {})[key] = tensor

@@ -12,12 +12,18 @@ from prefgrid import devices, store
 from prefgrid.objectives.base import Batch
 from prefgrid.training.batches import Group
 from prefgrid.training.options import TrainingOptions
+from prefgrid.training.processes import Processes
 
 ADVICE = "A lower learning_rate, a smaller max_grad_norm or precision: none may help."
 
 
 def stop_non_finite(
-    path: Path | str, what: str, step: int, batch: Batch, groups: Sequence[Group]
+    path: Path | str,
+    what: str,
+    step: int,
+    batch: Batch,
+    groups: Sequence[Group],
+    processes: Processes,
 ) -> None:
     """Write the step's batch to `path` (JSON) and raise FloatingPointError naming it."""
     found = [
@@ -27,7 +33,7 @@ def stop_non_finite(
             batch.rows.tolist(), batch.logp_sums, batch.log_ratios, strict=True
         )
     ]
-    store.write_json(path, {"what": what, "step": step, "groups": found})
+    _write(path, {"what": what, "step": step, "groups": found}, processes)
     raise FloatingPointError(
         f"{what} is not finite at step {step}; its batch of {len(found)} groups is in {path}. "
         f"{ADVICE}"
@@ -35,7 +41,11 @@ def stop_non_finite(
 
 
 def stop_non_finite_index(
-    path: Path | str, steps_done: int, index: Tensor, groups: Sequence[Group]
+    path: Path | str,
+    steps_done: int,
+    index: Tensor,
+    groups: Sequence[Group],
+    processes: Processes,
 ) -> None:
     """Write the rows whose `index` [N] is not finite to `path` (JSON); raise FloatingPointError."""
     rows = (~index.isfinite()).nonzero()[:, 0].tolist()
@@ -43,11 +53,19 @@ def stop_non_finite_index(
         _described(row, groups) | {"index_nats": value}
         for row, value in zip(rows, _readable(index[rows]), strict=True)
     ]
-    store.write_json(path, {"what": "the index", "step": steps_done, "groups": found})
+    _write(path, {"what": "the index", "step": steps_done, "groups": found}, processes)
     raise FloatingPointError(
         f"the index of {len(rows)} of {len(groups)} training rows is not finite after "
         f"{steps_done} steps; they are in {path}. {ADVICE}"
     )
+
+
+def _write(path: Path | str, report: dict[str, Any], processes: Processes) -> None:
+    """All processes come here with the same report; the first writes it."""
+    if processes.first:
+        store.write_json(path, report)
+    # The launcher kills all when one ends, which must not happen before the file is there.
+    processes.wait()
 
 
 def _described(row: int, groups: Sequence[Group]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -11,16 +12,16 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from prefgrid import devices, seeding, store
+from prefgrid import devices, execution, seeding, store
 from prefgrid.objectives.base import Objective
-from prefgrid.training import failures, metrics
+from prefgrid.training import checks, failures, metrics
 from prefgrid.training.batches import DataOrder, Group
+from prefgrid.training.checkpoint import Checkpoints, RunState
 from prefgrid.training.options import TrainingOptions
-from prefgrid.training.reference import TableReference, checked_reference
+from prefgrid.training.processes import Processes
+from prefgrid.training.reference import AdapterOffReference, start_reference
 from prefgrid.training.step import PolicyForward, Reference, loss_and_gradient
 
-# Groups whose indices are compared with the cached reference before the first step.
-CHECKED_GROUPS = 64
 PROGRESS_LINES = 20
 
 
@@ -43,6 +44,7 @@ def train(
     metrics_path: Path | str,
     failure_path: Path | str,
     reference_logps: Tensor | None = None,
+    work: Path | None = None,
 ) -> TrainingResult:
     """Train `model` in place on `groups` for `objective.schedule.steps` optimizer steps.
 
@@ -52,91 +54,111 @@ def train(
     streamed to `metrics_path`, JSON lines. The loss is float32 over the step's whole batch,
     whatever the micro-batches. The model ends on the run's device, in evaluation mode.
 
+    In `work`, a folder for this very run, it keeps a checkpoint every
+    `execution.checkpoint_seconds` (0: after every step). A run that finds one goes on from there and
+    ends as it would have without a stop, on the CPU bit for bit; None: it keeps none.
+
+    In several processes (`processes`) each computes a share of every step, and all end with the
+    same weights, objective and result; only the first writes files.
+
     Raises ValueError for a model without trainable tensors or arguments that do not fit each
     other, FloatingPointError for a loss, gradient, index or trained weight that is not finite (the
-    rows concerned are then in `failure_path`), RuntimeError if memory runs out (saying what to lower) or if the trained
-    weights are still the old ones.
+    rows concerned are then in `failure_path`), RuntimeError if memory runs out (saying what to
+    lower) or if the trained weights are still the old ones, OSError where a disk is full.
     """
     schedule = objective.schedule
-    _check_arguments(groups, objective, options, reference_logps)
-    trainable = [weight for weight in model.parameters() if weight.requires_grad]
-    _check_trainable(trainable)
+    checks.check_arguments(groups, objective, options, reference_logps)
+    trainable = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    weights = list(trainable.values())
+    checks.check_trainable(weights)
     accelerator = Accelerator(
         cpu=devices.device().type == "cpu",
         # The gradient scaler is all that is wanted of it; dtypes are the model's own.
         mixed_precision="fp16" if options.precision == "fp16" else "no",
     )
-    optimizer = torch.optim.AdamW(
-        trainable,
-        lr=options.learning_rate,
-        betas=options.adam_betas,
-        weight_decay=options.weight_decay,
-        fused=True,
+    ranks = Processes(accelerator.process_index, accelerator.num_processes)
+    model.to(accelerator.device).train()
+    optimizer = accelerator.prepare(
+        torch.optim.AdamW(
+            weights,
+            lr=options.learning_rate,
+            betas=options.adam_betas,
+            weight_decay=options.weight_decay,
+            fused=True,
+        )
     )
-    model, optimizer = accelerator.prepare(model, optimizer)
-    model.train()
-    before = _weights_sums(trainable)
-
-    forward = PolicyForward(model, groups, options, pad_id)
+    forward = PolicyForward(model, groups, options, pad_id, ranks)
     order = DataOrder(schedule, options.batch_size)
     labels = None
     if groups[0].label is not None:
         labels = torch.tensor([group.label for group in groups], dtype=torch.float32)
         labels = labels.to(model.device)
+    checkpoints = Checkpoints(work, execution.setting("checkpoint_seconds", 300))
+    state = RunState(trainable, optimizer, accelerator.scaler, objective, _sums(weights))
 
     longest = max(len(group.prompt_tokens) + max(map(len, group.responses)) for group in groups)
-    rows_of_metrics = []
-    examples_seen = 0
     devices_with_random_state = [model.device] if model.device.type == "cuda" else []
     with (
         failures.explained_out_of_memory(options, longest),
         torch.random.fork_rng(devices=devices_with_random_state),
-        open(metrics_path, "w", encoding="utf-8") as metrics_file,
+        open(metrics_path if ranks.first else os.devnull, "w", encoding="utf-8") as metrics_file,
     ):
-        reference = _reference(forward, order, reference_logps)
-        for step in range(schedule.steps):
+        checkpoints.load(state, model.device)
+        ranks.agree(state.steps_done, "the step of the checkpoint they found")
+        if state.steps_done:
+            store.log(f"resumed at step {state.steps_done} of {schedule.steps}")
+            metrics_file.writelines(map(_line, state.rows))
+        reference = start_reference(forward, order, reference_logps, state.adapter_off)
+        state.adapter_off = isinstance(reference, AdapterOffReference)
+        for step in range(state.steps_done, schedule.steps):
+            # Keyed by the step, so that nothing depends on what ran before. Processes see different
+            # rows, so they must not drop out the same units.
+            rank = (ranks.rank,) if ranks.rank else ()
+            torch.manual_seed(seeding.torch_seed(schedule.seed, "dropout", step, *rank))
             if objective.wants_indices(step):
                 objective.update(step, _index(forward, reference, step, failure_path), labels)
-            # Keyed by the step, so that dropout does not depend on what ran before.
-            torch.manual_seed(seeding.torch_seed(schedule.seed, "dropout", step))
             rows = order.rows(step)
             loss, batch = loss_and_gradient(
                 forward, objective, rows, reference, labels, accelerator.backward
             )
-            if not torch.isfinite(loss):
-                failures.stop_non_finite(failure_path, "the loss", step + 1, batch, groups)
-            grad_norm = accelerator.clip_grad_norm_(
-                trainable, options.max_grad_norm or float("inf")
-            )
-            # A gradient scaler leaves such a step out and scales down; without one it is the end.
-            if accelerator.scaler is None and not torch.isfinite(grad_norm):
-                failures.stop_non_finite(failure_path, "the gradient", step + 1, batch, groups)
+            ranks.sum_gradients(weights)
+            grad_norm = accelerator.clip_grad_norm_(weights, options.max_grad_norm or float("inf"))
             learning_rate = options.learning_rate_at(step, schedule.steps)
+            row = metrics.step_metrics(
+                step + 1,
+                schedule.steps_per_epoch,
+                loss,
+                batch,
+                grad_norm,
+                learning_rate,
+                state.examples_seen + len(rows),
+            )
+            what = None
+            if not math.isfinite(row["loss"]):
+                what = "the loss"
+            elif not math.isfinite(row["grad_norm"]):
+                # A gradient scaler leaves such a step out and scales down; without one it is the end.
+                what = "the gradient" if accelerator.scaler is None else None
+                row["grad_norm"] = None
+            if what is not None:
+                failures.stop_non_finite(failure_path, what, step + 1, batch, groups, ranks)
             for param_group in optimizer.param_groups:
                 param_group["lr"] = learning_rate
             optimizer.step()
             optimizer.zero_grad()
             objective.observe(batch)
 
-            examples_seen += len(rows)
-            row = metrics.step_metrics(
-                step + 1,
-                schedule.steps_per_epoch,
-                loss.item(),
-                batch,
-                grad_norm.item(),
-                learning_rate,
-                examples_seen,
-            )
-            rows_of_metrics.append(row)
+            state.rows.append(row)
             _report(row, schedule.steps, metrics_file)
-        after = _weights_sums(trainable)
+            # After the last step the checks below still need its batch.
+            if ranks.first and step + 1 < schedule.steps and checkpoints.due():
+                checkpoints.save(state)
+        after = _sums(weights)
         # The last step's result has gone through no loss yet.
-        if not all(math.isfinite(total) for sums in after for total in sums):
-            failures.stop_non_finite(
-                failure_path, "a trained weight", schedule.steps, batch, groups
-            )
-        if after == before:
+        if not after.isfinite().all():
+            what = "a trained weight"
+            failures.stop_non_finite(failure_path, what, schedule.steps, batch, groups, ranks)
+        if torch.equal(after, state.start_sums):
             raise RuntimeError(
                 f"the weights are unchanged after {schedule.steps} steps "
                 f"(learning_rate {options.learning_rate})"
@@ -146,86 +168,34 @@ def train(
             index = _index(forward, reference, schedule.steps, failure_path)
             objective.finish(index, labels)
     model.eval()
-    return TrainingResult(rows_of_metrics, None if index is None else index.cpu())
+    return TrainingResult(state.rows, None if index is None else index.cpu())
 
 
-def _check_arguments(
-    groups: Sequence[Group],
-    objective: Objective,
-    options: TrainingOptions,
-    reference_logps: Tensor | None,
-) -> None:
-    schedule = objective.schedule
-    if schedule != options.schedule(len(groups), schedule.seed):
-        raise ValueError(
-            f"the objective's {schedule} is not that of {len(groups)} groups under {options}"
-        )
-    needs = objective.needs
-    if needs["reference_logps"] and reference_logps is None:
-        raise ValueError(f"{type(objective).__module__} needs reference log-probabilities")
-    if reference_logps is not None and len(reference_logps) != len(groups):
-        raise ValueError(
-            f"{len(reference_logps)} rows of reference log-probabilities for {len(groups)} groups"
-        )
-    for row, group in enumerate(groups):
-        if len(group.responses) != needs["responses"]:
-            raise ValueError(
-                f"row {row} has {len(group.responses)} responses, "
-                f"{type(objective).__module__} needs {needs['responses']}"
-            )
-        if (needs["targets"] == "labels") != (group.label is not None):
-            raise ValueError(
-                f"row {row}: label {group.label}, {type(objective).__module__} needs targets "
-                f"{needs['targets']!r}"
-            )
-    if options.precision == "fp16" and devices.device().type == "cpu":
-        raise ValueError("training: precision fp16 needs a GPU; allowed here: none, bf16")
-
-
-def _check_trainable(trainable: list[Tensor]) -> None:
-    if not trainable:
-        raise ValueError(
-            "the model has no trainable tensors: an adapter must be loaded as trainable, and its "
-            "targets must name layers of the model"
-        )
-    if any(weight.dtype != torch.float32 for weight in trainable):
-        raise ValueError("trainable weights must be float32; in less, small steps round away")
-
-
-def _weights_sums(weights: list[Tensor]) -> list[tuple[float, float]]:
-    """Two sums per tensor that any real step changes, without a second copy of the weights."""
+def _sums(weights: Collection[Tensor]) -> Tensor:
+    """float64 [W, 2]: two sums of each weight that any real step changes, without a second copy."""
     wide = (weight.detach().double() for weight in weights)
-    return [(weight.sum().item(), weight.square().sum().item()) for weight in wide]
-
-
-def _reference(
-    forward: PolicyForward, order: DataOrder, reference_logps: Tensor | None
-) -> Reference:
-    """Zeros without a reference, else the checked one."""
-    if reference_logps is None:
-        shape = len(forward.groups), len(forward.groups[0].responses)
-        return TableReference(torch.zeros(shape, device=forward.model.device))
-    rows: list[int] = []
-    for step in range(order.schedule.steps_per_epoch):
-        if len(rows) < CHECKED_GROUPS:
-            rows += order.rows(step)
-    return checked_reference(forward, rows[:CHECKED_GROUPS], order.rows(0), reference_logps)
+    return torch.stack([torch.stack([weight.sum(), weight.square().sum()]) for weight in wide])
 
 
 def _index(
     forward: PolicyForward, reference: Reference, steps_done: int, failure_path: Path | str
 ) -> Tensor:
     """float32 [N]: t of every training row now, on the model's device; finite or the run stops."""
-    ratios = forward.dataset(range(len(forward.groups))).to(forward.model.device)
-    ratios = ratios - reference.dataset()
+    ratios = forward.dataset(range(len(forward.groups))) - reference.dataset()
     index = ratios[:, 1] - ratios[:, 0]
     if not index.isfinite().all():
-        failures.stop_non_finite_index(failure_path, steps_done, index, forward.groups)
+        failures.stop_non_finite_index(
+            failure_path, steps_done, index, forward.groups, forward.processes
+        )
     return index
 
 
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(row, allow_nan=False) + "\n"
+
+
 def _report(row: dict[str, Any], steps: int, file: TextIO) -> None:
-    file.write(json.dumps(row, allow_nan=False) + "\n")
+    file.write(_line(row))
     file.flush()
     if row["step"] in (1, steps) or row["step"] % max(1, steps // PROGRESS_LINES) == 0:
         store.log(metrics.progress_line(row, steps))

@@ -1,28 +1,29 @@
 """One row of metrics.jsonl per optimizer step. No times in it: equal runs give equal bytes."""
 
-import math
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from prefgrid.objectives.base import Batch
 
+NAMES = ("margin", "index_sd", "chosen_log_ratio", "rejected_log_ratio", "pair_accuracy")
 
-def preference_metrics(batch: Batch) -> dict[str, float | None]:
-    """What the indices of a detached batch say about its labels; nats.
+
+def preference_metrics(batch: Batch) -> Tensor:
+    """What the indices of a detached batch say about its labels: Tensor[5] for `NAMES`, nats.
 
     margin: mean of (2z−1)·t. index_sd: sd of t, ddof 0. chosen/rejected_log_ratio: mean
     log-ratio of the preferred and of the other response (weighted by z where z is a probability).
-    pair_accuracy: share of pairs whose t has the label's sign, ties half. All None without labels
+    pair_accuracy: share of pairs whose t has the label's sign, ties half. Tensor[0] without labels
     or with other than two responses.
     """
-    names = ("margin", "index_sd", "chosen_log_ratio", "rejected_log_ratio", "pair_accuracy")
     if batch.labels is None or batch.log_ratios.shape[1] != 2:
-        return dict.fromkeys(names)
+        return batch.log_ratios.new_empty(0)
     first, second = batch.log_ratios.unbind(1)
     label, index = batch.labels, batch.index
     oriented = (2 * label - 1) * index
-    values = torch.stack(
+    return torch.stack(
         [
             oriented.mean(),
             index.std(correction=0),
@@ -31,28 +32,30 @@ def preference_metrics(batch: Batch) -> dict[str, float | None]:
             (oriented.sign() + 1).mean() / 2,
         ]
     )
-    return dict(zip(names, values.tolist(), strict=True))
 
 
 def step_metrics(
     step: int,
     steps_per_epoch: int,
-    loss: float,
+    loss: Tensor,
     batch: Batch,
-    grad_norm: float,
+    grad_norm: Tensor,
     learning_rate: float,
     examples_seen: int,
 ) -> dict[str, Any]:
-    """The row of the `step`-th step (1-based). All but grad_norm precede the step's update.
+    """The row of the `step`-th step (1-based); `NAMES` without preferences are None.
 
-    grad_norm is None where a float16 step overflowed and was left out by the gradient scaler.
+    `loss` and `grad_norm` are scalars on the batch's device: this is the one transfer of a step to
+    the CPU, and waits for the device. Its numbers may be NaN or infinite.
     """
+    scalars = torch.stack([loss, grad_norm])
+    loss_value, norm, *values = torch.cat([scalars, preference_metrics(batch)]).tolist()
     return {
         "step": step,
         "epoch": step / steps_per_epoch,
-        "loss": loss,
-        **preference_metrics(batch),
-        "grad_norm": grad_norm if math.isfinite(grad_norm) else None,
+        "loss": loss_value,
+        **dict(zip(NAMES, values or [None] * len(NAMES), strict=True)),
+        "grad_norm": norm,
         "learning_rate": learning_rate,
         "examples_seen": examples_seen,
     }

@@ -13,11 +13,11 @@ from prefgrid.objectives.base import Schedule
 class TrainingOptions:
     """A step is an optimizer step; exactly one of `epochs` and `max_steps` is set.
 
-    batch_size: groups of one step. micro_batch_size: groups of one forward and backward; it moves
-    results by rounding only (and by the draws of dropout). schedule_steps: horizon of the learning
-    rate schedule, None for the run's own number of steps. final_learning_rate_share: the share of
-    `learning_rate` left at the horizon. max_grad_norm: None for no clipping. lora: None for a full
-    fine-tune, else {rank, alpha, dropout, targets}.
+    batch_size: groups of one step, over all processes. micro_batch_size: groups of one forward and
+    backward of a process; it moves results by rounding only (and by the draws of dropout).
+    schedule_steps: horizon of the learning rate schedule, None for the run's own number of steps.
+    final_learning_rate_share: the share of `learning_rate` left at the horizon. max_grad_norm: None
+    for no clipping. lora: None for a full fine-tune, else {rank, alpha, dropout, targets}.
     """
 
     epochs: float | None

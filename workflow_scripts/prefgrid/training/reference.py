@@ -13,10 +13,13 @@ import torch
 from torch import Tensor
 
 from prefgrid import store
+from prefgrid.training.batches import DataOrder
 from prefgrid.training.step import PolicyForward, Reference
 
 # Above this, rounding in the cached table is no longer small beside the indices being learned.
 MAX_START_SD_NATS = 0.02
+# Groups whose indices are compared with the cached table before the first step.
+CHECKED_GROUPS = 64
 
 
 @dataclass(frozen=True)
@@ -48,20 +51,40 @@ class AdapterOffReference:
         was_training = model.training
         model.eval()
         with model.disable_adapter():
-            logp_sums, _ = self.forward.micro_batch(rows)
+            logp_sums = self.forward.micro_batch(rows)
         model.train(was_training)
         return logp_sums
 
     def dataset(self) -> Tensor:
         if self._dataset is None:  # frozen weights in fixed batches: always the same
-            model = self.forward.model
-            with model.disable_adapter():
-                logp_sums = self.forward.dataset(range(len(self.forward.groups)))
-            self._dataset = logp_sums.to(model.device)
+            with self.forward.model.disable_adapter():
+                self._dataset = self.forward.dataset(range(len(self.forward.groups)))
         return self._dataset
 
 
-def checked_reference(
+def start_reference(
+    forward: PolicyForward, order: DataOrder, table: Tensor | None, adapter_off: bool | None
+) -> Reference:
+    """The reference of a run: `table` [N, K], zeros without one, or the adapter switched off.
+
+    `adapter_off` says which a resumed run began with; None: a run that begins checks the table.
+    """
+    if table is None:
+        return TableReference(torch.zeros(forward.lengths.shape, device=forward.model.device))
+    if adapter_off is not None:
+        return AdapterOffReference(forward) if adapter_off else _lookup(forward, table)
+    rows: list[int] = []
+    for step in range(order.schedule.steps_per_epoch):
+        if len(rows) < CHECKED_GROUPS:
+            rows += order.rows(step)
+    return _checked(forward, rows[:CHECKED_GROUPS], order.rows(0), table)
+
+
+def _lookup(forward: PolicyForward, table: Tensor) -> TableReference:
+    return TableReference(table.to(forward.model.device))
+
+
+def _checked(
     forward: PolicyForward, rows: Sequence[int], first_batch: Sequence[int], table: Tensor
 ) -> Reference:
     """A lookup in `table` [N, K], or the adapter switched off where the table does not fit.
@@ -74,9 +97,9 @@ def checked_reference(
     the table. Raises RuntimeError if sd(t) is as large with the adapter off.
     """
     start = forward.dataset(rows)
-    start_sd = _index_sd(start, table[rows])
+    lookup = _lookup(forward, table)
+    start_sd = _index_sd(start - lookup.micro_batch(rows))
     store.log(f"reference check: sd(t) = {start_sd:.2g} nats over {len(rows)} groups at step 0")
-    lookup = TableReference(table.to(forward.model.device))
     if not start_sd >= MAX_START_SD_NATS:
         return lookup
     if not isinstance(forward.model, peft.PeftModel):
@@ -108,15 +131,15 @@ def checked_reference(
 def _step_index_sd(
     forward: PolicyForward, rows: Sequence[int], reference: AdapterOffReference
 ) -> float:
-    size = forward.options.micro_batch_size
-    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
-    policy = torch.cat([forward.micro_batch(part)[0] for part in parts])
-    return _index_sd(policy, torch.cat([reference.micro_batch(part) for part in parts]))
+    ratios = [torch.empty(0, forward.lengths.shape[1], device=forward.model.device)]
+    for part in forward.micro_batches(rows):
+        ratios.append(forward.micro_batch(part) - reference.micro_batch(part))
+    return _index_sd(forward.processes.gather(torch.cat(ratios), len(rows)))
 
 
-def _index_sd(policy: Tensor, reference: Tensor) -> float:
-    ratios = policy - reference
-    return (ratios[:, 1:] - ratios[:, :1]).square().mean().sqrt().item()
+def _index_sd(log_ratios: Tensor) -> float:
+    """sd of t about zero."""
+    return (log_ratios[:, 1:] - log_ratios[:, :1]).square().mean().sqrt().item()
 
 
 def _adapter_is_new(forward: PolicyForward, rows: Sequence[int], start: Tensor) -> bool:

@@ -14,6 +14,7 @@ from prefgrid.models.loading import DTYPES
 from prefgrid.objectives.base import Batch, Objective
 from prefgrid.training.batches import Group
 from prefgrid.training.options import TrainingOptions
+from prefgrid.training.processes import Processes
 
 
 @dataclass
@@ -24,21 +25,36 @@ class PolicyForward:
     groups: Sequence[Group]
     options: TrainingOptions
     pad_id: int
+    processes: Processes = Processes()
 
-    def micro_batch(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """`sequence_logps` of the rows, one forward; gradients flow."""
+    def __post_init__(self) -> None:
+        lengths = [[len(response) for response in group.responses] for group in self.groups]
+        # int64 [N, K], in tokens, on the model's device
+        self.lengths = torch.tensor(lengths, device=self.model.device)
+
+    def micro_batch(self, rows: Sequence[int]) -> Tensor:
+        """`sequence_logps` of the rows, float32 [len(rows), K]: one forward; gradients flow."""
         with self._autocast():
-            return sequence_logps(self.model, *self._tokens(rows), pad_id=self.pad_id)
+            return sequence_logps(self.model, *self._tokens(rows), pad_id=self.pad_id)[0]
+
+    def micro_batches(self, rows: Any) -> list[Any]:
+        """This process's share of a step's rows (a sequence or tensor), cut for its forwards."""
+        own, size = self.processes.share(rows), self.options.micro_batch_size
+        return [own[start : start + size] for start in range(0, len(own), size)]
 
     def dataset(self, rows: Sequence[int]) -> Tensor:
-        """float32 [len(rows), K] nats on the CPU: no gradient, no dropout."""
-        with self._autocast():
-            return dataset_logps(
-                self.model,
-                *self._tokens(rows),
-                pad_id=self.pad_id,
-                batch_size=self.options.micro_batch_size,
-            )[0]
+        """float32 [len(rows), K] nats on the model's device: no gradient, no dropout."""
+        own = self.processes.share(rows)
+        logp_sums = torch.empty(0, self.lengths.shape[1])
+        if own:
+            with self._autocast():
+                logp_sums, _ = dataset_logps(
+                    self.model,
+                    *self._tokens(own),
+                    pad_id=self.pad_id,
+                    batch_size=self.options.micro_batch_size,
+                )
+        return self.processes.gather(logp_sums.to(self.model.device), len(rows))
 
     def _tokens(self, rows: Sequence[int]) -> tuple[list, list]:
         groups = [self.groups[row] for row in rows]
@@ -68,84 +84,79 @@ def loss_and_gradient(
     labels: Tensor | None,
     backward: Callable[[Tensor], None],
 ) -> tuple[Tensor, Batch]:
-    """Evaluate the loss on the whole batch and accumulate its gradient in the weights.
+    """Evaluate the loss on the whole batch and accumulate this process's part of its gradient.
 
-    A batch that fits one micro-batch is one forward and one backward; so is each micro-batch of a
-    larger one, if the loss is the mean over groups. A loss that couples its groups takes two
-    passes then: first every log-prob without gradient and dL/dlogp on the whole batch in float32,
-    then micro-batch by micro-batch the backward of Σ dL/dlogp · logp, with the dropout of the
-    first pass replayed. `backward` gets each scalar. `labels` [N] cover the training set, on the
-    model's device. There is no backward of a loss that is not finite.
+    Processes share the rows and exchange log-probabilities without gradient. So the loss L and its
+    slopes dL/dlogp are those of the whole batch, in float32 and alike everywhere, and each process
+    runs the backward of Σ dL/dlogp · logp over its own rows. A share that fits one micro-batch is
+    one forward and one backward. With several, a loss that is the mean over groups has the backward
+    of each before the next one's forward, with the slopes of its own groups; a loss that couples
+    its groups takes two passes: every log-prob without gradient, then micro-batch by micro-batch
+    the backward, with the dropout of the first pass replayed.
 
-    Returns (loss, the batch), both detached.
+    `backward` gets each scalar; the gradients of the processes are yet to be summed. `labels` [N]
+    cover the training set, on the model's device. Nothing moves to the CPU, so the backward of a
+    loss that is not finite is not held back.
+
+    Returns (loss, the whole batch), both detached and the same in all processes.
     """
-    size = forward.options.micro_batch_size
-    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
-    two_passes = objective.needs["coupled"] and len(parts) > 1
+    parts = forward.micro_batches(rows)
+    several, coupled = len(parts) > 1, objective.needs["coupled"]
     device = forward.model.device
 
-    states, batches = [], []
-    total = torch.zeros((), device=device)
+    graphs, states = [], []
+    # In a short batch a process may have no part.
+    values = [torch.empty(0, forward.lengths.shape[1], 2, device=device)]
     for part in parts:
         reference_logps = reference.micro_batch(part)
-        states.append(_random_state(device))
-        with torch.set_grad_enabled(not two_passes):
-            logp_sums, lengths = forward.micro_batch(part)
-        batch = _batch(part, logp_sums, lengths, reference_logps, labels)
-        if not two_passes:
-            loss = objective.loss(batch) * (len(part) / len(rows))
-            total += loss.detach()
-            if torch.isfinite(total):
-                backward(loss)
-        batches.append(_detached(batch))
-    whole = _joined(batches)
-    if not two_passes:
-        return total, whole
+        if several and coupled:
+            states.append(_random_state(device))
+        with torch.set_grad_enabled(not (several and coupled)):
+            logp_sums = forward.micro_batch(part)
+        known = logp_sums.detach()
+        values.append(torch.stack([known, known - reference_logps], dim=2))
+        if not several:
+            graphs.append(logp_sums)
+        elif not coupled:
+            _, slopes = _loss_and_slopes(objective, _batch(forward, part, values[-1], labels))
+            backward((slopes * (len(part) / len(rows)) * logp_sums).sum())
+    values = forward.processes.gather(torch.cat(values), len(rows))
+    whole = _batch(forward, rows, values, labels)
+    loss, slopes = _loss_and_slopes(objective, whole)
 
-    logp_sums = whole.logp_sums.clone().requires_grad_()
-    # The same numbers as `whole.log_ratios`, now as a function of the sums.
-    log_ratios = whole.log_ratios + (logp_sums - whole.logp_sums)
-    loss = objective.loss(replace(whole, logp_sums=logp_sums, log_ratios=log_ratios))
-    if torch.isfinite(loss):
-        (slopes,) = torch.autograd.grad(loss, logp_sums)
-        for part, state, slope in zip(parts, states, slopes.split(size), strict=True):
+    own_slopes = forward.micro_batches(slopes)
+    if not several:
+        for logp_sums, slope in zip(graphs, own_slopes, strict=True):
+            backward((slope * logp_sums).sum())
+    elif coupled:
+        for part, state, slope in zip(parts, states, own_slopes, strict=True):
             _set_random_state(device, state)
-            backward((slope * forward.micro_batch(part)[0]).sum())
-    return loss.detach(), whole
+            backward((slope * forward.micro_batch(part)).sum())
+    return loss, whole
 
 
 def _batch(
-    rows: Sequence[int],
-    logp_sums: Tensor,
-    lengths: Tensor,
-    reference_logps: Tensor,
-    labels: Tensor | None,
+    forward: PolicyForward, rows: Sequence[int], values: Tensor, labels: Tensor | None
 ) -> Batch:
-    row_ids = torch.tensor(rows, device=logp_sums.device)
+    """`values` [G, K, 2]: log-prob and log-ratio of each response."""
+    row_ids = torch.tensor(rows, device=values.device)
     return Batch(
         rows=row_ids,
-        log_ratios=logp_sums - reference_logps,
-        logp_sums=logp_sums,
-        lengths=lengths,
+        log_ratios=values[..., 1],
+        logp_sums=values[..., 0],
+        lengths=forward.lengths[row_ids],
         labels=None if labels is None else labels[row_ids],
     )
 
 
-def _detached(batch: Batch) -> Batch:
-    return replace(batch, log_ratios=batch.log_ratios.detach(), logp_sums=batch.logp_sums.detach())
-
-
-def _joined(batches: Sequence[Batch]) -> Batch:
-    if len(batches) == 1:
-        return batches[0]
-    labelled = batches[0].labels is not None
-    return Batch(
-        rows=torch.cat([batch.rows for batch in batches]),
-        log_ratios=torch.cat([batch.log_ratios for batch in batches]),
-        logp_sums=torch.cat([batch.logp_sums for batch in batches]),
-        lengths=torch.cat([batch.lengths for batch in batches]),
-        labels=torch.cat([batch.labels for batch in batches]) if labelled else None,
-    )
+def _loss_and_slopes(objective: Objective, batch: Batch) -> tuple[Tensor, Tensor]:
+    """L of a detached batch and dL/dlogp [G, K], float32."""
+    logp_sums = batch.logp_sums.clone().requires_grad_()
+    # The same numbers as `batch.log_ratios`, now as a function of the sums.
+    log_ratios = batch.log_ratios + (logp_sums - batch.logp_sums)
+    loss = objective.loss(replace(batch, logp_sums=logp_sums, log_ratios=log_ratios))
+    (slopes,) = torch.autograd.grad(loss, logp_sums)
+    return loss.detach(), slopes
 
 
 def _random_state(device: torch.device) -> Tensor:

@@ -1,0 +1,58 @@
+"""What the benchmarks compare with is right, and they run."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_decoders import EOS_IDS, lora_policy, unequal_prompts
+from tiny_policy import PAD, tiny_model
+
+from prefgrid import store
+from prefgrid.logprobs.sequence import sequence_logps
+from prefgrid.training.batches import Group
+
+GROUPS = [
+    Group([7, 8, 9], ([10, 11, 1], [12, 1]), 1.0),
+    Group([5], ([20, 1], [30, 31, 32, 33, 1]), 0.0),
+]
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+    monkeypatch.setattr(store, "log", lambda *_: None)
+
+
+@torch.no_grad()
+def test_the_straightforward_log_ratios_are_ours():
+    from benchmarks import published
+
+    policy, reference = lora_policy(), tiny_model()
+    ratios = published.log_ratios(policy, reference, GROUPS, PAD)
+    tokens = [group.prompt_tokens for group in GROUPS], [group.responses for group in GROUPS]
+    expected = [sequence_logps(model, *tokens, pad_id=PAD)[0] for model in (policy, reference)]
+    torch.testing.assert_close(ratios, expected[0] - expected[1], atol=1e-4, rtol=1e-4)
+    alone = published.indices_one_by_one(policy, reference, GROUPS, PAD)
+    torch.testing.assert_close(alone, ratios[:, 1] - ratios[:, 0], atol=1e-4, rtol=1e-4)
+
+
+def test_the_straightforward_scan_ends_rows_at_their_end_tokens():
+    from benchmarks import published
+
+    torch.manual_seed(0)
+    responses = published.decode_at_beta(
+        lora_policy(), tiny_model(), unequal_prompts(), 0.5, 12, EOS_IDS, PAD
+    )
+    assert len(responses) == 5 and any(len(tokens) < 12 for tokens in responses)
+    for tokens in responses:
+        assert not set(tokens[:-1]) & set(EOS_IDS)
+        assert len(tokens) == 12 or tokens[-1] in EOS_IDS
+
+
+def test_the_scan_s_benchmark_runs():
+    from benchmarks import scan
+
+    [row] = scan.rows((replace(scan.TINY, prompts=2, new_tokens=2),))
+    assert math.isfinite(row.ratio) and row.target == "<= 3"

@@ -1,0 +1,190 @@
+"""Sampling and scoring jobs that were interrupted: nothing is computed twice, no byte differs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_policy import VOCABULARY, scale_up, tiny_model, tiny_tokenizer
+from transformers import Qwen3ForSequenceClassification
+
+import compute_reference_logps
+import sample_reference
+import sample_responses
+import score_responses
+from prefgrid import jobs, store, work_folder
+from prefgrid.judges.scalar import ScalarRewardModel
+from prefgrid.sampling import in_parts
+
+PAIRS, SHARDS = 7, 3
+GENERATION = {"max_new_tokens": 6, "temperature": 1.0, "top_p": 1.0}
+REWARD = {"max_tokens": 200, "batch_size": 2, "precision": "none"}
+EVALUATION = {"max_new_tokens": 6, "temperature": 1.0, "prompts": 5, "seed": 9}
+COMMON = {"prompt_format": "raw", "precision": "none"}
+# script → (spec, inputs, output, where its expensive step is looked up, calls that a run makes).
+SCRIPTS = {
+    sample_responses: (
+        {"seed": 0, "shard": 1, "pairs": 20, **COMMON}
+        | {"generation": GENERATION | {"batch_rows": 4, "shards": 3}},
+        ("prompts", "reference"),
+        "responses",
+        (in_parts, "sample_responses"),
+        4,
+    ),
+    score_responses: (
+        {"seed": 0, "reward": REWARD, "prompt_format": "raw"},
+        ("responses", "reward"),
+        "rewards",
+        (ScalarRewardModel, "score"),
+        SHARDS,
+    ),
+    compute_reference_logps: (
+        {"batch_size": 2, "precision": "none"},
+        ("responses", "reference"),
+        "logps",
+        (compute_reference_logps, "dataset_logps"),
+        SHARDS,
+    ),
+    sample_reference: (
+        {"evaluation": EVALUATION | {"batch_rows": 6, "reference_samples": 3}}
+        | {"reward": REWARD, **COMMON},
+        ("prompts", "reference", "reward"),
+        "samples",
+        (in_parts, "sample_responses"),
+        3,
+    ),
+}
+
+
+class Killed(BaseException):
+    """Like a signal, nothing in a script catches it."""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> dict[str, Path | list[Path]]:
+    """Prompts, three shards of responses, a reference and a reward model."""
+    folder = tmp_path_factory.mktemp("files")
+    tokenizer = tiny_tokenizer()
+    reference = tiny_model(vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id)
+    reward = Qwen3ForSequenceClassification(reference.config)
+    reward.config.num_labels = 1
+    reward = scale_up(Qwen3ForSequenceClassification(reward.config), 6.0)
+    for name, model in {"reference": reference, "reward": reward}.items():
+        model.save_pretrained(folder / name)
+        tokenizer.save_pretrained(folder / name)
+        store.write_json(folder / name / "manifest.json", {})
+    prompts = [{"prompt_id": f"{i:02d}", "prompt": "why " * (i % 5 + 1)} for i in range(20)]
+    store.write_jsonl(folder / "prompts.jsonl", prompts)
+    draw = torch.Generator().manual_seed(0)
+    shards = [folder / f"shard={shard}" / "responses.jsonl" for shard in range(SHARDS)]
+    for shard, path in enumerate(shards):
+        rows = range(shard * PAIRS // SHARDS, (shard + 1) * PAIRS // SHARDS)
+        store.write_jsonl(path, [response_row(pair, prompts[pair], draw) for pair in rows])
+    return {
+        "prompts": folder / "prompts.jsonl",
+        "responses": shards,
+        "reference": folder / "reference" / "manifest.json",
+        "reward": folder / "reward" / "manifest.json",
+    }
+
+
+def response_row(pair: int, prompt: dict[str, str], draw: torch.Generator) -> dict:
+    row = {"pair": pair, **prompt, "prompt_tokens": [5] * (pair + 1)}
+    for k in range(2):
+        row[f"tokens_{k}"] = torch.randint(5, VOCABULARY, (3 + pair,), generator=draw).tolist()
+        row[f"response_{k}"] = "so " * (pair + k)
+    return row
+
+
+class Step:
+    """A script's expensive step, counted; it is killed in its n-th call if asked to."""
+
+    def __init__(self, compute: Callable, killed_in: int | None) -> None:
+        self.compute, self.killed_in, self.finished = compute, killed_in, 0
+
+    def __call__(self, *words, **named):
+        if self.finished == self.killed_in:
+            raise Killed
+        value = self.compute(*words, **named)
+        self.finished += 1
+        return value
+
+
+def run(script, files, folder: Path, killed_in: int | None = None) -> int:
+    """Run a script's main; the number of expensive steps that it finished."""
+    spec, inputs, output, (owner, name), _ = SCRIPTS[script]
+    folder.mkdir(exist_ok=True)
+    outputs = {output: folder / output}
+    job = jobs.Job({name: files[name] for name in inputs}, outputs, outputs, spec)
+    with pytest.MonkeyPatch.context() as patch:
+        step = Step(getattr(owner, name), killed_in)
+        # A method must stay one that binds its object.
+        patch.setattr(owner, name, lambda *words, **named: step(*words, **named))
+        if killed_in is None:
+            script.main(job)
+        else:
+            with pytest.raises(Killed):
+                script.main(job)
+    return step.finished
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.__name__)
+def test_an_interrupted_job_ends_as_an_undisturbed_one_and_computes_nothing_twice(
+    script, files, tmp_path, monkeypatch
+):
+    monkeypatch.delenv(work_folder.VARIABLE, raising=False)
+    *_, output, _, calls = SCRIPTS[script]
+    assert run(script, files, tmp_path / "quiet") == calls
+    done = run(script, files, tmp_path / "killed", killed_in=1)
+    done += run(script, files, tmp_path / "killed", killed_in=1)
+    assert done == 2
+    assert not (tmp_path / "killed" / output).exists()
+    assert done + run(script, files, tmp_path / "killed") == calls
+    quiet, killed = (tmp_path / name / output for name in ("quiet", "killed"))
+    assert quiet.read_bytes() == killed.read_bytes()
+
+
+def test_scoring_of_the_reference_samples_is_continued_too(files, tmp_path, monkeypatch):
+    monkeypatch.delenv(work_folder.VARIABLE, raising=False)
+    spec, inputs, output, _, _ = SCRIPTS[sample_reference]
+    scored = (spec, inputs, output, (ScalarRewardModel, "score"), 3)
+    monkeypatch.setitem(SCRIPTS, sample_reference, scored)
+    done = [run(sample_reference, files, tmp_path, killed_in=n) for n in (2, 0, None)]
+    assert done == [2, 0, 1]
+
+
+def test_batches_are_those_of_sampling_in_one_go(files, tmp_path, monkeypatch):
+    """Against the plain function: the same rows, so the noise went to its own prompts."""
+    from prefgrid.sampling.transformers_backend import sample_responses as plain
+
+    monkeypatch.delenv(work_folder.VARIABLE, raising=False)
+    run(sample_responses, files, tmp_path)
+    monkeypatch.setattr(
+        sample_responses, "sample_in_parts", lambda model, *rest: plain(model, *rest[:-1])
+    )
+    spec, inputs, output, *_ = SCRIPTS[sample_responses]
+    outputs = {output: tmp_path / "plain"}
+    named = {name: files[name] for name in inputs}
+    sample_responses.main(jobs.Job(named, outputs, outputs, spec))
+    assert (tmp_path / "plain").read_bytes() == (tmp_path / output).read_bytes()
+
+
+@pytest.mark.parametrize("script", [score_responses, compute_reference_logps])
+def test_each_shard_s_values_stand_in_its_own_rows(script, files, tmp_path, monkeypatch):
+    """Against one shard alone."""
+    monkeypatch.delenv(work_folder.VARIABLE, raising=False)
+    whole = rows_of(script, files, tmp_path / "whole")
+    for number, shard in enumerate(files["responses"]):
+        alone = rows_of(script, files | {"responses": [shard]}, tmp_path / f"{number}")
+        pairs = {row["pair"] for row in alone}
+        assert alone == [row for row in whole if row["pair"] in pairs]
+
+
+def rows_of(script, files, folder: Path) -> list[dict]:
+    import pandas
+
+    run(script, files, folder)
+    path = folder / SCRIPTS[script][2]
+    if script is score_responses:
+        return store.read_jsonl(path)
+    return pandas.read_parquet(path).to_dict("records")

@@ -1,0 +1,123 @@
+"""Is a model's folder what its job wrote, and do the parts of it fit each other?
+
+Everything here costs little beside loading the weights and raises ValueError (DataError where a
+file is damaged) that says which file and what to do.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from prefgrid import artifacts, reading, records, store
+
+# Weights beyond this would take seconds to read a second time; of them only the header is checked
+# on loading, which tells a file that was cut. `make verify` reads everything.
+HASHED_BYTES = 2**30
+
+
+def check_files(folder: Path | str) -> None:
+    """Compare the folder's files with the hashes in its manifest, where it has one.
+
+    DataError naming the first file that is missing or is another than its manifest says. A
+    safetensors file must also be as long as its own header says, with or without a manifest.
+    """
+    folder = Path(folder)
+    manifest = folder / artifacts.MANIFEST
+    try:
+        listed = reading.read_json(manifest, records.Manifest) if manifest.is_file() else {}
+    except store.DataError as error:
+        raise _damaged(manifest, f"is no manifest ({error})") from error
+    for name, sha256 in listed.items():
+        path = folder / name
+        if not path.is_file():
+            raise _damaged(path, f"is missing, but {artifacts.MANIFEST} lists it")
+        state = path.stat()
+        if state.st_size <= HASHED_BYTES and sha256 != _sha256(path, state.st_mtime_ns):
+            raise _damaged(path, f"is not the file that {artifacts.MANIFEST} lists")
+    for path in sorted(folder.glob("*.safetensors")):
+        weight_names(path)
+
+
+@cache
+def _sha256(path: Path, _changed_ns: int) -> str:
+    # A job asks for the model, its configuration and its tokenizer, all of one folder.
+    return store.sha256_file(path)
+
+
+def weight_names(path: Path) -> set[str]:
+    """Names of a safetensors file's tensors; DataError if it was cut or its header is damaged."""
+    try:
+        with safe_open(path, framework="pt") as weights:
+            return set(weights.keys())
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _damaged(path, f"is cut or damaged ({error})") from error
+
+
+def _damaged(path: Path, what: str) -> store.DataError:
+    return store.DataError(
+        f"{path}: {what}; it was changed, cut or half copied after it was written. "
+        f"Delete {path.parent} and run again; snakemake then makes it anew"
+    )
+
+
+def check_loaded(folder: Path | str, report: dict[str, Any]) -> None:
+    """ValueError if the weights file left a part of the model as it was initialised: at random.
+
+    report: the loading information of transformers.
+    """
+    if report["missing_keys"]:
+        raise ValueError(
+            f"{folder}: weights of {_few(sorted(report['missing_keys']))} are missing from the "
+            "file; those parts of the model would be random"
+        )
+    if report["mismatched_keys"]:
+        shapes = [
+            f"{name} {list(found)} for {list(wanted)}"
+            for name, found, wanted in sorted(report["mismatched_keys"])
+        ]
+        raise ValueError(
+            f"{folder}: the shapes of the weights are not those of config.json: {_few(shapes)}; "
+            "one of the two files belongs to another model"
+        )
+
+
+def check_finite(folder: Path | str, model: torch.nn.Module) -> None:
+    """ValueError if a weight is NaN or infinite: whatever the model computes would be, too."""
+    wrong = [name for name, weight in model.named_parameters() if not weight.isfinite().all()]
+    if wrong:
+        raise ValueError(
+            f"{folder}: weights of {_few(wrong)} are NaN or infinite; the download is damaged or "
+            "the model was never sound: choose another source or revision"
+        )
+
+
+def check_vocabulary(folder: Path | str, tokenizer: Any, vocabulary_size: int) -> None:
+    """ValueError if the tokenizer can give an id beyond the model's embedding."""
+    largest = max(tokenizer.get_vocab().values())
+    if largest >= vocabulary_size:
+        raise ValueError(
+            f"{folder}: the tokenizer has ids up to {largest}, but the model's embedding "
+            f"(vocab_size in config.json) has {vocabulary_size} rows: they belong to different "
+            "models, or the tokenizer was extended and the model was not"
+        )
+
+
+def check_tokens(rows: Sequence[Mapping[str, Any]], vocabulary_size: int) -> None:
+    """ValueError if a stored response row holds a token id beyond the model's embedding."""
+    for row in rows:
+        for field in ("prompt_tokens", "tokens_0", "tokens_1"):
+            if max(row[field]) >= vocabulary_size:
+                raise ValueError(
+                    f"pair {row['pair']}: {field} holds the id {max(row[field])}, but the model's "
+                    f"embedding has {vocabulary_size} rows: the responses were written with another "
+                    "model's tokenizer"
+                )
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

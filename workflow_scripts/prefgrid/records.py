@@ -1,0 +1,172 @@
+"""What the files of a run hold, as types that `reading` checks: rows of files, JSON objects.
+
+A file may hold more than its type names. Numbers are finite and never text or truth values; a whole
+number may stand where a real one is expected.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field
+from typing_extensions import TypedDict
+
+STRICT = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+# So that every count and token id fits the integers of tensors and tables.
+LARGEST = 2**31 - 1
+
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+TokenIds = Annotated[list[Count], Field(min_length=1)]
+Label = Annotated[int, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Uniform = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+PromptId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+Finish = Literal["stop", "length"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, Field(pattern=r"^[^/\x00]+$")]
+Manifest = dict[FileName, Sha256]
+
+
+class Prompt(TypedDict):
+    """A row of a prompt pool."""
+
+    __pydantic_config__ = STRICT
+    prompt_id: PromptId
+    prompt: str
+
+
+class Responses(Prompt):
+    """A row of responses.jsonl: two responses to one prompt."""
+
+    pair: Count
+    prompt_tokens: TokenIds
+    response_0: str
+    response_1: str
+    tokens_0: TokenIds
+    tokens_1: TokenIds
+    finish_0: Finish
+    finish_1: Finish
+
+
+class Scored(Responses):
+    """A row of rewards.jsonl."""
+
+    reward_0: float
+    reward_1: float
+    uniform: Uniform
+
+
+class Preference(Responses):
+    """A row of preferences.jsonl."""
+
+    reward_0: float
+    reward_1: float
+    z: Label
+    reward_diff: float
+    reward_scale: Positive
+
+
+class Logp(TypedDict):
+    """A row of logps.parquet."""
+
+    __pydantic_config__ = STRICT
+    pair: Count
+    response: Count
+    logp_sum: Annotated[float, Field(le=0)]
+    tokens: Count
+
+
+class ReferenceSample(TypedDict):
+    """A row of the reference's samples.parquet."""
+
+    __pydantic_config__ = STRICT
+    prompt_id: PromptId
+    sample: Count
+    reward: float
+    length_tokens: Count
+    finish: Finish
+    response: str
+    tokens: TokenIds
+
+
+class ScanSample(TypedDict):
+    """A row of a policy's samples.parquet: one response of its β scan."""
+
+    __pydantic_config__ = STRICT
+    beta: Positive
+    prompt_id: PromptId
+    sample: Count
+    reward: float
+    kl_nats: float
+
+
+class HeldOutIndex(TypedDict):
+    """A row of indices.parquet; link_probability is NaN for an objective without a link."""
+
+    __pydantic_config__ = STRICT
+    prompt_id: PromptId
+    index_nats: float
+    utility_diff: float
+    true_probability: Share
+
+
+class Evaluation(TypedDict):
+    """A row of evaluation.csv: one β of one policy's scan."""
+
+    __pydantic_config__ = STRICT
+    method: str
+    seed: Count
+    link_shift: Annotated[float, Field(ge=0)]
+    num_preferences: Count
+    beta: Positive
+    avg_reward: float
+    kl_div: float
+
+
+class TrainingStep(TypedDict):
+    """A row of metrics.jsonl."""
+
+    __pydantic_config__ = STRICT
+    step: Annotated[int, Field(ge=1, le=LARGEST)]
+    epoch: Positive
+    loss: float
+    grad_norm: Annotated[float, Field(ge=0)]
+    learning_rate: Annotated[float, Field(ge=0)]
+    examples_seen: Count
+
+
+def _one_function(link: "LinkFields") -> "LinkFields":
+    index, probability = link["index_nats"], link["probability"]
+    if any(left >= right for left, right in zip(index, index[1:], strict=False)):
+        raise ValueError("index_nats must be increasing")
+    if probability is not None and len(probability) != len(index):
+        raise ValueError(
+            f"index_nats has {len(index)} numbers and probability {len(probability)}; "
+            "they must be as many"
+        )
+    return link
+
+
+class LinkFields(TypedDict):
+    """link.json: a learned link as a table; probability is None for an objective without one."""
+
+    __pydantic_config__ = STRICT
+    sign: Annotated[float, Field(ge=-1, le=1)]
+    index_nats: Annotated[list[float], Field(min_length=1)]
+    probability: list[Share] | None
+
+
+Link = Annotated[LinkFields, AfterValidator(_one_function)]
+
+
+class Section(TypedDict):
+    """A study's section of the report; `report.page` says what is in it."""
+
+    __pydantic_config__ = STRICT
+    id: str
+    title: str
+    question: str
+    facts: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
+    findings: list[dict[str, Any]]
+    figures: list[dict[str, Any]]
+    tables: list[dict[str, Any]]
+    samples: dict[str, Any] | None
