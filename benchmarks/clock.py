@@ -1,6 +1,7 @@
 """Time and memory of a run's steps."""
 
 import time
+from collections.abc import Callable
 
 import torch
 
@@ -31,3 +32,15 @@ class Clock:
 
 def now() -> float:
     return time.perf_counter() if torch.cuda.is_available() else time.process_time()
+
+
+def seconds(action: Callable[[], object], *, warm: bool = False) -> float:
+    """What one call of `action` takes. `warm`: of a second call, for what is short beside the start
+    that a first call pays for."""
+    if warm:
+        action()
+    started = now()
+    action()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return now() - started

@@ -7,7 +7,7 @@ from typing import Any
 import pandas
 import yaml
 
-from prefgrid import chat, devices, store
+from prefgrid import chat, devices, reading, records
 from prefgrid.config.load import load
 from prefgrid.judges.scalar import ScalarRewardModel
 from prefgrid.models import loading
@@ -38,9 +38,7 @@ class FinishedGrid:
             prompt_format=self.config.prompt_format,
             device=devices.device(),
         )
-        self.eval_prompts = store.read_jsonl(
-            self.root / "prompts/eval.jsonl", required=("prompt_id", "prompt")
-        )
+        self.eval_prompts = reading.read_jsonl(self.root / "prompts/eval.jsonl", records.Prompt)
         self.cell = f"seed={self.study.seeds[0]}/shift={self.study.shifts[0]!r}"
 
     @cached_property
@@ -56,7 +54,7 @@ class FinishedGrid:
 
     def preferences(self, n: int) -> list[dict[str, Any]]:
         path = self.root / f"preferences/{self.cell}/n={n}/preferences.jsonl"
-        return store.read_jsonl(path, required=("z",))
+        return reading.read_jsonl(path, records.Preference)
 
     def groups(self, n: int) -> list[Group]:
         return [

@@ -10,8 +10,9 @@ class Row:
     """One comparison.
 
     what: the thing measured, with its unit. ours, other: the two figures, with their unit in
-    words ("0.81 s"). ratio: how many times better ours is; nan where there is nothing to divide.
-    target: what it must reach, as text (">= 1.25"), or "reported".
+    words ("0.81 s"). ratio: how many times better ours is, or how many times dearer where the target
+    caps it ("<= 3"); nan where there is nothing to divide. target: what must be reached, as text
+    (">= 1.25"), or "reported".
     """
 
     what: str

@@ -1,6 +1,8 @@
 # What the params hold. Exactly the config that a cell uses, as one canonical-JSON string, and the
 # fingerprint of its code where that depends on the cell. And how results enter the report.
 
+import functools
+
 
 def model_spec(wildcards):
     return spec(

@@ -19,7 +19,6 @@ EVIDENCE = ["excess_kl_nats", "evidence_nats", "bayes_accuracy", "power"]
 
 def main(job: jobs.Job) -> None:
     spec = job.spec
-    # pandas' own parser is off by a bit in some numbers, which then match no row of the curves.
     runs = reading.read_csv(job.inputs["runs"])
     curves = reading.read_parquet(job.inputs["curves"])
     heights = area.mean_heights(curves, "avg_reward", GROUPS, spec["kappa"])

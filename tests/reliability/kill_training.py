@@ -78,7 +78,9 @@ class Trial:
         while kills:
             process = self._start(folder, work)
             time.sleep(draw.uniform(0, self.seconds))
-            if os.waitpid(process, os.WNOHANG) != (0, 0):
+            ended, status = os.waitpid(process, os.WNOHANG)
+            if ended:
+                self._stop_if_failed(status)
                 shutil.rmtree(work)  # it was faster; once more from the beginning
                 continue
             os.kill(process, signal.SIGKILL)
@@ -108,7 +110,9 @@ class Trial:
             os._exit(status)
 
     def _finish(self, process: int) -> None:
-        _, status = os.waitpid(process, 0)
+        self._stop_if_failed(os.waitpid(process, 0)[1])
+
+    def _stop_if_failed(self, status: int) -> None:
         if status:
             sys.exit(f"{self.label} failed:\n{(self.folder / 'log').read_text()}")
 

@@ -1,7 +1,7 @@
 """Ways to damage a file, as hypothesis strategies over its bytes."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from hypothesis import strategies as st
@@ -12,6 +12,7 @@ WRONG_VALUES = (
     *("[]", "[[]]", "{}", "[null]", '["1"]', "[1.5]", "[-1]", "[true]", '{"a": 1}'),
     *('"\\ud800"', "1" * 400, "-" + "9" * 30, "9" * 5000, "[" * 100_000),
 )
+MARK = "\0wrong"
 OTHER_BYTES = (
     *(
         b"",
@@ -79,10 +80,24 @@ def damaged_fields(draw: st.DrawFn, sound: bytes) -> bytes:
     elif kind == "rename" and isinstance(holder, dict):
         holder[f"{last}_"] = holder.pop(last)
     else:
-        holder[last] = "\0wrong"
-    text = json.dumps(value).replace('"\\u0000wrong"', draw(st.sampled_from(WRONG_VALUES)))
-    changed = text.encode() + b"\n"
+        holder[last] = MARK
+    changed = _spelled(value, draw(st.sampled_from(WRONG_VALUES)))
     return changed if one_value else b"".join([*lines[:number], changed, *lines[number + 1 :]])
+
+
+def wrong_values(sound: bytes) -> Iterator[bytes]:
+    """`sound`, a line of JSON, with every wrong value in every one of its fields."""
+    for *parents, last in places(json.loads(sound)):
+        holder = value = json.loads(sound)
+        for part in parents:
+            holder = holder[part]
+        holder[last] = MARK
+        yield from (_spelled(value, wrong) for wrong in WRONG_VALUES)
+
+
+def _spelled(value: Any, wrong: str) -> bytes:
+    """JSON of `value`, with the JSON text `wrong` in the place of `MARK`."""
+    return json.dumps(value).replace(json.dumps(MARK), wrong).encode() + b"\n"
 
 
 def places(value: Any) -> list[tuple]:

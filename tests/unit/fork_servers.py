@@ -84,9 +84,12 @@ class ForkServers:
         return job.wait(), output
 
     def plain(self, body: str, *arguments: str) -> tuple[int, str]:
-        """(exit status, output) of the same script as the job runner starts it without a server."""
+        """(exit status, output) of the same script as the job runner starts it without a server.
+
+        What a background job of a shell ignores, the runner handles, so its script does not.
+        """
         done = subprocess.run(
-            [sys.executable, str(self.script(body)), *arguments],
+            ["env", "--default-signal", sys.executable, str(self.script(body)), *arguments],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -29,6 +29,7 @@ def reference_samples(samples: int = 64) -> pd.DataFrame:
             "length_tokens": int(rng.integers(8, 30)),
             "finish": "stop",
             "response": f"the reference tells tale {sample} .",
+            "tokens": [5, 6 + sample, 1],
         }
         for p, prompt_id in enumerate(PROMPTS)
         for sample in range(samples)
@@ -91,7 +92,8 @@ def samples(
 def evaluations(sample_rows: pd.DataFrame) -> pd.DataFrame:
     keys = ["method", "seed", "shift", "n", "beta"]
     means = sample_rows.groupby(keys, as_index=False)[["reward", "kl_nats"]].mean()
-    return means.rename(columns={"reward": "avg_reward", "kl_nats": "kl_div"})
+    means = means.rename(columns={"reward": "avg_reward", "kl_nats": "kl_div"})
+    return means.assign(link_shift=means["shift"], num_preferences=means["n"])
 
 
 def indices(methods=METHODS, seeds=(0, 1), shifts=(0.0, 4.0), n=1500, pairs=240) -> pd.DataFrame:
@@ -142,6 +144,7 @@ def metrics(methods=METHODS, seeds=(0, 1), shifts=(0.0, 4.0), n=1500, steps=140)
                             "shift": shift,
                             "n": n,
                             "step": step,
+                            "epoch": step / 47,
                             "loss": 0.69 - 0.3 * rise + rng.normal(0, 0.04, steps),
                             "margin": margin,
                             "index_sd": 2 * rise,
@@ -149,6 +152,7 @@ def metrics(methods=METHODS, seeds=(0, 1), shifts=(0.0, 4.0), n=1500, steps=140)
                             "rejected_log_ratio": chosen - margin,
                             "pair_accuracy": 0.5 + 0.35 * rise + rng.normal(0, 0.05, steps),
                             "grad_norm": 2 - rise + rng.normal(0, 0.2, steps),
+                            "learning_rate": 3e-4,
                             "examples_seen": 32 * step,
                         }
                     )
@@ -159,9 +163,18 @@ def metrics(methods=METHODS, seeds=(0, 1), shifts=(0.0, 4.0), n=1500, steps=140)
 def rewards(seed: int, pairs: int = 1500) -> list[dict]:
     """Scored pairs of a seed, in training order."""
     rng = seeding.stream(seed, "synthetic pairs")
+    scores = rng.normal(REFERENCE_MEAN, REFERENCE_SD, (pairs, 2)).tolist()
     return [
-        {"prompt_id": PROMPTS[place % len(PROMPTS)], "reward_0": first, "reward_1": second}
-        for place, (first, second) in enumerate(
-            rng.normal(REFERENCE_MEAN, REFERENCE_SD, (pairs, 2)).tolist()
-        )
+        {
+            "pair": pair,
+            "prompt_id": PROMPTS[pair % len(PROMPTS)],
+            "prompt": "tell a tale",
+            "prompt_tokens": [5, 6, 7],
+            **{f"response_{k}": f"tale {k} ." for k in range(2)},
+            **{f"tokens_{k}": [8, 9 + k, 1] for k in range(2)},
+            **{f"finish_{k}": "stop" for k in range(2)},
+            **{f"reward_{k}": reward for k, reward in enumerate(rewards)},
+            "uniform": pair / pairs,
+        }
+        for pair, rewards in enumerate(scores)
     ]

@@ -39,6 +39,14 @@ def test_every_format(tmp_path, suffix):
     pandas.testing.assert_frame_equal(grid.read_grid([path]), frame.assign(seed=7))
 
 
+def test_a_csv_cut_inside_a_number_is_no_table(tmp_path):
+    path = tmp_path / "seed=0" / "evaluation.csv"
+    store.write_csv(path, pandas.DataFrame({"beta": [0.5, 1.25]}))
+    path.write_bytes(path.read_bytes()[:-2])  # 1.2 is a number, too
+    with pytest.raises(store.DataError, match=re.escape(f"{path}: the file ends inside a line")):
+        grid.read_grid([path])
+
+
 def test_missing_cell_is_named(tmp_path):
     path = tmp_path / "seed=0" / "evaluation.csv"
     with pytest.raises(store.DataError, match=re.escape(f"{path}: no such file")):

@@ -288,6 +288,17 @@ class TestFolder:
             shutil.rmtree(place)
         leases.acquire("1", 1, 1).release()
 
+    def test_a_folder_removed_while_in_use_is_an_ordinary_error(self, folder, monkeypatch):
+        files = leases._files
+
+        def after_removal(gate: int) -> dict[str, list[int]]:
+            shutil.rmtree(folder)
+            return files(gate)
+
+        monkeypatch.setattr(leases, "_files", after_removal)
+        with pytest.raises(FileNotFoundError):
+            leases.acquire("0", 1, 1)
+
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root may act as another user")
     def test_users_see_each_others_leases_and_leave_each_others_files(self, hold, monkeypatch):
         place = tempfile.mkdtemp()  # pytest's own folders are closed to others

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import psutil
 import pytest
 from fork_servers import FEW_PACKAGES, GRANDCHILD, SLEEP, WRITE, ForkServers, gone, until
 
-from prefgrid.preload import client, server
+from prefgrid.preload import address, client, server
 
 # All that a script can see of how it was started.
 LOOK = """
@@ -178,6 +179,25 @@ def test_what_a_fork_would_break_is_refused():
     finally:
         done.set()
         thread.join()
+
+
+def test_a_machine_that_cannot_watch_processes_is_refused(monkeypatch):
+    """As on an old kernel or in a strict container: the keeper would fail with its script."""
+
+    def refuse(_process: int) -> int:
+        raise PermissionError("pidfd_open")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    with pytest.raises(PermissionError):
+        server.check_forkable()
+
+
+def test_where_the_surroundings_cannot_be_read_scripts_start_plainly(servers, monkeypatch):
+    def unreadable():
+        yield Path("/proc/no/cgroup").read_text()
+
+    monkeypatch.setattr(address, "_confinement", unreadable)
+    assert servers.try_start("") is None
 
 
 def test_a_package_outside_the_environment_is_refused(servers, monkeypatch):

@@ -73,7 +73,7 @@ def files(tmp_path_factory) -> dict[str, Path | list[Path]]:
         model.save_pretrained(folder / name)
         tokenizer.save_pretrained(folder / name)
         store.write_json(folder / name / "manifest.json", {})
-    prompts = [{"prompt_id": f"{i:02d}", "prompt": "why " * (i % 5 + 1)} for i in range(20)]
+    prompts = [{"prompt_id": f"{i:016x}", "prompt": "why " * (i % 5 + 1)} for i in range(20)]
     store.write_jsonl(folder / "prompts.jsonl", prompts)
     draw = torch.Generator().manual_seed(0)
     shards = [folder / f"shard={shard}" / "responses.jsonl" for shard in range(SHARDS)]
@@ -92,7 +92,7 @@ def response_row(pair: int, prompt: dict[str, str], draw: torch.Generator) -> di
     row = {"pair": pair, **prompt, "prompt_tokens": [5] * (pair + 1)}
     for k in range(2):
         row[f"tokens_{k}"] = torch.randint(5, VOCABULARY, (3 + pair,), generator=draw).tolist()
-        row[f"response_{k}"] = "so " * (pair + k)
+        row |= {f"response_{k}": "so " * (pair + k), f"finish_{k}": "length"}
     return row
 
 

@@ -1,6 +1,7 @@
 """The supervisor of every job: output, exit status, signals, and no process left behind."""
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 import run_job
+from prefgrid import job_lock
 
 RUN_JOB = Path(__file__).resolve().parents[2] / "workflow_scripts" / "run_job.py"
 # A child in a session of its own that ignores polite requests, like a data loader gone wild.
@@ -205,6 +207,21 @@ def test_a_script_that_ignores_sigterm_is_killed(folder):
     process.communicate(timeout=15)
     assert process.returncode == 128 + signal.SIGKILL
     assert gone(script) and gone(grandchild)
+
+
+@both_ways
+def test_a_run_under_nohup_survives_its_terminal(folder):
+    body = GRANDCHILD + "while not os.path.exists('go'): time.sleep(.02)\nprint('end')"
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start(folder, body)
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    pid(folder, "script")
+    process.send_signal(signal.SIGHUP)
+    (folder / "go").touch()
+    assert process.communicate(timeout=15)[1] == b"end\n"
+    assert process.returncode == 0
 
 
 @both_ways
@@ -449,6 +466,20 @@ class TestLockAndWorkFolder:
         assert second.communicate(timeout=15)[1] == b"works\n"
         assert second.returncode == 0
         assert not (folder / "results" / "work").exists()
+
+    def test_the_lock_file_of_a_later_run_stays(self, tmp_path, monkeypatch):
+        """Who leaves may be overtaken by a rerun that ends too, and by another that starts."""
+        lock = job_lock.hold(tmp_path / "work" / "job", print)
+        path = tmp_path / "work" / "job.lock"
+
+        def overtaken(descriptor: int, operation: int, flock=fcntl.flock) -> None:
+            path.unlink()
+            path.touch()
+            flock(descriptor, operation)
+
+        monkeypatch.setattr(fcntl, "flock", overtaken)
+        job_lock.let_go(tmp_path / "work" / "job", lock, done=True)
+        assert path.exists()
 
     def test_a_log_that_cannot_be_written_is_one_clear_line(self, folder):
         (folder / "results").write_text("in the way")

@@ -45,7 +45,10 @@ def test_the_model_is_as_before_afterwards():
     assert torch.equal(model(IDS).logits, before)
 
 
-@pytest.mark.parametrize("changes", [{"use_dora": True}, {"target_modules": ["embed_tokens"]}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"use_dora": True}, {"target_modules": ["embed_tokens"]}, {"modules_to_save": ["norm"]}],
+)
 def test_other_adapters_are_refused(changes):
     config = LoraConfig(**{"r": 2, "target_modules": ["q_proj"], **changes})
     model = get_peft_model(tiny_model(tie_word_embeddings=False), config).eval()

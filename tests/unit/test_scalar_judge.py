@@ -219,7 +219,9 @@ def test_a_score_that_is_not_finite_names_its_row(folder):
     token = judge.tokenizer("?", add_special_tokens=False)["input_ids"][0]
     with torch.no_grad():
         judge.model.model.embed_tokens.weight[token] = torch.nan
-    with pytest.raises(ValueError, match="row 1: the reward model's score of 'no' .* 'really.' is nan"):
+    with pytest.raises(
+        ValueError, match="row 1: the reward model's score of 'no' .* 'really.' is nan"
+    ):
         judge.score(["fine", "really?", "fine"], ["yes", "no", "no"])
 
 

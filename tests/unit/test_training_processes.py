@@ -13,9 +13,9 @@ from tiny_runs import (
     ROWS,
     SHARED_STEPS,
     contents,
-    methods,
     one_group_a_forward,
     run,
+    shared_methods,
 )
 
 from prefgrid import seeding, store
@@ -39,7 +39,7 @@ def two(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("label", methods())
+@pytest.mark.parametrize("label", shared_methods())
 def test_a_step_of_two_is_a_step_of_one(two, label):
     """From the same weights, with and without accumulation. At an epoch's end batches have one row,
     where one process has nothing to do."""
@@ -49,17 +49,23 @@ def test_a_step_of_two_is_a_step_of_one(two, label):
     assert max(gradient for _, gradient in differences) <= 1e-5
 
 
-@pytest.mark.parametrize("label", methods())
+@pytest.mark.parametrize("label", shared_methods())
+def test_both_processes_end_with_the_same_bytes_and_one_writes_metrics(two, label):
+    first, second = two / "rank=0" / label, two / "rank=1" / label
+    for file in ("weights.safetensors", "link.json"):
+        assert (first / file).read_bytes() == (second / file).read_bytes()
+    assert not (second / "metrics.jsonl").exists()
+
+
+# Of every kind one: without state, with a link, with a memory, coupled, of all weights.
+@pytest.mark.parametrize("label", ["dpo", "pspo", "ospo", "rspo", "sft_full"])
 def test_a_run_of_two_ends_where_a_run_of_one_does(two, tmp_path, label):
     """Adam makes more of the rounding of a sum of gradients, and so does a narrow kernel."""
     with one_group_a_forward():
         result = run(
             label, tmp_path, elsewhere=True, micro_batch_size=BATCH, max_steps=SHARED_STEPS
         )
-    first, second = two / "rank=0" / label, two / "rank=1" / label
-    for file in ("weights.safetensors", "link.json"):
-        assert (first / file).read_bytes() == (second / file).read_bytes()
-    assert not (second / "metrics.jsonl").exists()
+    first = two / "rank=0" / label
     rows = store.read_jsonl(first / "metrics.jsonl")
     for name in ("loss", "grad_norm"):
         expected = [row[name] for row in result.metrics]

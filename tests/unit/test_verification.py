@@ -23,7 +23,7 @@ from prefgrid.verification.compare import (
     spec_changes,
 )
 from prefgrid.verification.plan import PlannedJob
-from prefgrid.verification.survey import Survey
+from prefgrid.verification.survey import Survey, _manifest
 
 DATA, POLICY, WEIGHTS = "results/data.jsonl", "results/policy/manifest.json", "results/policy/w.bin"
 TABLE = "results/table.csv"
@@ -234,7 +234,22 @@ def test_checksums_of_what_is_there(tmp_path: Path) -> None:
     assert list(found.values()) == [None, expected, None]
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"script": "a"}', '{"spec": 1', "\udcff"])
+@pytest.mark.parametrize("name", ["a/json", ".", "", "w.bin\0"])
+def test_a_damaged_manifest_names_no_files(name: str, tmp_path: Path) -> None:
+    """One bit lies between "." and "/"."""
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps({name: "0" * 64}))
+    assert _manifest(str(path)) == {}
+
+
+DAMAGED_RECORDS = [
+    *("", "[]", '{"script": "a"}', '{"spec": 1', "\udcff"),
+    json.dumps(record(JOBS[2]) | {"outputs": {DATA: ["d"]}}),
+    json.dumps(record(JOBS[2]) | {"packages": ["torch"]}),
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED_RECORDS)
 def test_damaged_records_are_no_records(text: str, tmp_path: Path) -> None:
     (tmp_path / "_provenance.json").write_bytes(text.encode(errors="surrogateescape"))
     assert "is damaged" in tree.read_record([str(tmp_path / "a.csv")])
@@ -278,7 +293,9 @@ def test_advice_is_to_be_called_where_verify_was_called(tmp_path: Path) -> None:
     verdict = compare(JOBS, Evidence({job.name: None for job in JOBS}, BYTES))
     survey = Survey(tmp_path / "runs" / "a", JOBS, {TABLE}, verdict, [("results/b c", 2)], [], [])
     delete, rebuild = listing.advice(survey, ["--directory", "runs/a"], tmp_path)
-    assert delete == "delete what is foreign:  rm -r 'runs/a/results/b c'"
+    assert (
+        delete == "delete what is foreign, if no other config made it:  rm -r 'runs/a/results/b c'"
+    )
     # A run without a target would not make the first two again.
     assert f"all {DATA} {POLICY} --directory runs/a --forcerun" in rebuild
     assert rebuild.endswith(f"--forcerun {DATA} {POLICY} {TABLE}")

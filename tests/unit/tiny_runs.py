@@ -39,6 +39,11 @@ def methods() -> dict[str, dict]:
     return {**yaml.safe_load(CONFIG.read_text())["methods"], **ours}
 
 
+def shared_methods() -> list[str]:
+    """Labels that two processes train; the steps of those left out are dpo's and sft's."""
+    return [label for label in methods() if label not in ("dpo_published", "dpo_full")]
+
+
 def run(
     label: str,
     folder: Path,

@@ -12,7 +12,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[2] / "workflow_scripts")]
 
 import torch  # noqa: E402
 import torch.distributed as dist  # noqa: E402
-from tiny_runs import BATCH, DROPOUT, SHARED_STEPS, methods, one_group_a_forward, run  # noqa: E402
+from tiny_runs import BATCH, DROPOUT, SHARED_STEPS, one_group_a_forward, run, shared_methods  # noqa: E402
 
 from prefgrid import execution, store  # noqa: E402
 from prefgrid.training import loop  # noqa: E402
@@ -26,7 +26,7 @@ class Killed(BaseException):
 def main(folder: Path) -> None:
     own = folder / f"rank={os.environ['RANK']}"
     differences = {}
-    for label in methods():
+    for label in shared_methods():
         with one_group_a_forward(), compared(differences.setdefault(label, [])):
             run(label, own / label, elsewhere=True, micro_batch_size=BATCH, max_steps=SHARED_STEPS)
     store.write_json(own / "differences.json", differences)

@@ -37,12 +37,19 @@ def limit_threads() -> None:
         torch.set_num_threads(int(threads))
 
 
+class OutOfMemory(RuntimeError):
+    """An allocator's error that says already what to lower."""
+
+
 @contextmanager
 def explained_out_of_memory(advice: str) -> Iterator[None]:
-    """Turn an allocator's error into a RuntimeError that ends with `advice`, what to lower."""
+    """Turn an allocator's error into an OutOfMemory that ends with `advice`, what to lower.
+
+    Of nested ones the innermost explains it: it is nearest to the cause.
+    """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not explaining.is_out_of_memory(error):
+        if isinstance(error, OutOfMemory) or not explaining.is_out_of_memory(error):
             raise
-        raise RuntimeError(f"out of memory: {advice}") from error
+        raise OutOfMemory(f"out of memory: {advice}") from error

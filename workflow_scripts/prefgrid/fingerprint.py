@@ -18,7 +18,6 @@ SCRIPTS = Path(__file__).resolve().parents[1]
 INERT = frozenset(
     {
         "prefgrid.store",
-        "prefgrid.reading",
         "prefgrid.records",
         "prefgrid.explaining",
         "prefgrid.jobs",

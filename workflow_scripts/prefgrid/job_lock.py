@@ -56,6 +56,8 @@ def let_go(work: Path, lock: int, *, done: bool) -> None:
         os.close(lock)
         lock = os.open(path, os.O_RDWR)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(lock), os.stat(path)):
+            return  # a rerun has come and gone since, and this file is another's
         path.unlink()
         for folder in path.parents:
             folder.rmdir()  # fails at the first that is not empty

@@ -144,10 +144,12 @@ def _locked(path: Path) -> Iterator[int]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             # Somebody may have removed or replaced it before we had the lock.
+            present = None
             with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), os.lstat(path)):
-                    yield descriptor
-                    return
+                present = os.lstat(path)
+            if present and os.path.samestat(os.fstat(descriptor), present):
+                yield descriptor
+                return
         finally:
             os.close(descriptor)
 

@@ -7,6 +7,7 @@ line or row and the field; nothing else comes out of a file that was damaged.
 import reprlib
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
@@ -71,6 +72,9 @@ def read_parquet(
         # Of the columns asked for, it leaves out those that are missing.
         frame = parquet.read_table(path, columns=columns, page_checksum_verification=True)
         frame = frame.to_pandas()
+    # No fault of the file.
+    except (MemoryError, PermissionError):
+        raise
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise DataError(f"{path}: not a sound parquet file ({_first_line(error)})") from error
     for name in columns or ():
@@ -83,9 +87,13 @@ def read_csv(path: Path | str, kind: Any = None, *, key: Sequence[str] = ()) -> 
     import pandas
 
     _require(path)
+    content = Path(path).read_bytes()
+    # A number that was cut is a number, too.
+    if content and not content.endswith(b"\n"):
+        raise DataError(f"{path}: the file ends inside a line; it was cut or half copied")
     try:
         # pandas' own parser is off by a bit in some numbers, which then match no other table's.
-        frame = pandas.read_csv(path, float_precision="round_trip")
+        frame = pandas.read_csv(BytesIO(content), float_precision="round_trip")
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a sound CSV file ({_first_line(error)})") from error
     return _checked(path, frame, kind, None, key)
@@ -103,9 +111,9 @@ def _checked(
     columns: Sequence[str] | None,
     key: Sequence[str],
 ) -> "pandas.DataFrame":
-    for name, field in getattr(kind, "__annotations__", {}).items():
+    for name in getattr(kind, "__annotations__", {}):
         if columns is None or name in columns:
-            _refuse(path, _missing(frame, name) or _column_problem(frame, name, field))
+            _refuse(path, _missing(frame, name) or _column_problem(frame, name, kind))
     if frame.empty and kind is not None:
         raise DataError(f"{path}: holds no rows")
     if key and (again := frame.duplicated(list(key))).any():
@@ -121,13 +129,12 @@ def _missing(frame: "pandas.DataFrame", name: str) -> str | None:
     return f"column {name!r} is missing; found {sorted(map(str, frame))}"
 
 
-def _column_problem(frame: "pandas.DataFrame", name: str, field: Any) -> str | None:
-    """The first row's mistake in a column whose values should be `field`s, or None."""
+def _column_problem(frame: "pandas.DataFrame", name: str, kind: Any) -> str | None:
+    """The first row's mistake in a column whose values should be those of a `kind`, or None."""
     # Lists in a cell come out of parquet as arrays.
     values = [getattr(value, "tolist", lambda v=value: v)() for value in frame[name].tolist()]
-    column = TypeAdapter(Annotated[list[field], FailFast()], config=records.STRICT)
     try:
-        column.validate_python(values)
+        _column(kind, name).validate_python(values)
     except ValidationError as error:
         mistake = error.errors(include_url=False)[0]
         return f"row {mistake['loc'][0] + 1}, column {name!r} {_words(mistake)}"
@@ -152,6 +159,13 @@ def _adapter(kind: Any) -> TypeAdapter:
     # A typed dictionary carries its configuration itself, and may not be given a second one.
     own = hasattr(get_args(kind)[0] if get_origin(kind) is Annotated else kind, "__total__")
     return TypeAdapter(kind) if own else TypeAdapter(kind, config=records.STRICT)
+
+
+@cache
+def _column(kind: Any, name: str) -> TypeAdapter:
+    # Making one takes longer than checking a small table, of which a grid has thousands.
+    field = kind.__annotations__[name]
+    return TypeAdapter(Annotated[list[field], FailFast()], config=records.STRICT)
 
 
 def _words(mistake: Mapping[str, Any]) -> str:

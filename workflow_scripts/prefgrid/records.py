@@ -4,7 +4,8 @@ A file may hold more than its type names. Numbers are finite and never text or t
 number may stand where a real one is expected.
 """
 
-from typing import Annotated, Any, Literal
+import reprlib
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, ConfigDict, Field
 from typing_extensions import TypedDict
@@ -13,6 +14,19 @@ STRICT = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 # So that every count and token id fits the integers of tensors and tables.
 LARGEST = 2**31 - 1
 
+
+def _whole_characters(text: str) -> str:
+    # JSON can also spell half of one; no file can hold it, nor any tokenizer read it.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"should be text, found half a character in {reprlib.repr(text)}"
+        ) from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole_characters)]
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 TokenIds = Annotated[list[Count], Field(min_length=1)]
 Label = Annotated[int, Field(ge=0, le=1)]
@@ -22,7 +36,7 @@ Positive = Annotated[float, Field(gt=0)]
 PromptId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Finish = Literal["stop", "length"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-FileName = Annotated[str, Field(pattern=r"^[^/\x00]+$")]
+FileName = Annotated[str, Field(pattern=r"^[^./\x00][^/\x00]*$")]
 Manifest = dict[FileName, Sha256]
 
 
@@ -31,7 +45,7 @@ class Prompt(TypedDict):
 
     __pydantic_config__ = STRICT
     prompt_id: PromptId
-    prompt: str
+    prompt: Text
 
 
 class Responses(Prompt):
@@ -39,8 +53,8 @@ class Responses(Prompt):
 
     pair: Count
     prompt_tokens: TokenIds
-    response_0: str
-    response_1: str
+    response_0: Text
+    response_1: Text
     tokens_0: TokenIds
     tokens_1: TokenIds
     finish_0: Finish
@@ -84,7 +98,7 @@ class ReferenceSample(TypedDict):
     reward: float
     length_tokens: Count
     finish: Finish
-    response: str
+    response: Text
     tokens: TokenIds
 
 
@@ -113,7 +127,7 @@ class Evaluation(TypedDict):
     """A row of evaluation.csv: one β of one policy's scan."""
 
     __pydantic_config__ = STRICT
-    method: str
+    method: Text
     seed: Count
     link_shift: Annotated[float, Field(ge=0)]
     num_preferences: Count
@@ -123,13 +137,13 @@ class Evaluation(TypedDict):
 
 
 class TrainingStep(TypedDict):
-    """A row of metrics.jsonl."""
+    """A row of metrics.jsonl; grad_norm is None at a step that a gradient scaler left out."""
 
     __pydantic_config__ = STRICT
     step: Annotated[int, Field(ge=1, le=LARGEST)]
     epoch: Positive
     loss: float
-    grad_norm: Annotated[float, Field(ge=0)]
+    grad_norm: Annotated[float, Field(ge=0)] | None
     learning_rate: Annotated[float, Field(ge=0)]
     examples_seen: Count
 
@@ -158,14 +172,26 @@ class LinkFields(TypedDict):
 Link = Annotated[LinkFields, AfterValidator(_one_function)]
 
 
+class Provenance(TypedDict):
+    """_provenance.json, as far as `make verify` relies on it."""
+
+    __pydantic_config__ = STRICT
+    script: Text
+    spec: dict[str, Any]
+    code: Text
+    inputs: dict[Text, dict[Text, str]]
+    outputs: dict[Text, str]
+    packages: NotRequired[dict[Text, Text]]
+
+
 class Section(TypedDict):
     """A study's section of the report; `report.page` says what is in it."""
 
     __pydantic_config__ = STRICT
-    id: str
-    title: str
-    question: str
-    facts: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
+    id: Text
+    title: Text
+    question: Text
+    facts: list[Annotated[list[Text], Field(min_length=2, max_length=2)]]
     findings: list[dict[str, Any]]
     figures: list[dict[str, Any]]
     tables: list[dict[str, Any]]

@@ -32,8 +32,9 @@ def hold(folder: Path, host: str | None = None) -> None:
     host = host or socket.gethostname()
     try:
         folder.mkdir(exist_ok=True)
-        # Never closed, since closing would end the lock; and no job inherits it.
-        descriptor = os.open(folder / NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        # Never closed, since closing would end the lock; and no job inherits it. Open for reading too:
+        # over NFS nobody shares a lock without.
+        descriptor = os.open(folder / NAME, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         if _alone(descriptor):
             _remove_lists(folder, host)
         # Blocks only for the moment in which another run looks at the lists.

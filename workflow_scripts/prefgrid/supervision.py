@@ -43,7 +43,7 @@ def end_on_signals() -> None:
     def handle(number: int, _frame: object) -> None:
         sys.exit(128 + number)
 
-    for number in ENDING:
+    for number in _heeded():
         signal.signal(number, handle)
 
 
@@ -72,7 +72,7 @@ def forward_signals(signal_group: Callable[[int], None]) -> list[int]:
     def kill(_number: int, _frame: object) -> None:
         signal_group(signal.SIGKILL)
 
-    for number in ENDING:
+    for number in _heeded():
         signal.signal(number, handle)
     signal.signal(signal.SIGALRM, kill)
     return received
@@ -91,6 +91,18 @@ def end_descendants(first: signal.Signals) -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
         psutil.wait_procs(left, timeout=GRACE_SECONDS)
+
+
+def _heeded() -> list[signal.Signals]:
+    """ENDING, but for what `nohup` or a shell's background start has switched off for all of a run.
+
+    SIGTERM is always heeded: the parent's death arrives as one.
+    """
+    return [
+        number
+        for number in ENDING
+        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN
+    ]
 
 
 def _has_children() -> bool:

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from prefgrid.records import LARGEST
+
 
 def _distinct(values: list[Any]) -> list[Any]:
     repeated = sorted({value for value in values if values.count(value) > 1}, key=str)
@@ -19,7 +21,8 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 # Adding 0 turns −0.0 into 0.0: numbers become paths.
 NonNegative = Annotated[float, Field(ge=0), AfterValidator(lambda value: value + 0.0)]
-Seed = Annotated[int, Field(ge=0)]
+# A column of the tables.
+Seed = Annotated[int, Field(ge=0, le=LARGEST)]
 Precision = Literal["none", "bf16", "fp16"]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
 

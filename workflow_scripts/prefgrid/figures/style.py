@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
+import matplotlib.style
 from matplotlib.figure import Figure
 
 from prefgrid import store
@@ -142,8 +143,8 @@ def _parts(label: str) -> tuple[str, str]:
 
 
 def theme():
-    """Context in which figures are built and saved."""
-    return matplotlib.rc_context(RC)
+    """Context in which figures are built and saved; a personal matplotlibrc changes nothing."""
+    return matplotlib.style.context(["default", RC])
 
 
 def save(figure: Figure, svg: Path | str, png: Path | str) -> None:

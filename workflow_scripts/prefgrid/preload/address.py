@@ -1,4 +1,4 @@
-"""Where a fork server listens: one server for all jobs whose plain start would be the same.
+"""Where a fork server listens, one for all jobs whose plain start would be the same, and to whom.
 
 Standard library only; the client computes this before every job.
 """
@@ -8,7 +8,9 @@ import hashlib
 import json
 import os
 import resource
+import socket
 import stat
+import struct
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -83,6 +85,13 @@ def third_party_path(environment: Mapping[str, str]) -> list[str]:
     return [entry for entry in entries if entry and entry not in FIRST_PARTY]
 
 
+def peer_user(connection: socket.socket) -> int:
+    """User id of the process at the other end."""
+    size = struct.calcsize("3i")
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    return struct.unpack("3i", credentials)[1]
+
+
 def _differs(name: str) -> bool:
     return name in PRIVATE or name.startswith(PRIVATE_PREFIXES)
 
@@ -123,6 +132,7 @@ def _packages() -> Iterator[tuple]:
 
 def _confinement() -> Iterator[object]:
     """Limits, rights and groups of this process, which a fork takes from its server."""
+    yield os.uname().nodename  # the folder may be on a file system that several machines share
     status = Path("/proc/self/status").read_text().splitlines()
     yield [line for line in status if line.startswith(CONFINEMENT)]
     yield Path("/proc/self/cgroup").read_text()

@@ -15,13 +15,12 @@ import os
 import select
 import site
 import socket
-import struct
 import sys
 import threading
 import traceback
 from pathlib import Path
 
-from prefgrid.preload import keeper, script
+from prefgrid.preload import address, keeper, script
 
 
 def main() -> None:
@@ -76,7 +75,11 @@ def forget_program() -> None:
 
 
 def check_forkable() -> None:
-    """RuntimeError if a package has left something behind that a fork would break or repeat."""
+    """RuntimeError if a package has left something behind that a fork would break or repeat.
+
+    OSError where processes cannot be watched, as on kernels before 5.3 and in some containers.
+    """
+    os.close(os.pidfd_open(os.getpid()))
     threads = len(os.listdir("/proc/self/task"))
     if threads != 1 or threading.active_count() != 1:
         raise RuntimeError(f"a package started threads at import: there are {threads}")
@@ -103,7 +106,7 @@ def serve(listener: socket.socket, lock: int, idle_seconds: float) -> script.Req
                 continue
             connection, _ = listener.accept()
             with connection:
-                if _peer_user(connection) != os.getuid():
+                if address.peer_user(connection) != os.getuid():
                     continue
                 try:
                     process = os.fork()
@@ -118,13 +121,6 @@ def serve(listener: socket.socket, lock: int, idle_seconds: float) -> script.Req
             keepers[watched] = process
             poll.register(watched, select.POLLIN)
     return None
-
-
-def _peer_user(connection: socket.socket) -> int:
-    """User id of the process at the other end."""
-    size = struct.calcsize("3i")
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    return struct.unpack("3i", credentials)[1]
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from peft.tuners.lora import Linear, LoraLayer
-from torch import Tensor
+from peft.utils.other import AuxiliaryTrainingWrapper
+from torch import Tensor, nn
 
 
 @contextmanager
@@ -18,7 +19,8 @@ def policy_above_reference(model: Any) -> Iterator[None]:
 
     model: peft model in eval mode with LoRA on linear layers. Raises ValueError for other adapters.
     """
-    layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
+    kinds = LoraLayer, AuxiliaryTrainingWrapper
+    layers = [module for module in model.modules() if isinstance(module, kinds)]
     for layer in layers:
         _check_plain(layer, model.active_adapter)
     for layer in layers:
@@ -45,9 +47,14 @@ def _on_first_half(layer: Linear, adapter: str) -> Callable[[Tensor], Tensor]:
     return forward
 
 
-def _check_plain(layer: LoraLayer, adapter: str) -> None:
-    if not isinstance(layer, Linear) or layer.merged or adapter in layer.lora_variant:
+def _check_plain(layer: nn.Module, adapter: str) -> None:
+    if (
+        not isinstance(layer, Linear)
+        or layer.merged
+        or layer.active_adapters != [adapter]
+        or adapter in layer.lora_variant
+    ):
         raise ValueError(
-            f"the adapter on a {type(layer.get_base_layer()).__name__} cannot be scanned over "
-            "beta; allowed: plain, unmerged LoRA on linear layers"
+            f"the adapter's {type(layer).__name__} cannot be scanned over beta; allowed: plain, "
+            "unmerged LoRA on linear layers and nothing else"
         )

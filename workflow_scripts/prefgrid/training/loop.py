@@ -104,6 +104,9 @@ def train(
         open(metrics_path if ranks.first else os.devnull, "w", encoding="utf-8") as metrics_file,
     ):
         checkpoints.load(state, model.device)
+        if accelerator.scaler is not None:
+            # It makes its scale at the first use, and this process may have no row in the next step.
+            accelerator.scaler.scale(torch.zeros((), device=model.device))
         ranks.agree(state.steps_done, "the step of the checkpoint they found")
         if state.steps_done:
             store.log(f"resumed at step {state.steps_done} of {schedule.steps}")

@@ -99,7 +99,8 @@ def in_order(jobs: Iterable[PlannedJob]) -> list[PlannedJob]:
         waiting = [start]
         while waiting:
             job = waiting[-1]
-            before = {maker[path].name for path in job.inputs if path in maker} - ordered.keys()
+            makers = {maker[path].name for path in job.inputs if path in maker}
+            before = {name for name in makers if name not in ordered}
             if before and job.name not in ordered:
                 waiting += [jobs[name] for name in sorted(before)]
             else:

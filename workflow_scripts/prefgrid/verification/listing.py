@@ -69,7 +69,8 @@ def advice(survey: Survey, options: Sequence[str], start: Path) -> list[str]:
     if survey.foreign:
         base = os.path.relpath(survey.folder, start)
         paths = [os.path.normpath(os.path.join(base, path)) for path, _ in survey.foreign]
-        commands.append(f"delete what is foreign:  rm -r {shlex.join(paths)}")
+        command = f"rm -r {shlex.join(paths)}"
+        commands.append(f"delete what is foreign, if no other config made it:  {command}")
     names = rebuild(survey)
     if names:
         programs = Path(sys.executable).parent

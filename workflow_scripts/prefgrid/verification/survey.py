@@ -1,13 +1,13 @@
 """A look at a whole run: plan, tree, records and checksums brought together."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefgrid import artifacts, provenance, store
+from prefgrid import artifacts, provenance, reading, store
+from prefgrid.records import Manifest
 from prefgrid.verification import plan, tree
 from prefgrid.verification.compare import Evidence, Record, Verdict, compare, in_order
 from prefgrid.verification.plan import PlannedJob
@@ -19,8 +19,9 @@ Records = Mapping[str, Record | str | None]
 class Survey:
     """What was found in a run's folder, which all paths are relative to.
 
-    jobs: of the present config. wanted: names of those that a run without a target needs. foreign: (path, files) that no rule of the present config builds. leftovers: of failed
-    and killed jobs. versions: (package, version, artifacts built with it), unlike the present one.
+    jobs: of the present config. wanted: names of those that a run without a target needs. foreign:
+    (path, files) that no rule of the present config builds. leftovers: of failed and killed jobs.
+    versions: (package, version, artifacts built with it), unlike the present one.
     """
 
     folder: Path
@@ -121,10 +122,9 @@ def _evidence(jobs: Iterable[PlannedJob], records: Records, *, quick: bool) -> E
 def _manifest(path: str) -> dict[str, str]:
     """File name → SHA-256 by a manifest; empty if it is missing or damaged."""
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return reading.read_json(path, Manifest)
+    except (store.DataError, OSError):
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _claimed(jobs: Iterable[PlannedJob], evidence: Evidence) -> set[str]:

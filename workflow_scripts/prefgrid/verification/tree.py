@@ -1,6 +1,5 @@
 """What lies under results/: files that may belong to artifacts, records, and leftovers."""
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from prefgrid import artifacts, store
+from prefgrid import artifacts, reading, store
+from prefgrid.records import Provenance
 
 ROOT = "results"
 # Directly under ROOT: what belongs to runs and to readers, not to artifacts.
@@ -72,14 +72,9 @@ def read_record(outputs: Sequence[str]) -> dict[str, Any] | str | None:
 def load_record(place: Path | str) -> dict[str, Any] | str:
     """A provenance record, or what is wrong with it."""
     try:
-        record = json.loads(Path(place).read_text(encoding="utf-8"))
-        sound = all(isinstance(record[key], dict) for key in ("spec", "inputs", "outputs"))
-        sound &= all(isinstance(group, dict) for group in record["inputs"].values())
-        if sound and isinstance(record["script"], str) and isinstance(record["code"], str):
-            return record
-    except (ValueError, KeyError, TypeError, OSError):
-        pass
-    return f"{place} is damaged: no provenance record"
+        return reading.read_json(place, Provenance)
+    except (store.DataError, OSError) as error:
+        return f"its record is damaged: {error}"
 
 
 def checksums(paths: Iterable[str]) -> dict[str, str | None]:
