@@ -111,7 +111,10 @@ def decode_at_beta(
     eos_ids: Sequence[int],
     pad_id: int,
 ) -> list[list[int]]:
-    """One response to every prompt from ℓ_ref + w(ℓ_θ − ℓ_ref), with its KL: two forwards a token."""
+    """One response to every prompt from ℓ_ref + w(ℓ_θ − ℓ_ref), with its KL: two forwards a token.
+
+    The published code stops at no token, which is `eos_ids` of ().
+    """
     responses = []
     for start in range(0, len(prompts), DECODED):
         ids, mask = left_padded(prompts[start : start + DECODED], pad_id, policy.device)
@@ -136,7 +139,9 @@ def decode_at_beta(
             kl += (mixed.exp() * ratio).sum(-1) * ~finished
             drawn = torch.multinomial(mixed.exp(), 1).masked_fill(finished[:, None], pad_id)
             tokens = torch.cat([tokens, drawn], dim=1)
-            finished |= torch.isin(drawn[:, 0], torch.tensor(eos_ids, device=ids.device))
+            finished |= torch.isin(
+                drawn[:, 0], torch.tensor(eos_ids, dtype=torch.long, device=ids.device)
+            )
             if finished.all():
                 break
             ids, mask = drawn, torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)

@@ -34,6 +34,7 @@ ROUNDS = 5
 
 def rows() -> list[Row]:
     """Start-up of one training job, and the memory that the fork server needs for it."""
+    # Not TMPDIR, which may be long: a socket's path has at most 107 bytes.
     with tempfile.TemporaryDirectory(prefix="startup-", dir="/tmp") as name:
         folder = Path(name)
         words = _training_job(folder)

@@ -14,97 +14,36 @@ over all steps but each run's first.
 
 Shared prompts: a pair costs P + C + R tokens instead of 2P + C + R. With P = 256 and C = R = 96 on
 average that is 704 / 448 = 1.57 for the decoder's layers, and nothing for the output layer.
-
-Model FLOPs utilisation = FLOPs a step must do / (seconds · the device's bfloat16 peak). What it
-must do, for N weights in the linear layers of the decoder, tokens T with shared prompts, response
-tokens S, pairs of tokens that see each other A, vocabulary V and hidden size H: forward 2·N·T +
-2·V·H·S + 4·layers·queries·A, and as much again for gradients of activations (attention twice);
-frozen weights have no gradient, and the adapter's own products are left out.
 """
 
 import gc
 import os
-import random
 import statistics
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
-from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from benchmarks.clock import Clock
 from benchmarks.padded import padded_forward
 from benchmarks.table import Row, print_table
+from benchmarks.training_shapes import CPU, GPU, PAD, Shape, flops_a_step, model, pairs
 from prefgrid import devices, store
 from prefgrid.logprobs.table import dataset_logps
 from prefgrid.models.loading import add_lora
 from prefgrid.objectives.base import create
-from prefgrid.training.batches import Group
 from prefgrid.training.loop import train
 from prefgrid.training.options import TrainingOptions
 
-PAD, END = 0, 1
 BETA, LEARNING_RATE = 0.1, 1e-3
 LORA = {"rank": 16, "alpha": 32, "dropout": 0.0, "targets": "all-linear"}
 # Dense bfloat16 peaks in FLOP/s, from the vendor's data sheets.
 PEAKS = {"A100": 312e12, "H100": 989e12, "H200": 989e12, "L40S": 362e12, "B200": 2250e12}
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Model, data and repetitions of one comparison. loss_tolerance: |difference| in nats."""
-
-    architecture: dict[str, Any]
-    pairs: int
-    prompt: int
-    responses: tuple[int, int]
-    steps: int
-    rounds: int
-    loss_tolerance: float
-
-
-CPU = Shape(
-    {
-        "vocab_size": 32_000,
-        "hidden_size": 256,
-        "intermediate_size": 768,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 128,
-    },
-    pairs=4,
-    prompt=256,
-    responses=(64, 128),
-    steps=3,
-    rounds=3,
-    loss_tolerance=1e-4,
-)
-# Qwen3-0.6B.
-GPU = Shape(
-    {
-        "vocab_size": 151_936,
-        "hidden_size": 1024,
-        "intermediate_size": 3072,
-        "num_hidden_layers": 28,
-        "num_attention_heads": 16,
-        "num_key_value_heads": 8,
-        "head_dim": 128,
-    },
-    pairs=16,
-    prompt=256,
-    responses=(64, 128),
-    steps=12,
-    rounds=3,
-    # 8 bits of hidden states: sums of 100 tokens differ by about 0.1 nats, times β.
-    loss_tolerance=0.05,
-)
 
 
 class Comparison:
@@ -113,7 +52,7 @@ class Comparison:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self.dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
-        self.groups = _pairs(shape)
+        self.groups = pairs(shape)
         policy = self._policy()
         self.adapter = {
             name: weight.detach().clone()
@@ -193,7 +132,7 @@ class Comparison:
 
         def contender(clock: Clock, folder: Path) -> list[float]:
             return trl_dpo.run(
-                _model(self.shape, dtype),
+                model(self.shape, dtype),
                 self.adapter,
                 LORA,
                 self.groups,
@@ -209,54 +148,7 @@ class Comparison:
         return contender
 
     def _policy(self) -> Any:
-        return add_lora(_model(self.shape, self.dtype), **LORA, seed=1)
-
-
-def _model(shape: Shape, dtype: torch.dtype) -> Qwen3ForCausalLM:
-    torch.manual_seed(0)
-    config = Qwen3Config(
-        **shape.architecture,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=END,
-        pad_token_id=PAD,
-    )
-    model = Qwen3ForCausalLM(config).to(dtype)
-    model.set_attn_implementation("sdpa")
-    return model.eval()
-
-
-def _pairs(shape: Shape) -> list[Group]:
-    draw = random.Random(0)
-
-    def tokens(count: int) -> list[int]:
-        return [draw.randrange(2, shape.architecture["vocab_size"]) for _ in range(count)]
-
-    def response() -> list[int]:
-        return [*tokens(draw.randint(*shape.responses) - 1), END]
-
-    return [
-        Group(tokens(shape.prompt), [response(), response()], float(number % 2))
-        for number in range(shape.pairs)
-    ]
-
-
-def flops_a_step(shape: Shape, groups: list[Group]) -> float:
-    """See the module's docstring."""
-    sizes = shape.architecture
-    queries = sizes["num_attention_heads"] * sizes["head_dim"]
-    keys = sizes["num_key_value_heads"] * sizes["head_dim"]
-    layers, hidden = sizes["num_hidden_layers"], sizes["hidden_size"]
-    weights = layers * hidden * (2 * queries + 2 * keys + 3 * sizes["intermediate_size"])
-    scored = sum(len(response) for group in groups for response in group.responses)
-    tokens = scored + sum(len(group.prompt_tokens) for group in groups)
-    seen = 0
-    for group in groups:
-        prompt = len(group.prompt_tokens)
-        seen += prompt * (prompt + 1) / 2
-        seen += sum(len(r) * prompt + len(r) * (len(r) + 1) / 2 for r in group.responses)
-    linear = 2 * weights * tokens + 2 * sizes["vocab_size"] * hidden * scored
-    return 2 * linear + 3 * 4 * layers * queries * seen
+        return add_lora(model(self.shape, self.dtype), **LORA, seed=1)
 
 
 def rows() -> list[Row]:

@@ -64,7 +64,10 @@ def main(job: jobs.Job) -> None:
             "num_preferences": spec["n"],
         },
     )
-    first = reading.read_jsonl(job.inputs["preferences"], records.Preference)[0]
+    # All its rows have the same scale.
+    first = next(reading.iterate_jsonl(job.inputs["preferences"], records.Preference), None)
+    if first is None:
+        raise store.DataError(f"{job.inputs['preferences']}: holds no rows")
     with devices.explained_out_of_memory("lower logp_batch_size"):
         indices = held_out_indices(
             policy,

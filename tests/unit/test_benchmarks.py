@@ -1,5 +1,6 @@
 """What the benchmarks compare with is right, and they run."""
 
+import importlib
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from prefgrid import store
 from prefgrid.logprobs.sequence import sequence_logps
 from prefgrid.training.batches import Group
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+BENCHMARKS = sorted((REPOSITORY / "benchmarks").glob("*.py"))
 GROUPS = [
     Group([7, 8, 9], ([10, 11, 1], [12, 1]), 1.0),
     Group([5], ([20, 1], [30, 31, 32, 33, 1]), 0.0),
@@ -21,8 +24,14 @@ GROUPS = [
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+    monkeypatch.syspath_prepend(REPOSITORY)
     monkeypatch.setattr(store, "log", lambda *_: None)
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_every_benchmark_imports(path):
+    """What runs for minutes, or needs finished results, at least finds what it calls."""
+    importlib.import_module(f"benchmarks.{path.stem}")
 
 
 @torch.no_grad()

@@ -2,13 +2,18 @@
 
 import copy
 import re
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 import yaml
+from pandas._libs.parsers import STR_NA_VALUES
+from pydantic import TypeAdapter, ValidationError
 
 from prefgrid.config import objectives
+from prefgrid.config.fields import Label
 from prefgrid.config.load import ConfigError, load
 from prefgrid.config.merging import merged
 from prefgrid.limits import bounds
@@ -263,6 +268,11 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"methods.a/b": {"objective": "dpo", "options": {}, "training": {}}},
         r"methods.a/b.\[key\]: 'a/b' String should match pattern .*",
     ),
+    "label that tables read as missing": (
+        {"methods.NA": {"objective": "dpo", "options": {}, "training": {}}},
+        r"methods.NA.\[key\]: 'NA' is no usable label: .* a missing value; "
+        r"allowed: any but NA, NULL, NaN, None, nan, null",
+    ),
     "more shards than pairs": (
         {f"{GRID}.n": [3], f"{GRID}.generation.shards": 4},
         rf"{GRID}.generation.shards: 4 shards for 3 pairs; allowed: at most one shard a pair",
@@ -290,6 +300,20 @@ def test_each_mistake_names_key_value_and_what_is_allowed(case):
     lines = mistakes(changes)
     assert len(lines) == 1, lines
     assert re.fullmatch(expected, lines[0]), lines[0]
+
+
+def test_every_label_comes_back_from_a_table():
+    """All that pandas takes for missing; the rest of it is no label for its characters."""
+    label, refused = TypeAdapter(Label), []
+    for text in (*STR_NA_VALUES, "nano", "Na", "none", "inf"):
+        read = pandas.read_csv(StringIO(f"method\n{text}\ndpo\n"), skip_blank_lines=False)
+        try:
+            label.validate_python(text)
+        except ValidationError:
+            refused.append(text)
+        else:
+            assert read["method"].tolist() == [text, "dpo"]
+    assert sorted(refused) == sorted(STR_NA_VALUES)
 
 
 def test_all_mistakes_are_reported_at_once():

@@ -146,6 +146,35 @@ def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tmp_path):
     load_causal_lm(tmp_path)
 
 
+def test_special_tokens_that_a_text_model_never_uses_need_no_embedding(base_folder):
+    """As the image token of a text model whose family also has models of images."""
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_tokens(["<image_soft_token>"], special_tokens=True)
+    assert tokenizer.convert_tokens_to_ids("<image_soft_token>") == 258
+    (base_folder / "manifest.json").unlink()
+    tokenizer.save_pretrained(base_folder)
+    assert len(load_tokenizer(base_folder)) == 259
+
+
+@pytest.mark.parametrize(
+    "extend",
+    [
+        lambda tokenizer: tokenizer.add_special_tokens({"bos_token": "<new>"}),
+        lambda tokenizer: tokenizer.add_special_tokens({"eos_token": "<new>"}),
+        lambda tokenizer: tokenizer.add_special_tokens({"pad_token": "<new>"}),
+        lambda tokenizer: tokenizer.add_tokens(["<user>"], special_tokens=True),
+        lambda tokenizer: tokenizer.add_tokens(["word"]),
+    ],
+    ids=["begin", "end", "pad", "in the template", "word"],
+)
+def test_added_tokens_that_a_model_is_given_need_an_embedding(base_folder, extend):
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = "{% for turn in messages %}<user>{{ turn.content }}{% endfor %}"
+    extend(tokenizer)
+    with pytest.raises(ValueError, match="ids up to 258, .* has 258 rows"):
+        checking.check_vocabulary(base_folder, tokenizer, 258)
+
+
 def test_an_adapter_of_another_model_is_refused(base_folder, tmp_path):
     """Of other shapes, and of other layers, which peft alone would leave as they were made."""
     save_adapter(

@@ -17,7 +17,7 @@ def make(place: str, outputs: list[str], *inputs: str) -> None:
     """An artifact's record; its script is named after its first output."""
     groups = {"listed": dict.fromkeys(inputs, "sha"), "absent": {}}
     record = {"script": outputs[0], "inputs": groups, "outputs": dict.fromkeys(outputs, "sha")}
-    store.write_json(place, record)
+    store.write_json(place, record | {"spec": {}, "code": "code"})
 
 
 def scripts(*paths: str) -> list[str]:
@@ -77,6 +77,21 @@ def test_a_record_of_the_folder_s_earlier_use_does_not_count():
 def test_a_file_from_outside_ends_its_branch():
     make("made/_provenance.json", ["made/out"], "given/by-hand.jsonl")
     assert scripts("made/out", "also/given.csv") == ["made/out"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{}", "field 'script' is missing"),
+        ('{"script": "x"', "not valid JSON"),
+        ("[]", "should be a valid dictionary"),
+    ],
+)
+def test_a_damaged_record_is_named(text, problem):
+    grid_of_two_cells()
+    store.write_text("base/_provenance.json", text)
+    with pytest.raises(store.DataError, match=f"^base/_provenance.json: {problem}"):
+        provenance.ancestors(["figures/frontier.svg"])
 
 
 def test_the_order_of_the_paths_does_not_matter():

@@ -97,6 +97,8 @@ def _record(place: Path, script: str, output: Path, *inputs: Path, seconds: floa
     """A provenance record, as a job would have written it."""
     record = {
         "script": script,
+        "spec": {},
+        "code": f"{script}@0123456789abcdef",
         "inputs": {"all": {str(path): "sha" for path in inputs}},
         "outputs": {str(output): "sha"},
         "packages": {"torch": "2.13.0"},

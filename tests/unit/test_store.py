@@ -28,7 +28,10 @@ class TestReadJsonl:
     def test_truncated_file(self, tmp_path):
         path = tmp_path / "rows.jsonl"
         path.write_text('{"a": 1}\n{"a": 2}\n{"a"')
-        with raises(f"{path}, line 3: the file ends inside a line"):
+        with raises(
+            f"{path}, line 3: the file ends inside a line; it was cut or half copied. "
+            f"Delete {path} and run again"
+        ):
             store.read_jsonl(path)
 
     def test_truncated_where_the_cut_line_is_valid_json(self, tmp_path):

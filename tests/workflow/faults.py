@@ -32,11 +32,16 @@ SKIPPED = re.compile(r"^(logs|work)/|_provenance|/\.work-")
 
 @dataclass(frozen=True)
 class Done:
-    """status: the script's exit status. output: all it printed. files: what `look` found."""
+    """status: the script's exit status. output: all it printed.
+
+    files, results: with `look`, the names in that folder and the snapshot of results/ as the script
+    saw them at its end.
+    """
 
     status: int
     output: str
     files: list[str]
+    results: dict[str, str]
 
     @property
     def error(self) -> str:
@@ -69,7 +74,7 @@ def run_script(
     """Run a script as its rule does, in a fork of this process, which has imported torch already.
 
     before: called in the new process, to take something away from it. look: folder whose files are
-    listed at the end, from inside that process.
+    listed at the end, from inside that process, with a snapshot of all results.
     """
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as files:
         process = os.fork()
@@ -78,8 +83,8 @@ def run_script(
         _, status = os.waitpid(process, 0)
         output.seek(0)
         files.seek(0)
-        listed = json.loads(files.read() or "[]")
-        return Done(os.waitstatus_to_exitcode(status), output.read(), listed)
+        listed, results = json.loads(files.read() or "[[], {}]")
+        return Done(os.waitstatus_to_exitcode(status), output.read(), listed, results)
 
 
 def _in_child(folder, command, before, look, output: int, files) -> int:
@@ -98,18 +103,25 @@ def _in_child(folder, command, before, look, output: int, files) -> int:
         status = stop.code or 0
     finally:
         if look is not None:
-            json.dump(sorted(os.listdir(look)), files)
+            json.dump([sorted(os.listdir(look)), snapshot(Path("results"))], files)
             files.flush()
     sys.stdout.flush()
     return status
 
 
 def full_disk(folder: str, free_bytes: int = 1 << 16) -> None:
-    """Put a nearly full disk in the place of `folder`; else allow no larger file than its space."""
+    """Put a nearly full disk, with the same files on it, in the place of `folder`; else allow no
+    larger file than its space."""
     if not _mount_privately():
         resource.setrlimit(resource.RLIMIT_FSIZE, (free_bytes, free_bytes))
-    elif _libc().mount(b"tmpfs", folder.encode(), b"tmpfs", 0, f"size={free_bytes}".encode()):
+        return
+    old = {path: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
+    page = resource.getpagesize()
+    size = free_bytes + sum(-(-len(content) // page) * page for content in old.values())
+    if _libc().mount(b"tmpfs", folder.encode(), b"tmpfs", 0, f"size={size}".encode()):
         raise OSError(ctypes.get_errno(), "mount")
+    for path, content in old.items():
+        path.write_bytes(content)
 
 
 def read_only(folder: str) -> None:

@@ -54,14 +54,19 @@ class World:
         for text in texts:
             assert text in done.error, done.output
         assert faults.snapshot(self.path("results")) == before
+        if "look" in how:  # behind mounts of its own, which hide what it did there
+            assert done.results == before
         return done
 
     def heals(self, job: str) -> None:
-        """The same job, without the fault, makes exactly what the quiet run made."""
-        before = faults.snapshot(self.path("results"))
+        """The same job, without the fault, makes anew exactly what the quiet run made."""
+        results = self.path("results")
+        before = faults.snapshot(results)
+        inodes = {name: (results / name).stat().st_ino for name in before}
         done = self.run(job)
         assert done.status == 0, done.output
-        assert faults.snapshot(self.path("results")) == before
+        assert faults.snapshot(results) == before
+        assert any((results / name).stat().st_ino != inodes[name] for name in before)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +127,7 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], None], str, tuple[str, ...]]] = {
     ),
     "half-written lines": (
         *(PREFERENCES, cut, TRAIN),
-        (f"{PREFERENCES}, line ", "the file ends inside a line; it was cut or half copied"),
+        (f"{PREFERENCES}, line ", "the file ends inside a line; it was cut or half copied", HEAL),
     ),
     "half a table": (*(LOGPS, cut, TRAIN), (f"{LOGPS}: not a sound parquet file",)),
     "missing input": (*(RESPONSES, Path.unlink, SCORE), (f"{RESPONSES}: no such file",)),
@@ -137,11 +142,7 @@ def test_damaged_files_are_named_and_a_rerun_heals(world: World, damage: str) ->
         break_it(path)
         done = world.refuses(job, *texts)
     assert "Traceback" not in done.output, "a damaged input needs no look into our code"
-
-
-def test_jobs_make_the_same_again_once_the_damage_is_gone(world: World) -> None:
-    for job in (REFERENCE_LOGPS, SCORE, TRAIN, LABEL):
-        world.heals(job)
+    world.heals(job)
 
 
 def as_made(folder: Path, change: Callable[[Path], None]) -> None:
@@ -222,6 +223,7 @@ def test_a_nan_among_the_rewards(world: World) -> None:
         path.write_text("".join([*lines[:4], json.dumps(row) + "\n", *lines[5:]]))
         found = "field 'reward_1' should be a finite number, found nan"
         world.refuses(LABEL, f"{REWARDS}, line 5: {found}")
+    world.heals(LABEL)
 
 
 @pytest.mark.parametrize("job", [LABEL, TRAIN])
@@ -241,6 +243,7 @@ def test_results_that_are_read_only(world: World) -> None:
     world.refuses(
         *(LABEL, PREFERENCES.rpartition("/")[0], "Read-only file system", "writable for this user"),
         before=lambda: faults.read_only("results"),
+        look="results",
     )
 
 

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from prefgrid import store
+from prefgrid import reading, records
 
 PACKAGES = (
     "torch",
@@ -66,6 +66,7 @@ def ancestors(paths: Iterable[Path | str]) -> list[dict[str, Any]]:
 
     Follows the inputs of each record, so that leftovers of other runs do not count. Each record
     once, ordered by its place. Files without a record came from outside and end their branch.
+    DataError naming a record that is damaged.
     """
     found: dict[Path, dict[str, Any]] = {}
     waiting = [Path(path) for path in paths]
@@ -84,7 +85,7 @@ def _records(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for name in (f"_provenance/{path.stem}.json", "_provenance.json"):
         place = path.parent / name
         if place.is_file():
-            record = store.read_json(place)
+            record = reading.read_json(place, records.Provenance)
             # A record left by another artifact of this folder says nothing about this file.
             if path.name in {Path(output).name for output in record["outputs"]}:
                 yield place, record

@@ -90,7 +90,7 @@ def read_csv(path: Path | str, kind: Any = None, *, key: Sequence[str] = ()) -> 
     content = Path(path).read_bytes()
     # A number that was cut is a number, too.
     if content and not content.endswith(b"\n"):
-        raise DataError(f"{path}: the file ends inside a line; it was cut or half copied")
+        raise store.cut_file(path, path)
     try:
         # pandas' own parser is off by a bit in some numbers, which then match no other table's.
         frame = pandas.read_csv(BytesIO(content), float_precision="round_trip")

@@ -19,6 +19,14 @@ class DataError(ValueError):
     """An input file does not hold what it should; the message says where and what is allowed."""
 
 
+def cut_file(where: Path | str, path: Path | str) -> DataError:
+    """The error for a file of lines whose last one has no end; `where` names file and line."""
+    return DataError(
+        f"{where}: the file ends inside a line; it was cut or half copied. "
+        f"Delete {path} and run again; snakemake then makes it anew"
+    )
+
+
 def log(message: str) -> None:
     """One progress line on standard error, which the job runner copies to the rule's log."""
     print(f"[{time.strftime('%H:%M:%S')}] {message}", file=sys.stderr, flush=True)
@@ -125,7 +133,7 @@ def iterate_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(file, start=1):
             where = f"{path}, line {number}"
             if not line.endswith(b"\n"):
-                raise DataError(f"{where}: the file ends inside a line; it was cut or half copied")
+                raise cut_file(where, path)
             try:
                 row = _parsed(line)
             except ValueError as error:

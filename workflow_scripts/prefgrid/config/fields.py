@@ -6,12 +6,24 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from prefgrid.records import LARGEST
 
+# Of pandas' default `na_values` those that are letters only, as labels could be.
+READ_AS_MISSING = ("NA", "NULL", "NaN", "None", "nan", "null")
+
 
 def _distinct(values: list[Any]) -> list[Any]:
     repeated = sorted({value for value in values if values.count(value) > 1}, key=str)
     if repeated:
         raise ValueError(f"every value may appear once; repeated: {repeated}")
     return values
+
+
+def _present(label: str) -> str:
+    if label in READ_AS_MISSING:
+        raise ValueError(
+            f"{label!r} is no usable label: tables of results would read it as a missing value; "
+            f"allowed: any but {', '.join(READ_AS_MISSING)}"
+        )
+    return label
 
 
 Distinct = AfterValidator(_distinct)
@@ -24,7 +36,7 @@ NonNegative = Annotated[float, Field(ge=0), AfterValidator(lambda value: value +
 # A column of the tables.
 Seed = Annotated[int, Field(ge=0, le=LARGEST)]
 Precision = Literal["none", "bf16", "fp16"]
-Label = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+Label = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$"), AfterValidator(_present)]
 
 
 # What the checks between keys read, and the (key, message) they find.

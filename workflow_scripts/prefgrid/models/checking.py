@@ -96,8 +96,19 @@ def check_finite(folder: Path | str, model: torch.nn.Module) -> None:
 
 
 def check_vocabulary(folder: Path | str, tokenizer: Any, vocabulary_size: int) -> None:
-    """ValueError if the tokenizer can give an id beyond the model's embedding."""
-    largest = max(tokenizer.get_vocab().values())
+    """ValueError if the tokenizer can give an id beyond the model's embedding.
+
+    Added special tokens count only if they begin, end or pad a text, or are in the chat template:
+    text models keep others of their family, for images say, that have no row.
+    """
+    template = str(tokenizer.chat_template)
+    needed = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
+    unused = {
+        number
+        for number, token in tokenizer.added_tokens_decoder.items()
+        if token.special and number not in needed and token.content not in template
+    }
+    largest = max(set(tokenizer.get_vocab().values()) - unused)
     if largest >= vocabulary_size:
         raise ValueError(
             f"{folder}: the tokenizer has ids up to {largest}, but the model's embedding "

@@ -32,6 +32,7 @@ def sample_in_parts(
     samples = noise.shape[1]
     batches = prompt_batches(prompts, samples, options.batch_rows)
     responses: list[Response | None] = [None] * (len(prompts) * samples)
+    done = 0
 
     def sample(batch: list[int]) -> list[tuple[list[int], str]]:
         batch_noise = noise[batch].reshape(-1, options.max_new_tokens)
@@ -40,8 +41,12 @@ def sample_in_parts(
         return [(response.tokens, response.finish) for response in sampled]
 
     for number, batch in enumerate(batches):
-        store.log(f"sampling, batch {number + 1} of {len(batches)}")
         rows = keep(f"responses-{number}", lambda batch=batch: sample(batch))
         for row, (tokens, finish) in enumerate(rows):
             responses[batch[row // samples] * samples + row % samples] = Response(tokens, finish)
+        done += len(batch)
+        store.log(
+            f"sampled batch {number + 1} of {len(batches)}: {samples} responses to each of "
+            f"{done}/{len(prompts)} prompts"
+        )
     return responses

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prefgrid import store
 from prefgrid.sampling.decode import decode
 from prefgrid.sampling.distribution import draw, sampled_log_probs
 from prefgrid.sampling.request import (
@@ -36,7 +35,6 @@ def sample_responses(
     def choose(logits: Tensor, rows: Tensor, uniform: Tensor, live: Tensor) -> Tensor:
         return draw(sampled_log_probs(logits[0], options.temperature, options.top_p).exp(), uniform)
 
-    done = 0
     for batch in prompt_batches(prompts, samples, options.batch_rows):
         batch_noise = torch.from_numpy(noise[batch].reshape(-1, options.max_new_tokens))
         decoded = decode(
@@ -48,6 +46,4 @@ def sample_responses(
         )
         for row, response in enumerate(decoded):
             responses[batch[row // samples] * samples + row % samples] = response
-        done += len(batch)
-        store.log(f"sampled {samples} responses to each of {done}/{len(prompts)} prompts")
     return responses

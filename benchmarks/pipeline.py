@@ -1,0 +1,104 @@
+"""What the small grid costs our pipeline, by its own functions: the side that `naive` compares."""
+
+import tempfile
+from pathlib import Path
+
+from benchmarks.clock import seconds
+from benchmarks.finished_grid import FinishedGrid
+from prefgrid import store
+from prefgrid.evaluation.beta_scan import scan
+from prefgrid.evaluation.indices import held_out_indices
+from prefgrid.logprobs.table import dataset_logps
+from prefgrid.sampling.transformers_backend import sample_responses
+from prefgrid.seeding import uniforms
+from prefgrid.training.loop import train
+
+# The slices: prompts scanned and pairs sampled.
+SCANNED, SAMPLED = 50, 200
+
+
+class Pipeline:
+    """Seconds of each part of a grid."""
+
+    def __init__(self, grid: FinishedGrid) -> None:
+        self.grid = grid
+        self._training: dict[str, float] = {}
+
+    def samples(self) -> float:
+        """Of one seed."""
+        grid = self.grid
+        rows = grid.preferences(max(grid.study.n))[:SAMPLED]
+        prompts = [row["prompt_tokens"] for row in rows]
+        width = grid.study.generation.max_new_tokens
+        noise = uniforms(0, "benchmark", [(row,) for row in range(2 * len(rows))], width)
+        responses = [(row["tokens_0"], row["tokens_1"]) for row in rows]
+
+        def make() -> None:
+            options = grid.decoding(grid.study.generation.batch_rows)
+            sample_responses(grid.reference, prompts, noise, options)
+            texts = [row[f"response_{side}"] for row in rows for side in (0, 1)]
+            grid.judge.score([row["prompt"] for row in rows for _ in (0, 1)], texts)
+            dataset_logps(
+                grid.reference,
+                prompts,
+                responses,
+                pad_id=grid.pad_id,
+                batch_size=grid.config.logp_batch_size,
+            )
+
+        return seconds(make) / len(rows) * max(grid.study.n)
+
+    def training(self, method: str, n: int) -> float:
+        smallest = min(self.grid.study.n)
+        if method not in self._training:
+            self._training[method] = self._train(method, smallest)
+        return self._training[method] * n / smallest
+
+    def _train(self, method: str, n: int) -> float:
+        grid = self.grid
+        options, objective, policy = grid.untrained(method, n)
+        groups = grid.groups(n)
+        tokens = [group.prompt_tokens for group in groups], [group.responses for group in groups]
+        logps, _ = dataset_logps(
+            grid.reference, *tokens, pad_id=grid.pad_id, batch_size=grid.config.logp_batch_size
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            files = {name: Path(folder, name) for name in ("metrics_path", "failure_path")}
+            arguments = {"pad_id": grid.pad_id, "reference_logps": logps, **files}
+            return seconds(lambda: train(policy, groups, objective, options, **arguments))
+
+    def evaluation(self, method: str, n: int) -> float:
+        grid, evaluation = self.grid, self.grid.study.evaluation
+        policy = grid.policy(method, n)
+        link = store.read_json(grid.policy_folder(method, n) / "link.json")
+        prompts = grid.eval_prompts[:SCANNED]
+        tokens = {row["prompt_id"]: grid.tokens(row["prompt"]) for row in prompts}
+        samples = grid.reference_samples[grid.reference_samples["prompt_id"].isin(tokens.keys())]
+
+        def evaluate() -> None:
+            scan(
+                policy,
+                grid.tokenizer,
+                grid.judge,
+                prompts,
+                betas=evaluation.beta_grid,
+                samples=evaluation.samples,
+                sign=link["sign"],
+                seed=evaluation.seed,
+                prompt_format=grid.config.prompt_format,
+                options=grid.decoding(evaluation.batch_rows),
+            )
+            held_out_indices(
+                policy,
+                samples,
+                tokens,
+                pairs_per_prompt=evaluation.index_pairs_per_prompt,
+                reward_scale=1.0,
+                link=link,
+                link_shift=grid.study.shifts[0],
+                link_temperature=grid.study.link_temperature,
+                pad_id=grid.pad_id,
+                batch_size=grid.config.logp_batch_size,
+            )
+
+        return seconds(evaluate) / len(prompts) * evaluation.prompts
