@@ -20,7 +20,7 @@ verify: $(READY) # ARGS: options of the run, such as ARGS="--configfile presets/
 	$(VENV)/bin/python workflow_scripts/verify.py $(ARGS)
 
 bench: $(READY) # one table of ratios; `naive` needs the results of `make run`
-	PYTHONPATH=workflow_scripts $(VENV)/bin/python -m benchmarks.run
+	THP_MEM_ALLOC_ENABLE=1 PYTHONPATH=workflow_scripts $(VENV)/bin/python -m benchmarks.run
 
 bench-graph: $(READY) # what a wide grid costs before any job; --dry 50000 --no-op 5000 takes long
 	$(VENV)/bin/python -m benchmarks.graph

@@ -31,8 +31,7 @@ from benchmarks import published
 from benchmarks.clock import seconds
 from benchmarks.finished_grid import FinishedGrid
 from benchmarks.pipeline import Pipeline
-from benchmarks.table import Row, print_table
-from prefgrid import store
+from benchmarks.table import Row
 from prefgrid.sampling.request import stop_ids
 from prefgrid.training.batches import DataOrder
 
@@ -151,13 +150,3 @@ def _sum(pairs: Iterable[tuple[float, float]]) -> tuple[float, float]:
 def _row(what: str, total: tuple[float, float], target: str = "reported") -> Row:
     ours, naive = total
     return Row(f"naive: {what}", f"{ours:.1f} s", f"{naive:,.0f} s (naive)", naive / ours, target)
-
-
-def main() -> None:
-    torch.set_num_threads(1)
-    store.log = lambda *_: None
-    print_table(rows())
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,8 @@
 """All benchmarks but the graph's, one after another, and their rows in one table: `make bench`.
 
-A benchmark that fails (`naive` needs the results of `make run`) does not keep the others from their
-rows; its traceback is shown and the exit status is 1.
+`python -m benchmarks.run scan naive` runs these two alone. A benchmark that fails (`naive` needs the
+results of `make run`) does not keep the others from their rows; its traceback is shown and the exit
+status is 1.
 """
 
 import importlib
@@ -24,7 +25,7 @@ def main() -> None:
     store.log = lambda *_: None
     found: list[Row] = []
     failed = []
-    for name in BENCHMARKS:
+    for name in sys.argv[1:] or BENCHMARKS:
         print(f"benchmark: {name}", file=sys.stderr)
         try:
             found += importlib.import_module(f"benchmarks.{name}").rows()

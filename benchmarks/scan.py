@@ -17,8 +17,8 @@ import yaml
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from benchmarks.clock import now
-from benchmarks.table import Row, print_table
-from prefgrid import devices, store
+from benchmarks.table import Row
+from prefgrid import devices
 from prefgrid.models.loading import add_lora
 from prefgrid.sampling.mixed import sample_mixed
 from prefgrid.sampling.request import DecodingOptions
@@ -114,13 +114,3 @@ def _policy(shape: Shape) -> Any:
             if "lora_B" in name:
                 weight.normal_(std=0.02)
     return policy.to(devices.device()).eval()
-
-
-def main() -> None:
-    torch.set_num_threads(1)
-    store.log = lambda *_: None
-    print_table(rows())
-
-
-if __name__ == "__main__":
-    main()

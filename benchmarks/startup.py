@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from benchmarks.table import Row, print_table
+from benchmarks.table import Row
 from prefgrid import store
 from prefgrid.logprobs.table import dataset_logps, logp_frame
 from prefgrid.models import loading
@@ -163,11 +163,3 @@ def _waited_for(folder: Path, pattern: str, seconds: float = 60.0) -> list[Path]
             raise RuntimeError(f"no fork server after {seconds:.0f} s: {logs}")
         time.sleep(0.1)
     return found
-
-
-def main() -> None:
-    print_table(rows())
-
-
-if __name__ == "__main__":
-    main()

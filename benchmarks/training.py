@@ -31,9 +31,9 @@ import torch
 
 from benchmarks.clock import Clock
 from benchmarks.padded import padded_forward
-from benchmarks.table import Row, print_table
+from benchmarks.table import Row
 from benchmarks.training_shapes import CPU, GPU, PAD, Shape, flops_a_step, model, pairs
-from prefgrid import devices, store
+from prefgrid import devices
 from prefgrid.logprobs.table import dataset_logps
 from prefgrid.models.loading import add_lora
 from prefgrid.objectives.base import create
@@ -203,13 +203,3 @@ def _gpu_rows(comparison: Comparison, seconds: float) -> list[Row]:
         ),
         Row("share of bfloat16 peak", f"{share:.1%}", name, float("nan"), "reported"),
     ]
-
-
-def main() -> None:
-    torch.set_num_threads(1)
-    store.log = lambda *_: None
-    print_table(rows())
-
-
-if __name__ == "__main__":
-    main()

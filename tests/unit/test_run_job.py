@@ -31,6 +31,16 @@ GRANDCHILD = (
     "os.replace('script.part', 'script')\n"
 )
 
+# A fork of the script that leaves its session, beyond the reach of a dead supervisor.
+FORK = (
+    "import os, time\n"
+    "if os.fork() == 0:\n"
+    "    os.setsid()\n"
+    "    open('grandchild.part', 'w').write(str(os.getpid()))\n"
+    "    os.replace('grandchild.part', 'grandchild')\n"
+    "time.sleep(60)"
+)
+
 
 @pytest.fixture
 def folder(request, tmp_path):
@@ -343,16 +353,8 @@ class TestDevices:
 
     def test_the_lease_outlives_a_supervisor_killed_outright(self, folder):
         """A fork of the script inherits the lease, and is beyond the reach of anybody's death."""
-        body = (
-            "import os, time\n"
-            "if os.fork() == 0:\n"
-            "    os.setsid()\n"
-            "    open('grandchild.part', 'w').write(str(os.getpid()))\n"
-            "    os.replace('grandchild.part', 'grandchild')\n"
-            "time.sleep(60)"
-        )
         pool = {"CUDA_VISIBLE_DEVICES": "0"}
-        first = start(folder, body, "--gpus", "1", env=pool, stderr=subprocess.DEVNULL)
+        first = start(folder, FORK, "--gpus", "1", env=pool, stderr=subprocess.DEVNULL)
         survivor = pid(folder, "grandchild")
         first.kill()
         first.wait()
@@ -441,15 +443,7 @@ class TestLockAndWorkFolder:
 
     def test_a_job_waits_for_the_survivors_of_an_earlier_run(self, folder):
         """Though Snakemake removes the log before it starts a job again."""
-        body = (
-            "import os, time\n"
-            "if os.fork() == 0:\n"
-            "    os.setsid()\n"
-            "    open('grandchild.part', 'w').write(str(os.getpid()))\n"
-            "    os.replace('grandchild.part', 'grandchild')\n"
-            "time.sleep(60)"
-        )
-        first = start(folder, body, *self.LOG, stderr=subprocess.DEVNULL)
+        first = start(folder, FORK, *self.LOG, stderr=subprocess.DEVNULL)
         survivor = pid(folder, "grandchild")
         first.kill()
         first.wait()

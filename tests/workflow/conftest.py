@@ -37,6 +37,16 @@ class Checkout:
             pytest.fail(f"snakemake {' '.join(words)} failed:\n{output[-6000:]}")
         return output
 
+    def start(self, *words: str) -> subprocess.Popen:
+        """Snakemake in the background, silent."""
+        return subprocess.Popen(
+            [*SNAKEMAKE, "--configfile", "small.yaml", "--cores", "2", *words],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
+        )
+
     def planned(self, *words: str) -> dict[str, int]:
         """Jobs per rule that a dry run lists."""
         return planned_jobs(self.snakemake("-n", *words))

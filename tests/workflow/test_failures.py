@@ -2,14 +2,13 @@
 
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.workflow.conftest import SNAKEMAKE, Checkout, environment
+from tests.workflow.conftest import Checkout
 from tests.workflow.test_invalidation import set_config
 
 CELL = "method=dpo/seed=0/shift=1.5/n=32"
@@ -20,16 +19,6 @@ POLICY = f"results/link_robustness/policies/{CELL}"
 def clone(finished: Checkout, tmp_path: Path) -> Checkout:
     """A finished checkout of one's own."""
     return finished.copy(tmp_path / "clone")
-
-
-def start(checkout: Checkout, *words: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [*SNAKEMAKE, "--configfile", "small.yaml", "--cores", "2", *words],
-        cwd=checkout.folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment(),
-    )
 
 
 def jobs_in(folder: Path) -> list[psutil.Process]:
@@ -60,7 +49,7 @@ def leftovers(folder: Path) -> list[Path]:
 def test_killed_snakemake_takes_every_job_with_it_and_a_rerun_heals(clone: Checkout) -> None:
     for path in (clone.folder / POLICY).iterdir():
         path.unlink()
-    snakemake = start(clone, f"{POLICY}/manifest.json")
+    snakemake = clone.start(f"{POLICY}/manifest.json")
     try:
         # The runner and the script it supervises.
         wait_for(lambda: len(jobs_in(clone.folder)) >= 2, 60, "the training job to start")
@@ -78,7 +67,7 @@ def test_killed_snakemake_takes_every_job_with_it_and_a_rerun_heals(clone: Check
 def test_killed_job_fails_the_run_and_leaves_nothing(clone: Checkout) -> None:
     for path in (clone.folder / POLICY).iterdir():
         path.unlink()
-    snakemake = start(clone, f"{POLICY}/manifest.json")
+    snakemake = clone.start(f"{POLICY}/manifest.json")
     script = wait_for(
         lambda: [p for p in jobs_in(clone.folder) if "train_policy.py" in " ".join(p.cmdline())],
         60,

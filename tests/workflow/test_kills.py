@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from prefgrid import store
-from tests.workflow.conftest import SNAKEMAKE, Checkout, environment
+from tests.workflow.conftest import Checkout
 from tests.workflow.test_invalidation import set_config
 
 KILLS = int(os.environ.get("PREFGRID_TEST_KILLS", 3))
@@ -52,7 +52,7 @@ def test_killed_snakemake_run_again_at_once_gives_the_bytes_of_a_quiet_run(
         (clone.folder / "results/report.html").unlink()
         kept = len(artifacts(clone))
         for _ in range(min(KILLS_A_RUN, KILLS - kills)):
-            snakemake = start(clone)
+            snakemake = clone.start()
             while not wait(snakemake, 0.1) and not processes(clone, snakemake):
                 pass
             moment = draw.uniform(0, 8)
@@ -80,7 +80,7 @@ def test_killed_jobs_run_again_give_the_bytes_of_a_quiet_run(
         kept = len(artifacts(clone))
         left = min(KILLS_A_RUN, KILLS - kills)
         while left:
-            snakemake = start(clone, target)
+            snakemake = clone.start(target)
             while left and not wait(snakemake, draw.uniform(0.5, 8)):
                 if victim := kill_one_job(clone, snakemake, draw):
                     kills, left = kills + 1, left - 1
@@ -97,16 +97,6 @@ def remove_stages(checkout: Checkout, study: str, stages: tuple[str, ...] | list
     for stage in stages:
         if stage != "prompts":
             shutil.rmtree(checkout.folder / "results" / study / stage)
-
-
-def start(checkout: Checkout, *words: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [*SNAKEMAKE, "--configfile", "small.yaml", "--cores", "2", *words],
-        cwd=checkout.folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment(),
-    )
 
 
 def wait(process: subprocess.Popen, seconds: float) -> bool:
