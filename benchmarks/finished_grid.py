@@ -49,6 +49,10 @@ class FinishedGrid:
     def reference_samples(self) -> pandas.DataFrame:
         return pandas.read_parquet(self.root / "reference_samples/samples.parquet")
 
+    @cached_property
+    def reference_sample_logps(self) -> pandas.DataFrame:
+        return pandas.read_parquet(self.root / "reference_samples/logps.parquet")
+
     def tokens(self, prompt: str) -> list[int]:
         return chat.render_prompt(self.tokenizer, prompt, self.config.prompt_format)
 

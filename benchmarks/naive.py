@@ -11,12 +11,14 @@ Measured, for two cells of each method, smallest and largest n (n₀ is the smal
     naive  training steps; indices of pairs one by one; prompts decoded at every β by the cell's own
            policy; scores; held-out indices; sampled pairs.
     ours   the whole training of n₀; prompts scanned with the cell's own policy, judged, their
-           held-out indices; sampled and scored pairs, reference log-probabilities.
+           held-out indices; sampled and scored pairs, reference log-probabilities, those of the
+           held-out pairs too.
 Extrapolated, with c = seeds × shifts:
     naive  samples     c · Σ_n n · (sample and score a pair): for every shift and n, for all methods
            training    c · Σ_n [steps(n) · step, and for PSPO 10 · n · (a pair one by one)]
            evaluation  c · Σ_n prompts · (a prompt at every β, scores, held-out indices)
     ours   samples     seeds · max n · (sample and score a pair, its reference log-probabilities)
+                       + prompts · (held-out pairs of a prompt under the reference)
            training    c · Σ_n n / n₀ · (training of n₀)
            evaluation  c · Σ_n prompts · (a prompt's scan, scores, held-out indices)
 Left out on both sides: the world's models, the reference's own evaluation samples, figures, starting
@@ -124,7 +126,10 @@ def rows() -> list[Row]:
         total = _sum(part[method, n] for part in (training, evaluation) for n in ends)
         found.append(_row(f"{method}, training and evaluation at n {ends[0]} and {ends[1]}", total))
 
-    samples = len(study.seeds) * ours.samples(), len(study.seeds) * naive.samples()
+    samples = (
+        len(study.seeds) * ours.samples() + ours.held_out_reference(),
+        len(study.seeds) * naive.samples(),
+    )
     repeats = len(study.seeds) * len(study.shifts)
     trained, decoded, kinder = (
         _sum(list(measured.values()) * repeats) for measured in (training, evaluation, stopped)

@@ -2,11 +2,13 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from benchmarks.clock import seconds
 from benchmarks.finished_grid import FinishedGrid
 from prefgrid import store
 from prefgrid.evaluation.beta_scan import scan
+from prefgrid.evaluation.held_out import HeldOutPairs, held_out_pairs
 from prefgrid.evaluation.indices import held_out_indices
 from prefgrid.logprobs.table import dataset_logps
 from prefgrid.sampling.transformers_backend import sample_responses
@@ -67,13 +69,33 @@ class Pipeline:
             arguments = {"pad_id": grid.pad_id, "reference_logps": logps, **files}
             return seconds(lambda: train(policy, groups, objective, options, **arguments))
 
+    def held_out_reference(self) -> float:
+        """The reference's log-probabilities of all held-out pairs: once for all policies."""
+        grid = self.grid
+        pairs = self._held_out()
+        took = seconds(lambda: self._logps(grid.reference, pairs))
+        return took / len(pairs.prompts) * grid.study.evaluation.prompts
+
+    def _held_out(self) -> HeldOutPairs:
+        """Of the slice's prompts."""
+        grid = self.grid
+        tokens = {row["prompt_id"]: grid.tokens(row["prompt"]) for row in self._scanned()}
+        samples = grid.reference_samples[grid.reference_samples["prompt_id"].isin(tokens.keys())]
+        return held_out_pairs(samples, tokens, grid.study.evaluation.index_pairs_per_prompt)
+
+    def _scanned(self) -> list[dict[str, Any]]:
+        return self.grid.eval_prompts[:SCANNED]
+
+    def _logps(self, model: Any, pairs: HeldOutPairs) -> Any:
+        grid = self.grid
+        batches = {"pad_id": grid.pad_id, "batch_size": grid.config.logp_batch_size}
+        return pairs.logps(model, **batches)[0]
+
     def evaluation(self, method: str, n: int) -> float:
         grid, evaluation = self.grid, self.grid.study.evaluation
         policy = grid.policy(method, n)
         link = store.read_json(grid.policy_folder(method, n) / "link.json")
-        prompts = grid.eval_prompts[:SCANNED]
-        tokens = {row["prompt_id"]: grid.tokens(row["prompt"]) for row in prompts}
-        samples = grid.reference_samples[grid.reference_samples["prompt_id"].isin(tokens.keys())]
+        prompts = self._scanned()
 
         def evaluate() -> None:
             scan(
@@ -88,17 +110,15 @@ class Pipeline:
                 prompt_format=grid.config.prompt_format,
                 options=grid.decoding(evaluation.batch_rows),
             )
+            pairs = self._held_out()
             held_out_indices(
-                policy,
-                samples,
-                tokens,
-                pairs_per_prompt=evaluation.index_pairs_per_prompt,
+                pairs,
+                self._logps(policy, pairs),
+                pairs.looked_up(grid.reference_sample_logps),
                 reward_scale=1.0,
                 link=link,
                 link_shift=grid.study.shifts[0],
                 link_temperature=grid.study.link_temperature,
-                pad_id=grid.pad_id,
-                batch_size=grid.config.logp_batch_size,
             )
 
         return seconds(evaluate) / len(prompts) * evaluation.prompts

@@ -1,5 +1,7 @@
 # Reward and KL of every policy over a scan of beta, on held-out prompts.
 
+REFERENCE_SAMPLE_LOGPS = f"{ROOT}/reference_samples/logps.parquet"
+
 
 rule sample_reference:
     input:
@@ -10,6 +12,7 @@ rule sample_reference:
         reward_weights=ancient(f"{REWARD}/model.safetensors"),
     output:
         samples=f"{ROOT}/reference_samples/samples.parquet",
+        logps=REFERENCE_SAMPLE_LOGPS,
     log:
         "results/logs/sample_reference.log",
     conda:
@@ -28,20 +31,29 @@ rule sample_reference:
                     "temperature",
                     "batch_rows",
                     "reference_samples",
+                    "index_pairs_per_prompt",
                     "seed",
                 }
             ),
             reward=CONFIG.reward.model_dump(),
             prompt_format=CONFIG.prompt_format,
             precision=CONFIG.training.precision,
+            batch_size=CONFIG.logp_batch_size,
         ),
         code=fingerprint("sample_reference"),
     message:
-        "Reference samples: scored, for the evaluation prompts"
+        "Reference samples: scored, for the evaluation prompts, with log-probabilities"
     shell:
         "exec python -m run_job --log {log} --gpus {resources.devices} sample_reference "
         "--prompts {input.prompts} --reference {input.reference} --reward {input.reward} "
-        "--samples {output.samples} --spec {params.spec:q} --code {params.code:q}"
+        "--samples {output.samples} --logps {output.logps} "
+        "--spec {params.spec:q} --code {params.code:q}"
+
+
+def reference_sample_logps(wildcards):
+    """The table, unless the policy's base has other weights than what the table was made with."""
+    same = learner(wildcards.method)["training"]["precision"] == CONFIG.training.precision
+    return REFERENCE_SAMPLE_LOGPS if same else []
 
 
 EVALUATION = f"{ROOT}/evaluations/{CELL}"
@@ -55,6 +67,7 @@ rule evaluate_policy:
         preferences=f"{PREFERENCES}/preferences.jsonl",
         prompts=f"{ROOT}/prompts/eval.jsonl",
         reference_samples=f"{ROOT}/reference_samples/samples.parquet",
+        reference_logps=reference_sample_logps,
         reference=f"{REFERENCE}/manifest.json",
         weights=ancient(f"{REFERENCE}/model.safetensors"),
         reward=f"{REWARD}/manifest.json",
@@ -81,6 +94,7 @@ rule evaluate_policy:
         "exec python -m run_job --log {log} --gpus {resources.devices} evaluate_policy "
         "--policy {input.policy} --link {input.link} --preferences {input.preferences} "
         "--prompts {input.prompts} --reference-samples {input.reference_samples} "
+        "--reference-logps {input.reference_logps} "
         "--reference {input.reference} --reward {input.reward} "
         "--evaluation {output.evaluation} --samples {output.samples} --indices {output.indices} "
         "--spec {params.spec:q} --code {params.code:q}"

@@ -35,12 +35,6 @@ from prefgrid.preload import client
 
 # Set by the Snakefile: Snakemake's process id.
 PARENT_VARIABLE = "PREFGRID_PARENT"
-# Set for the script: how many threads it may compute with.
-THREADS_VARIABLE = "PREFGRID_THREADS"
-# Set for the script: how many devices it was given.
-GPUS_VARIABLE = "PREFGRID_GPUS"
-# Set for the script: where it may keep what a rerun can continue from.
-WORK_VARIABLE = "PREFGRID_WORK"
 
 # A script's process, started here or by the fork server.
 Script = supervision.Script | client.PreloadedScript
@@ -130,9 +124,9 @@ def _environment(options: argparse.Namespace, work: Path, devices: list[str]) ->
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": str(threads),
-        THREADS_VARIABLE: str(threads),
-        GPUS_VARIABLE: str(options.gpus),
-        WORK_VARIABLE: str(work),
+        execution.THREADS_VARIABLE: str(threads),
+        execution.GPUS_VARIABLE: str(options.gpus),
+        execution.WORK_VARIABLE: str(work),
         "CUDA_VISIBLE_DEVICES": ",".join(devices),
         # The numbering that the leases go by; CUDA's own puts the fastest first.
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",

@@ -1,21 +1,26 @@
 """Sample and score the reference on the evaluation prompts, with the noise of the β scans.
 
 Inputs: prompts (evaluation pool), reference, reward (manifests).
-Outputs: samples (parquet: prompt_id, sample, reward, length_tokens, finish, response, tokens).
-Spec: evaluation {prompts, max_new_tokens, temperature, batch_rows, reference_samples, seed},
-reward, prompt_format, precision.
+Outputs: samples (parquet: prompt_id, sample, reward, length_tokens, finish, response, tokens);
+logps (parquet: prompt_id, sample, logp_sum in nats, tokens), the reference's log-probabilities of
+the samples in held-out pairs, once for all policies.
+Spec: evaluation {prompts, max_new_tokens, temperature, batch_rows, reference_samples,
+index_pairs_per_prompt, seed}, reward, prompt_format, precision, batch_size (prompts of a
+log-probability batch).
 A rerun after a kill continues with the batches that are not sampled or scored yet.
 """
 
 import numpy as np
 import pandas
+import torch
 
 from prefgrid import chat, devices, jobs, reading, records, store
+from prefgrid.evaluation.held_out import held_out_pairs
 from prefgrid.evaluation.noise import evaluation_uniforms
 from prefgrid.judges.scalar import ScalarRewardModel
 from prefgrid.models import loading
-from prefgrid.sampling.in_parts import sample_in_parts
 from prefgrid.sampling.request import DecodingOptions, stop_ids
+from prefgrid.sampling.transformers_backend import sample_responses
 
 
 def main(job: jobs.Job) -> None:
@@ -50,7 +55,7 @@ def main(job: jobs.Job) -> None:
         chat.render_prompt(tokenizer, row["prompt"], spec["prompt_format"]) for row in prompts
     ]
     with devices.explained_out_of_memory("lower evaluation.batch_rows"):
-        sampled = sample_in_parts(model, tokens, uniforms, options, job.part)
+        sampled = sample_responses(model, tokens, uniforms, options, job.part)
     texts = [chat.decode_response(tokenizer, response.tokens) for response in sampled]
     rows = [(row["prompt_id"], row["prompt"], k) for row in prompts for k in range(samples)]
 
@@ -72,8 +77,24 @@ def main(job: jobs.Job) -> None:
             "tokens": [response.tokens for response in sampled],
         }
     )
+    pairs = held_out_pairs(
+        frame,
+        dict(zip((row["prompt_id"] for row in prompts), tokens, strict=True)),
+        evaluation["index_pairs_per_prompt"],
+    )
+
+    def log_probabilities() -> list[list[list[float]]]:
+        found = pairs.logps(model, pad_id=options.pad_id, batch_size=spec["batch_size"])
+        return [table.tolist() for table in found]
+
+    with devices.explained_out_of_memory("lower logp_batch_size"):
+        logp_sums, lengths = job.part("logps", log_probabilities)
     store.write_parquet(job.outputs["samples"], frame)
+    store.write_parquet(
+        job.outputs["logps"],
+        pairs.logp_frame(torch.tensor(logp_sums), torch.tensor(lengths)),
+    )
 
 
 if __name__ == "__main__":
-    jobs.run(main, inputs=("prompts", "reference", "reward"), outputs=("samples",))
+    jobs.run(main, inputs=("prompts", "reference", "reward"), outputs=("samples", "logps"))

@@ -9,8 +9,8 @@ A rerun after a kill continues with the batches that are not sampled yet.
 from prefgrid import chat, devices, jobs, reading, records, seeding, store
 from prefgrid.data import responses
 from prefgrid.models import loading
-from prefgrid.sampling.in_parts import sample_in_parts
 from prefgrid.sampling.request import DecodingOptions, stop_ids
+from prefgrid.sampling.transformers_backend import sample_responses
 
 
 def main(job: jobs.Job) -> None:
@@ -40,7 +40,7 @@ def main(job: jobs.Job) -> None:
         batch_rows=generation["batch_rows"],
     )
     with devices.explained_out_of_memory("lower generation.batch_rows"):
-        sampled = sample_in_parts(model, tokens, uniforms, options, job.part)
+        sampled = sample_responses(model, tokens, uniforms, options, job.part)
     texts = [chat.decode_response(tokenizer, response.tokens) for response in sampled]
     both = list(zip(texts, sampled, strict=True))
     store.write_jsonl(

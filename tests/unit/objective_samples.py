@@ -31,7 +31,7 @@ def fitted(name: str, options: dict, index: torch.Tensor, labels: torch.Tensor) 
     rows = len(index)
     objective = base.create(name, options, base.Schedule(rows, 40, 10, seed=7))
     for step in range(11):
-        if objective.wants_indices(step):
+        if objective.wanted_rows(step) is not None:
             objective.update(step, index, labels)
         if step < 10:
             part = slice(step * rows // 10, (step + 1) * rows // 10)

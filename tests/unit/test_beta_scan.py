@@ -1,19 +1,16 @@
-"""The β scan's tables, and index calibration on held-out pairs."""
+"""The β scan's tables."""
 
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from tiny_decoders import lora_policy
 from tiny_policy import tiny_tokenizer
 
-from prefgrid import chat, links
+from prefgrid import chat
 from prefgrid.evaluation.beta_scan import LABELS, scan, summarize
-from prefgrid.evaluation.indices import held_out_indices
 from prefgrid.evaluation.noise import evaluation_uniforms
-from prefgrid.logprobs.sequence import sequence_logps
 from prefgrid.sampling.mixed import sample_mixed
 from prefgrid.sampling.request import DecodingOptions
 from prefgrid.sampling.transformers_backend import sample_responses
@@ -186,97 +183,3 @@ def test_summary_keeps_the_scans_order_of_beta(model, tokenizer):
     summary = summarize(run_scan(model, tokenizer), dict.fromkeys(LABELS, 0))
     assert summary["beta"].tolist() == BETAS
     assert (np.diff(summary["kl_div"]) < 0).all()
-
-
-# --- held-out indices ----------------------------------------------------------------------------
-
-PROMPT_TOKENS = {"b": [7, 8, 9], "a": [10]}
-LINK = {"sign": 1, "index_nats": [-1.0, 0.0, 3.0], "probability": [0.2, 0.5, 0.8]}
-
-
-def reference_samples() -> pd.DataFrame:
-    draw = np.random.default_rng(0)
-    return pd.DataFrame(
-        [
-            {
-                "prompt_id": prompt_id,
-                "sample": sample,
-                "reward": float(draw.normal()),
-                "tokens": draw.integers(2, 50, draw.integers(1, 6)),
-            }
-            for prompt_id in ("b", "a")
-            for sample in range(5)
-        ]
-    )
-
-
-def indices(model, samples, **changes) -> pd.DataFrame:
-    settings = {
-        "pairs_per_prompt": 2,
-        "reward_scale": 0.5,
-        "link": LINK,
-        "link_shift": 4.0,
-        "link_temperature": 0.25,
-        "pad_id": 0,
-        "batch_size": 8,
-    }
-    return held_out_indices(model, samples, PROMPT_TOKENS, **{**settings, **changes})
-
-
-def test_held_out_indices_are_those_of_neighbouring_reference_samples():
-    model, samples = lora_policy(), reference_samples()
-    frame = indices(model, samples)
-    assert frame["prompt_id"].tolist() == ["b", "b", "a", "a"]
-
-    def log_ratio(prompt_id: str, tokens: np.ndarray) -> float:
-        arguments = ([PROMPT_TOKENS[prompt_id]], [[tokens.tolist()]])
-        with torch.no_grad():
-            policy, _ = sequence_logps(model, *arguments, pad_id=0)
-            with model.disable_adapter():
-                reference, _ = sequence_logps(model, *arguments, pad_id=0)
-        return (policy - reference).item()
-
-    for row, (first, second) in zip(
-        frame.to_dict("records"), [(0, 1), (2, 3), (5, 6), (7, 8)], strict=True
-    ):
-        left, right = samples.iloc[first], samples.iloc[second]
-        t = log_ratio(left["prompt_id"], right["tokens"]) - log_ratio(
-            left["prompt_id"], left["tokens"]
-        )
-        assert row["index_nats"] == pytest.approx(t, abs=1e-4)
-        u = (right["reward"] - left["reward"]) * 0.5
-        assert row["utility_diff"] == pytest.approx(u)
-        assert row["true_probability"] == pytest.approx(links.mixture(np.array(u), 4.0, 0.25))
-        # Linear between (−1, .2), (0, .5), (3, .8): slopes .3 and .1, constant outside.
-        expected = 0.5 + (0.3 if t < 0 else 0.1) * np.clip(t, -1, 3)
-        assert row["link_probability"] == pytest.approx(expected, abs=1e-4)
-
-
-def test_the_table_shows_the_evaluated_policys_index():
-    """ζ = −1 turns the index around; the link was learned on the unsigned one and stays."""
-    model, samples = lora_policy(), reference_samples()
-    plain, turned = indices(model, samples), indices(model, samples, link=LINK | {"sign": -1})
-    assert turned["index_nats"].tolist() == (-plain["index_nats"]).tolist()
-    assert plain["index_nats"].abs().min() > 0
-    rest = ["prompt_id", "utility_diff", "link_probability", "true_probability"]
-    pd.testing.assert_frame_equal(turned[rest], plain[rest])
-
-
-def test_without_a_link_there_is_no_link_probability():
-    """`probability` null in link.json: NaN in that column, nothing else changes."""
-    model, samples = lora_policy(), reference_samples()
-    plain, bare = (
-        indices(model, samples),
-        indices(model, samples, link=LINK | {"probability": None}),
-    )
-    assert bare["link_probability"].isna().all()
-    rest = plain.columns.drop("link_probability")
-    pd.testing.assert_frame_equal(bare[rest], plain[rest])
-
-
-def test_too_few_samples_and_a_disordered_link_are_refused():
-    model, samples = lora_policy(), reference_samples()
-    with pytest.raises(ValueError, match="prompt b: 3 pairs need samples 0 to 5"):
-        indices(model, samples, pairs_per_prompt=3)
-    with pytest.raises(ValueError, match="must be increasing"):
-        indices(model, samples, link={"index_nats": [0.0, 0.0], "probability": [0.5, 0.5]})

@@ -237,6 +237,11 @@ def logp(number: int) -> dict:
     return {"pair": number // 2, "response": number % 2, "logp_sum": -3.5 - number, "tokens": 7}
 
 
+def sample_logp(number: int) -> dict:
+    sums = {"logp_sum": -3.5 - number, "tokens": 7}
+    return {"prompt_id": IDS[number // 2], "sample": number % 2, **sums}
+
+
 def sample(number: int) -> dict:
     row = {"prompt_id": IDS[number // 2], "sample": number % 2, "reward": 0.25, "length_tokens": 3}
     return row | {"finish": "stop", "response": "it ran", "tokens": [4, 5, 1]}
@@ -252,7 +257,18 @@ def are_logps(frame: pandas.DataFrame) -> bool:
     rows = frame.to_dict("records")
     counts = all(is_count(row[name]) for row in rows for name in ("pair", "response", "tokens"))
     distinct = len({(row["pair"], row["response"]) for row in rows}) == len(rows)
-    return counts and distinct and all(is_number(row["logp_sum"]) for row in rows)
+    return counts and distinct and are_sums(rows)
+
+
+def are_sums(rows: list[dict]) -> bool:
+    return all(is_number(row["logp_sum"]) and row["logp_sum"] <= 0 for row in rows)
+
+
+def are_sample_logps(frame: pandas.DataFrame) -> bool:
+    rows = frame.to_dict("records")
+    counts = all(is_count(row[name]) for row in rows for name in ("sample", "tokens"))
+    distinct = len({(row["prompt_id"], row["sample"]) for row in rows}) == len(rows)
+    return counts and distinct and all(is_id(row["prompt_id"]) for row in rows) and are_sums(rows)
 
 
 def are_samples(frame: pandas.DataFrame) -> bool:
@@ -283,6 +299,12 @@ def are_evaluations(frame: pandas.DataFrame) -> bool:
 
 TABLES = {
     "logps.parquet": (logp, records.Logp, ("pair", "response"), are_logps),
+    "sample_logps.parquet": (
+        sample_logp,
+        records.SampleLogp,
+        ("prompt_id", "sample"),
+        are_sample_logps,
+    ),
     "samples.parquet": (sample, records.ReferenceSample, ("prompt_id", "sample"), are_samples),
     "evaluation.csv": (evaluation, records.Evaluation, ("beta",), are_evaluations),
 }

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from prefgrid import devices
+from prefgrid import devices, execution
 
 
 def test_cpu_without_a_promise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.delenv(devices.GPUS_VARIABLE, raising=False)
+    monkeypatch.delenv(execution.GPUS_VARIABLE, raising=False)
     assert devices.device() == torch.device("cpu")
 
 
@@ -23,7 +23,7 @@ def test_every_process_of_a_job_has_a_device_of_its_own(monkeypatch: pytest.Monk
 
 def test_promised_gpu_that_torch_cannot_see_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setenv(devices.GPUS_VARIABLE, "1")
+    monkeypatch.setenv(execution.GPUS_VARIABLE, "1")
     with pytest.raises(RuntimeError, match="asks for a GPU, but torch sees none"):
         devices.device()
 

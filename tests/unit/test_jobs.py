@@ -319,14 +319,14 @@ def test_the_frame_imports_neither_torch_nor_pandas(tmp_path):
 def test_the_thread_count_of_the_runner_is_applied(monkeypatch):
     import torch
 
-    from prefgrid import devices
+    from prefgrid import devices, execution
 
     before = torch.get_num_threads()
     try:
-        monkeypatch.setenv(devices.THREADS_VARIABLE, "3")
+        monkeypatch.setenv(execution.THREADS_VARIABLE, "3")
         devices.limit_threads()
         assert torch.get_num_threads() == 3
-        monkeypatch.delenv(devices.THREADS_VARIABLE)
+        monkeypatch.delenv(execution.THREADS_VARIABLE)
         devices.limit_threads()
         assert torch.get_num_threads() == 3
     finally:

@@ -25,9 +25,9 @@ LAYERS = (
     ("judges",),
     ("sampling",),
     ("objectives", "links"),
-    ("logprobs",),
-    # It makes models and data out of nothing, so only they and what they stand on are below it.
+    # It makes models and data out of nothing, so nothing below it knows of learners.
     ("tinyworld",),
+    ("logprobs",),
     ("models", "chat", "data"),
     (
         "config",

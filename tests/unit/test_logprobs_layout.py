@@ -11,12 +11,12 @@ from tiny_policy import tiny_model
 
 from prefgrid.logprobs.packing import NO_GROUP, PROMPT, first_fit_decreasing, lay_out
 from prefgrid.logprobs.planning import plan, takes_packed_rows
-from prefgrid.logprobs.sequence import _additive_mask
+from prefgrid.logprobs.states import _additive_mask
 
 PAD = 0
-TOKENS = st.lists(st.integers(1, 9), min_size=1, max_size=6)
+TOKENS = st.lists(st.integers(1, 9), max_size=6)
 GROUPS = st.lists(
-    st.tuples(TOKENS, st.lists(TOKENS, min_size=1, max_size=3)), min_size=1, max_size=5
+    st.tuples(TOKENS.filter(len), st.lists(TOKENS, min_size=1, max_size=3)), min_size=1, max_size=5
 )
 
 
@@ -39,7 +39,7 @@ def test_first_fit_by_hand():
 @given(GROUPS, st.sampled_from([1.0, 1.5, 3.0]))
 @settings(deadline=None, max_examples=50)
 def test_every_response_can_be_read_back_through_the_mask(groups, budget):
-    """What the last state of a response sees, ordered by position, is prompt + response."""
+    """What a response's k-th state sees, ordered by position, is its prompt and k of its tokens."""
     prompts, responses = [prompt for prompt, _ in groups], [group for _, group in groups]
     sizes = [len(prompt) + sum(map(len, group)) for prompt, group in groups]
     rows = first_fit_decreasing(sizes, int(budget * max(sizes)))
@@ -49,12 +49,14 @@ def test_every_response_can_be_read_back_through_the_mask(groups, budget):
     assert seen[:, range(width), range(width)].all(), "a token that sees nothing makes NaN"
 
     in_order = [(p, r) for p, group in zip(prompts, responses, strict=True) for r in group]
-    ends = np.cumsum(layout.lengths)
-    assert layout.lengths.tolist() == [len(response) for _, response in in_order]
-    for (prompt, response), start, end in zip(in_order, ends - layout.lengths, ends, strict=True):
-        assert layout.targets[start:end].tolist() == response
-        for token, source in enumerate(layout.sources[start:end]):
-            row, column = divmod(source, width)
+    stops = np.cumsum(layout.lengths)
+    assert layout.lengths.tolist() == [1 + len(response) for _, response in in_order]
+    assert layout.ends.tolist() == layout.states[stops - 1].tolist()
+    for (prompt, response), start, stop in zip(
+        in_order, stops - layout.lengths, stops, strict=True
+    ):
+        for token, state in enumerate(layout.states[start:stop]):
+            row, column = divmod(state, width)
             columns = np.flatnonzero(seen[row, column])
             positions = layout.positions[row, columns]
             history = [*prompt, *response[:token]]
@@ -63,7 +65,7 @@ def test_every_response_can_be_read_back_through_the_mask(groups, budget):
     used = sum(sizes)
     assert (layout.groups != NO_GROUP).sum() == used
     assert (layout.input_ids[layout.groups == NO_GROUP] == PAD).all()
-    assert (layout.branches == PROMPT).sum() == layout.groups.size - layout.lengths.sum()
+    assert (layout.branches == PROMPT).sum() == layout.groups.size - (layout.lengths - 1).sum()
 
 
 def is_padded(prompt: int, lengths: list[int]) -> bool:
@@ -87,6 +89,7 @@ def test_the_cheaper_layout_is_taken():
         {"_attn_implementation": "flash_attention_2"},
         {"layer_types": ["full_attention", "sliding_attention"]},
         {"sliding_window": 4096},
+        {"is_causal": False},
         {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0}},
     ],
 )

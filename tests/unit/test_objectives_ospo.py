@@ -17,15 +17,18 @@ FIFO = PUBLISHED["ospo_published"]
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({}, [10, 20, 30]),
-        ({"warm_start_epochs": 0}, [0, 10, 20, 30]),
-        ({"warm_start_epochs": 1.5}, [15, 20, 30]),
-        (FIFO, []),
+        ({}, [10, 20, 30, 40]),
+        ({"warm_start_epochs": 0}, [0, 10, 20, 30, 40]),
+        ({"warm_start_epochs": 1.5}, [15, 20, 30, 40]),
+        (FIFO, [40]),
     ],
 )
-def test_memory_is_refreshed_when_an_epoch_begins(options, expected):
+def test_memory_is_refreshed_when_an_epoch_begins_and_at_the_end(options, expected):
+    """40 steps; step 40 is after the last, when the sign is told from all rows."""
     objective = ospo.Objective(options, SCHEDULE)
-    assert [step for step in range(40) if objective.wants_indices(step)] == expected
+    wanted = {step: objective.wanted_rows(step) for step in range(41)}
+    assert [step for step in wanted if wanted[step] is not None] == expected
+    assert all(wanted[step].tolist() == list(range(SCHEDULE.rows)) for step in expected)
 
 
 def test_warm_start_is_dpo():

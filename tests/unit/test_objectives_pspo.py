@@ -31,16 +31,20 @@ def cdf(x):
         ({"refit_every_steps": 12, "refit_every_epochs": 2}, [10, 22, 34]),
     ],
 )
-def test_fits_come_after_the_warm_start_and_then_regularly(options, expected):
+def test_fits_come_after_the_warm_start_then_regularly_and_at_the_end(options, expected):
+    """40 steps; step 40 is after the last. Only the link rows, a fifth, are looked at."""
     objective = pspo.Objective(options, SCHEDULE)
-    assert [step for step in range(40) if objective.wants_indices(step)] == expected
+    wanted = {step: objective.wanted_rows(step) for step in range(41)}
+    assert [step for step in wanted if wanted[step] is not None] == [*expected, 40]
+    assert len(objective.link_rows) == SCHEDULE.rows / 5
+    assert all(torch.equal(wanted[step], objective.link_rows) for step in expected)
 
 
 def test_published_schedule_refits_every_50_of_500_micro_batches():
     """Micro-batches 0, 50, …, 450; the optimizer step at or after k·50/4: 10 fits in 125 steps."""
     schedule = base.Schedule(rows=2000, steps=125, steps_per_epoch=125, seed=0)
     objective = pspo.Objective(PUBLISHED["pspo_published"], schedule)
-    steps = [step for step in range(125) if objective.wants_indices(step)]
+    steps = [step for step in range(125) if objective.wanted_rows(step) is not None]
     assert steps == [math.ceil(micro / 4) for micro in range(0, 500, 50)]
 
 
@@ -87,7 +91,12 @@ def test_published_synthetic_schedule():
     """1000 pairs in 8 batches, 11 epochs: 3 of DPO, then 4 fits, each followed by 2 epochs."""
     schedule = base.Schedule(rows=1000, steps=88, steps_per_epoch=8, seed=0)
     objective = pspo.Objective({"warm_start_epochs": 3, "refit_every_epochs": 2}, schedule)
-    assert [step for step in range(88) if objective.wants_indices(step)] == [24, 40, 56, 72]
+    assert [step for step in range(88) if objective.wanted_rows(step) is not None] == [
+        24,
+        40,
+        56,
+        72,
+    ]
 
 
 def test_interpolated_link_closed_form():

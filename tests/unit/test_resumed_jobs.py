@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas
 import pytest
 import torch
 from tiny_policy import VOCABULARY, scale_up, tiny_model, tiny_tokenizer
@@ -12,45 +13,47 @@ import compute_reference_logps
 import sample_reference
 import sample_responses
 import score_responses
-from prefgrid import jobs, store, work_folder
+from prefgrid import chat, execution, jobs, store
+from prefgrid.evaluation.held_out import HeldOutPairs
 from prefgrid.judges.scalar import ScalarRewardModel
-from prefgrid.sampling import in_parts
+from prefgrid.models import loading
+from prefgrid.sampling import transformers_backend
 
 PAIRS, SHARDS = 7, 3
 GENERATION = {"max_new_tokens": 6, "temperature": 1.0, "top_p": 1.0}
 REWARD = {"max_tokens": 200, "batch_size": 2, "precision": "none"}
 EVALUATION = {"max_new_tokens": 6, "temperature": 1.0, "prompts": 5, "seed": 9}
+SAMPLES = {"batch_rows": 6, "reference_samples": 3, "index_pairs_per_prompt": 1}
 COMMON = {"prompt_format": "raw", "precision": "none"}
-# script → (spec, inputs, output, where its expensive step is looked up, calls that a run makes).
+# script → (spec, inputs, outputs, where its expensive step is looked up, calls that a run makes).
 SCRIPTS = {
     sample_responses: (
         {"seed": 0, "shard": 1, "pairs": 20, **COMMON}
         | {"generation": GENERATION | {"batch_rows": 4, "shards": 3}},
         ("prompts", "reference"),
-        "responses",
-        (in_parts, "sample_responses"),
+        ("responses",),
+        (transformers_backend, "decode"),
         4,
     ),
     score_responses: (
         {"seed": 0, "reward": REWARD, "prompt_format": "raw"},
         ("responses", "reward"),
-        "rewards",
+        ("rewards",),
         (ScalarRewardModel, "score"),
         SHARDS,
     ),
     compute_reference_logps: (
         {"batch_size": 2, "precision": "none"},
         ("responses", "reference"),
-        "logps",
+        ("logps",),
         (compute_reference_logps, "dataset_logps"),
         SHARDS,
     ),
     sample_reference: (
-        {"evaluation": EVALUATION | {"batch_rows": 6, "reference_samples": 3}}
-        | {"reward": REWARD, **COMMON},
+        {"evaluation": EVALUATION | SAMPLES, "reward": REWARD, "batch_size": 2, **COMMON},
         ("prompts", "reference", "reward"),
-        "samples",
-        (in_parts, "sample_responses"),
+        ("samples", "logps"),
+        (transformers_backend, "decode"),
         3,
     ),
 }
@@ -112,9 +115,9 @@ class Step:
 
 def run(script, files, folder: Path, killed_in: int | None = None) -> int:
     """Run a script's main; the number of expensive steps that it finished."""
-    spec, inputs, output, (owner, name), _ = SCRIPTS[script]
+    spec, inputs, outputs, (owner, name), _ = SCRIPTS[script]
     folder.mkdir(exist_ok=True)
-    outputs = {output: folder / output}
+    outputs = {output: folder / output for output in outputs}
     job = jobs.Job({name: files[name] for name in inputs}, outputs, outputs, spec)
     with pytest.MonkeyPatch.context() as patch:
         step = Step(getattr(owner, name), killed_in)
@@ -132,47 +135,69 @@ def run(script, files, folder: Path, killed_in: int | None = None) -> int:
 def test_an_interrupted_job_ends_as_an_undisturbed_one_and_computes_nothing_twice(
     script, files, tmp_path, monkeypatch
 ):
-    monkeypatch.delenv(work_folder.VARIABLE, raising=False)
-    *_, output, _, calls = SCRIPTS[script]
+    monkeypatch.delenv(execution.WORK_VARIABLE, raising=False)
+    *_, outputs, _, calls = SCRIPTS[script]
     assert run(script, files, tmp_path / "quiet") == calls
     done = run(script, files, tmp_path / "killed", killed_in=1)
     done += run(script, files, tmp_path / "killed", killed_in=1)
     assert done == 2
-    assert not (tmp_path / "killed" / output).exists()
+    assert not any((tmp_path / "killed" / output).exists() for output in outputs)
     assert done + run(script, files, tmp_path / "killed") == calls
-    quiet, killed = (tmp_path / name / output for name in ("quiet", "killed"))
-    assert quiet.read_bytes() == killed.read_bytes()
+    for output in outputs:
+        quiet, killed = (tmp_path / name / output for name in ("quiet", "killed"))
+        assert quiet.read_bytes() == killed.read_bytes()
 
 
 def test_scoring_of_the_reference_samples_is_continued_too(files, tmp_path, monkeypatch):
-    monkeypatch.delenv(work_folder.VARIABLE, raising=False)
-    spec, inputs, output, _, _ = SCRIPTS[sample_reference]
-    scored = (spec, inputs, output, (ScalarRewardModel, "score"), 3)
-    monkeypatch.setitem(SCRIPTS, sample_reference, scored)
+    monkeypatch.delenv(execution.WORK_VARIABLE, raising=False)
+    count_in_sample_reference(monkeypatch, ScalarRewardModel, "score")
     done = [run(sample_reference, files, tmp_path, killed_in=n) for n in (2, 0, None)]
     assert done == [2, 0, 1]
 
 
-def test_batches_are_those_of_sampling_in_one_go(files, tmp_path, monkeypatch):
-    """Against the plain function: the same rows, so the noise went to its own prompts."""
-    from prefgrid.sampling.transformers_backend import sample_responses as plain
+def test_log_probabilities_of_the_reference_samples_are_kept_too(files, tmp_path, monkeypatch):
+    monkeypatch.delenv(execution.WORK_VARIABLE, raising=False)
+    count_in_sample_reference(monkeypatch, store, "write_parquet")
+    assert run(sample_reference, files, tmp_path, killed_in=0) == 0
+    monkeypatch.delattr(HeldOutPairs, "logps")
+    assert run(sample_reference, files, tmp_path) == 2
 
-    monkeypatch.delenv(work_folder.VARIABLE, raising=False)
-    run(sample_responses, files, tmp_path)
-    monkeypatch.setattr(
-        sample_responses, "sample_in_parts", lambda model, *rest: plain(model, *rest[:-1])
-    )
-    spec, inputs, output, *_ = SCRIPTS[sample_responses]
-    outputs = {output: tmp_path / "plain"}
-    named = {name: files[name] for name in inputs}
-    sample_responses.main(jobs.Job(named, outputs, outputs, spec))
-    assert (tmp_path / "plain").read_bytes() == (tmp_path / output).read_bytes()
+
+def count_in_sample_reference(monkeypatch, owner, name: str) -> None:
+    """The step that `run` counts and kills in."""
+    *rest, _, calls = SCRIPTS[sample_reference]
+    monkeypatch.setitem(SCRIPTS, sample_reference, (*rest, (owner, name), calls))
+
+
+def test_the_reference_samples_log_probabilities_are_those_of_the_bare_model(
+    files, tmp_path, monkeypatch
+):
+    """Each response alone, by transformers' own forward."""
+    monkeypatch.delenv(execution.WORK_VARIABLE, raising=False)
+    run(sample_reference, files, tmp_path)
+    samples, logps = (pandas.read_parquet(tmp_path / name) for name in ("samples", "logps"))
+    folder = files["reference"].parent
+    model, tokenizer = loading.load_causal_lm(folder), loading.load_tokenizer(folder)
+    prompts = {row["prompt_id"]: row["prompt"] for row in store.read_jsonl(files["prompts"])}
+    # The first two of every prompt's three samples are its only pair.
+    chosen = samples[samples["sample"] < 2]
+    assert len(logps) == 10
+    for row, scored in zip(chosen.to_dict("records"), logps.to_dict("records"), strict=True):
+        assert [row[name] for name in ("prompt_id", "sample", "length_tokens")] == [
+            scored[name] for name in ("prompt_id", "sample", "tokens")
+        ]
+        prompt = chat.render_prompt(tokenizer, prompts[row["prompt_id"]], "raw")
+        tokens = torch.tensor([*prompt, *row["tokens"]])
+        with torch.no_grad():
+            log_probs = model(tokens[None]).logits[0].log_softmax(-1)
+        of_tokens = log_probs[:-1].gather(1, tokens[1:, None])[len(prompt) - 1 :]
+        assert scored["logp_sum"] == pytest.approx(of_tokens.sum().item(), abs=1e-3)
 
 
 @pytest.mark.parametrize("script", [score_responses, compute_reference_logps])
 def test_each_shard_s_values_stand_in_its_own_rows(script, files, tmp_path, monkeypatch):
     """Against one shard alone."""
-    monkeypatch.delenv(work_folder.VARIABLE, raising=False)
+    monkeypatch.delenv(execution.WORK_VARIABLE, raising=False)
     whole = rows_of(script, files, tmp_path / "whole")
     for number, shard in enumerate(files["responses"]):
         alone = rows_of(script, files | {"responses": [shard]}, tmp_path / f"{number}")
@@ -181,10 +206,8 @@ def test_each_shard_s_values_stand_in_its_own_rows(script, files, tmp_path, monk
 
 
 def rows_of(script, files, folder: Path) -> list[dict]:
-    import pandas
-
     run(script, files, folder)
-    path = folder / SCRIPTS[script][2]
+    path = folder / SCRIPTS[script][2][0]
     if script is score_responses:
         return store.read_jsonl(path)
     return pandas.read_parquet(path).to_dict("records")

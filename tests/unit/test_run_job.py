@@ -16,7 +16,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-import run_job
 from prefgrid import job_lock
 
 RUN_JOB = Path(__file__).resolve().parents[2] / "workflow_scripts" / "run_job.py"
@@ -513,12 +512,6 @@ class TestEnvironment:
 
     def test_by_hand_without_snakemake_one_thread(self, folder):
         assert self.environment(folder)["PREFGRID_THREADS"] == "1"
-
-    def test_the_script_reads_the_thread_count_where_the_runner_puts_it(self):
-        from prefgrid import devices
-
-        assert run_job.THREADS_VARIABLE == devices.THREADS_VARIABLE
-        assert run_job.GPUS_VARIABLE == devices.GPUS_VARIABLE
 
     def test_only_jobs_that_fetch_may_reach_the_hub(self, folder):
         assert self.environment(folder)["HF_HUB_OFFLINE"] == "1"

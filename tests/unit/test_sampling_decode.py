@@ -1,5 +1,6 @@
 """Plain sampling: batches, several samples a prompt, end tokens, bad input."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -81,6 +82,22 @@ def test_an_end_token_at_the_last_step_is_a_stop(model):
     limit = len(whole.tokens)
     assert limited(limit) == whole
     assert (limited(limit - 1).tokens, limited(limit - 1).finish) == (whole.tokens[:-1], "length")
+
+
+def test_batches_that_were_kept_are_not_sampled_again(model):
+    """Kept as JSON text, as a job's parts are; each batch's rows go to its own prompts."""
+    prompts, uniforms, kept = unequal_prompts(), noise(10), {}
+    expected = sample_responses(model, prompts, uniforms, decoding_options())
+
+    def keep(name, compute):
+        if name not in kept:
+            kept[name] = json.dumps(compute())
+        return json.loads(kept[name])
+
+    for continued in (model, None):
+        options = decoding_options(batch_rows=4)
+        assert sample_responses(continued, prompts, uniforms, options, keep) == expected
+    assert len(kept) == 3
 
 
 @pytest.mark.parametrize("share", [1e-9, 2.0], ids=["always", "never"])

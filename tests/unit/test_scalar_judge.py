@@ -225,6 +225,17 @@ def test_a_score_that_is_not_finite_names_its_row(folder):
         judge.score(["fine", "really?", "fine"], ["yes", "no", "no"])
 
 
+def test_a_score_that_is_not_finite_is_not_laid_on_its_neighbours(folder):
+    """Responses to one prompt stand in one row, and NaN is not masked: NaN · 0 is NaN."""
+    judge = load(folder)
+    token = judge.tokenizer("?", add_special_tokens=False)["input_ids"][0]
+    with torch.no_grad():
+        judge.model.model.embed_tokens.weight[token] = torch.nan
+    prompt, responses = PROMPTS[1], ["a longer answer", "no?", "yes", "a still longer answer"]
+    with pytest.raises(ValueError, match="row 1: the reward model's score of 'no\\?' "):
+        judge.score([prompt] * 4, responses)
+
+
 def test_precision_is_the_weights_dtype_and_scores_stay_float32(folder):
     judge = load(folder, precision="bf16")
     assert judge.model.dtype == torch.bfloat16

@@ -70,8 +70,8 @@ def test_objectives_see_epochs_rows_and_final_indices(tmp_path):
             assert batch.lengths.tolist() == [[1, 1]] * len(batch.rows)
             return batch.index.square().mean()
 
-        def wants_indices(self, step):
-            return step % 4 == 0
+        def wanted_rows(self, step):
+            return torch.arange(self.schedule.rows) if step % 4 == 0 else None
 
         def update(self, step, index, labels):
             calls.append((step, index.shape, labels.shape))

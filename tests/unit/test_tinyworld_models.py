@@ -12,7 +12,7 @@ from prefgrid.limits import tiny_world as limits
 from prefgrid.models.loading import load_tokenizer, save_model
 from prefgrid.tinyworld import base_model, corpus, language, quality, reward_model
 from prefgrid.tinyworld import tokenizer as tiny_tokenizer
-from prefgrid.tinyworld.training import Schedule, batches, padded
+from prefgrid.tinyworld.training import Schedule, batches
 
 ARCHITECTURE = {
     "hidden_size": 32,
@@ -145,16 +145,13 @@ def test_query_heads_start_as_their_key_heads(tokenizer):
     assert torch.equal(attention.q_proj.weight, torch.cat([keys, keys]))
 
 
-def test_next_token_loss_counts_the_wanted_targets_only(tokenizer):
+def test_next_token_loss_is_the_mean_over_what_follows_the_prompts(tokenizer):
     model = base_model.new_model(tokenizer, ARCHITECTURE, seed=0).eval()
-    rows = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 0]])
-    targets = torch.tensor([[-100, -100, 7, 8], [-100, -100, 11, -100]])
-    logps = model(input_ids=rows).logits.log_softmax(-1)
+    logps = model(input_ids=torch.tensor([[5, 6, 7, 8], [9, 10, 11, 0]])).logits.log_softmax(-1)
     # Token 7 stands at position 2 and is predicted at position 1, and so on.
     expected = -(logps[0, 1, 7] + logps[0, 2, 8] + logps[1, 1, 11]) / 3
-    assert base_model.next_token_loss(model, rows, targets).item() == pytest.approx(
-        expected.item(), rel=1e-5
-    )
+    loss = base_model.next_token_loss(model, [([5, 6], [7, 8]), ([9, 10], [11])], pad_id=0)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_bradley_terry_averages_unequal_pairs():
@@ -170,12 +167,14 @@ def test_scores_are_those_of_the_class_itself(tokenizer, base_folder, tmp_path):
     save_model(tmp_path, model, tokenizer)
     loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path)
     assert type(loaded).__name__ == "Qwen3ForSequenceClassification"
-    rows = [
-        reward_model.dialogue_tokens(tokenizer, PROMPTS[0], text, "chat")
-        for text in ("the fox ran.", "the dull owl hid near the reef. it sat and ran.")
+    texts = ("the fox ran.", "the dull owl hid near the reef. it sat and ran.", "it ran.")
+    groups = [
+        reward_model.dialogues(tokenizer, PROMPTS[0], texts[:2], "chat"),
+        reward_model.dialogues(tokenizer, PROMPTS[1], texts, "chat"),
     ]
-    given = loaded(input_ids=padded(rows, tokenizer.pad_token_id)).logits[:, 0]
-    ours = reward_model.last_token_scores(model, rows, tokenizer.pad_token_id)
+    alone = [prompt + response for prompt, responses in groups for response in responses]
+    given = torch.cat([loaded(input_ids=torch.tensor([row])).logits[:, 0] for row in alone])
+    ours = reward_model.last_token_scores(model, groups, tokenizer.pad_token_id)
     torch.testing.assert_close(given, ours)
 
 

@@ -37,8 +37,10 @@ class Objective(base.Objective):
             return batch.log_ratios.sub(batch.log_ratios.detach()).abs().sum().sqrt()
         return batch.index.mean()
 
-    def wants_indices(self, step):
-        return step == 1
+    def wanted_rows(self, step):
+        if step == self.schedule.steps:
+            return torch.arange(self.schedule.rows)
+        return torch.tensor([4, 1, 3]) if step == 1 else None
 
     def update(self, step, index, labels):
         self.calls.append(("update", step, index, labels))
@@ -112,11 +114,19 @@ def test_objectives_see_every_step_and_all_rows(tmp_path, groups, reference):
     _, step, index, seen_labels = objective.calls[1]
     assert step == 1 and index.shape == (6,) and not index.requires_grad
     assert torch.equal(seen_labels, labels)
-    # The index of step 1 is that of its batch: the weights are the same, the layout is not.
+    # Known of the wanted rows alone; batch 2 is among them, and its index there is its own: the
+    # weights are the same, the layout is not.
+    assert index.isnan().tolist() == [True, False, True, False, False, True]
     second = objective.calls[2][1]
     torch.testing.assert_close(index[second.rows], second.index, atol=1e-4, rtol=1e-4)
-    assert index.abs().max() > 1e-3
-    assert torch.equal(objective.calls[-1][1], result.index)
+    assert index[second.rows].abs().max() > 1e-3
+    assert objective.calls[-1][1].isfinite().all()
+    # The result has each row's t when it was last in a batch.
+    last_seen = torch.full((6,), torch.nan)
+    for call in objective.calls:
+        if call[0] == "observe":
+            last_seen[call[1].rows] = call[1].index
+    assert torch.equal(result.index, last_seen) and result.index.isfinite().all()
     # 6 rows in batches of 4: the second step ends the epoch with 2.
     assert [len(call[1].rows) for call in objective.calls if call[0] == "observe"] == [4, 2, 4]
     lengths = torch.tensor([[len(r) for r in groups[row].responses] for row in second.rows])

@@ -34,7 +34,7 @@ LEFT_OUT = {"ospo_fifo", "dpo_published", "dpo_full", "sft_full"}
 
 @pytest.mark.parametrize("label", [label for label in methods() if label not in LEFT_OUT])
 def test_steps_do_not_wait(tmp_path, monkeypatch, label):
-    """From the metrics of the first step to those of the last, but for refreshes of all indices, fits
+    """From the metrics of the first step to those of the last, but for refreshes of indices, fits
     to them and the policy's forward."""
     waits, step_metrics, steps = Waits(), loop.metrics.step_metrics, []
 
@@ -55,7 +55,7 @@ def test_steps_do_not_wait(tmp_path, monkeypatch, label):
         return called
 
     monkeypatch.setattr(loop.metrics, "step_metrics", transfer)
-    monkeypatch.setattr(loop, "_index", unwatched(loop._index))
+    monkeypatch.setattr(loop, "_present_index", unwatched(loop._present_index))
     monkeypatch.setattr(pspo.Objective, "fit", unwatched(pspo.Objective.fit))
     # Its layout is worked out on the CPU from lists, which looks alike where the model is there too.
     monkeypatch.setattr(PolicyForward, "micro_batch", unwatched(PolicyForward.micro_batch))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefgrid import work_folder
+from prefgrid import execution, work_folder
 
 KEY = {"script": "do", "spec": {"seed": 1}, "inputs": {"shards": {"a": "1", "b": "2"}}}
 
@@ -85,19 +85,19 @@ def test_other_processes_of_a_job_wait_until_the_folder_is_prepared(tmp_path):
 
 
 def test_the_place_is_the_runner_s_or_beside_the_first_output(tmp_path, monkeypatch):
-    monkeypatch.delenv(work_folder.VARIABLE, raising=False)
+    monkeypatch.delenv(execution.WORK_VARIABLE, raising=False)
     assert work_folder.location(tmp_path / "out.txt") == tmp_path / ".work-out.txt"
-    monkeypatch.setenv(work_folder.VARIABLE, str(tmp_path / "elsewhere"))
+    monkeypatch.setenv(execution.WORK_VARIABLE, str(tmp_path / "elsewhere"))
     assert work_folder.location(tmp_path / "out.txt") == tmp_path / "elsewhere"
 
 
 def test_only_a_folder_of_one_s_own_making_is_discarded(tmp_path, monkeypatch):
     """The runner removes the one that it named, once the whole script has ended well."""
     folder = prepare(tmp_path / ".work-out")
-    monkeypatch.setenv(work_folder.VARIABLE, str(folder))
+    monkeypatch.setenv(execution.WORK_VARIABLE, str(folder))
     work_folder.discard(tmp_path / "out")
     assert folder.exists()
-    monkeypatch.delenv(work_folder.VARIABLE)
+    monkeypatch.delenv(execution.WORK_VARIABLE)
     work_folder.discard(tmp_path / "out")
     work_folder.discard(tmp_path / "out")
     assert not folder.exists()

@@ -6,11 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
-from prefgrid import explaining
-
-# Set by the job runner.
-THREADS_VARIABLE = "PREFGRID_THREADS"
-GPUS_VARIABLE = "PREFGRID_GPUS"
+from prefgrid import execution, explaining
 
 
 def device() -> torch.device:
@@ -23,7 +19,7 @@ def device() -> torch.device:
     if torch.cuda.is_available():
         elastic = "TORCHELASTIC_RUN_ID" in os.environ
         return torch.device("cuda", int(os.environ["LOCAL_RANK"]) if elastic else 0)
-    if int(os.environ.get(GPUS_VARIABLE, "0")) > 0:
+    if int(os.environ.get(execution.GPUS_VARIABLE, "0")) > 0:
         raise RuntimeError(
             "this job asks for a GPU, but torch sees none: check the driver, torch's build and "
             "CUDA_VISIBLE_DEVICES, or set execution.gpus_per_job: 0 to run on the CPU"
@@ -33,7 +29,7 @@ def device() -> torch.device:
 
 def limit_threads() -> None:
     """Apply the job runner's thread count, which comes from config and not from --cores."""
-    if threads := os.environ.get(THREADS_VARIABLE):
+    if threads := os.environ.get(execution.THREADS_VARIABLE):
         torch.set_num_threads(int(threads))
 
 

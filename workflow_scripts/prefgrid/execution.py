@@ -1,7 +1,6 @@
-"""What the config's `execution` section says, inside a job.
+"""What a job is told in its environment about how it runs.
 
-The Snakefile hands it over in the environment (`job_environment`); a script run by hand finds
-nothing there and uses its own defaults.
+A script run by hand finds nothing there and uses its own defaults.
 """
 
 import json
@@ -10,6 +9,11 @@ from typing import Any
 
 # Set by the Snakefile: JSON of the config's `execution` section.
 VARIABLE = "PREFGRID_EXECUTION"
+# Set by the job runner: how many threads the script may compute with, how many devices it was given,
+# and where it may keep what a rerun can continue from, a folder that may not exist yet.
+THREADS_VARIABLE = "PREFGRID_THREADS"
+GPUS_VARIABLE = "PREFGRID_GPUS"
+WORK_VARIABLE = "PREFGRID_WORK"
 
 
 def setting(name: str, default: Any) -> Any:

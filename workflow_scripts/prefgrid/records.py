@@ -80,7 +80,7 @@ class Preference(Responses):
 
 
 class Logp(TypedDict):
-    """A row of logps.parquet."""
+    """A row of a seed's logps.parquet."""
 
     __pydantic_config__ = STRICT
     pair: Count
@@ -100,6 +100,16 @@ class ReferenceSample(TypedDict):
     finish: Finish
     response: Text
     tokens: TokenIds
+
+
+class SampleLogp(TypedDict):
+    """A row of the reference samples' logps.parquet."""
+
+    __pydantic_config__ = STRICT
+    prompt_id: PromptId
+    sample: Count
+    logp_sum: Annotated[float, Field(le=0)]
+    tokens: Count
 
 
 class ScanSample(TypedDict):

@@ -13,10 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from prefgrid import store
+from prefgrid import execution, store
 
-# Set by the job runner: this job's work folder, which may not exist yet.
-VARIABLE = "PREFGRID_WORK"
 KEY_FILE = "key.json"
 PARTS = "parts"
 WAIT_SECONDS = 0.02
@@ -24,13 +22,13 @@ WAIT_SECONDS = 0.02
 
 def location(first_output: Path) -> Path:
     """The runner's choice; for a script run by hand a hidden folder beside its first output."""
-    chosen = os.environ.get(VARIABLE)
+    chosen = os.environ.get(execution.WORK_VARIABLE)
     return Path(chosen) if chosen else first_output.with_name(f".work-{first_output.name}")
 
 
 def discard(first_output: Path) -> None:
     """Remove the work folder of a script run by hand; the runner removes its own."""
-    if not os.environ.get(VARIABLE):
+    if not os.environ.get(execution.WORK_VARIABLE):
         shutil.rmtree(location(first_output), ignore_errors=True)
 
 

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
 from prefgrid import chat, devices, store
+from prefgrid.judges.batches import batches, sharing_groups
+from prefgrid.judges.dialogues import Dialogue, render
 from prefgrid.logprobs.head import Float32Linear
+from prefgrid.logprobs.planning import plan, takes_packed_rows
+from prefgrid.logprobs.states import last_hidden_states
 from prefgrid.models.loading import load_config, load_model, load_tokenizer, pad_id
 
 
@@ -18,8 +22,9 @@ class ScalarRewardModel:
 
     A dialogue longer than `max_tokens` loses the oldest tokens of its prompt, which is logged; a
     response is never cut. An empty response in the raw format, which would show the model nothing,
-    is read as the tokenizer's end token. Rows are batched by length, padded on the right and
-    returned as float32 in the order asked.
+    is read as the tokenizer's end token. Dialogues are batched by length and their rewards returned
+    as float32 in the order asked. A decoder that can (`logprobs.planning`) reads a prompt once for
+    several of its responses; any other model gets a row a dialogue, padded on the right.
 
     The model runs in `precision`. A classifier with a linear `score` on top of a decoder (all of
     transformers' decoders) has that layer applied in float32 to the last real token's hidden state,
@@ -53,6 +58,8 @@ class ScalarRewardModel:
         self.head = Float32Linear(score) if type(score) is nn.Linear else None
         if self.head is None:
             self._let_the_model_see_padding(folder)
+        self.text_config = self.model.config.get_text_config()
+        self.shares_prompts = self.head is not None and takes_packed_rows(self.text_config)
         self.folder = folder
         self.precision = precision
         self.prompt_format = prompt_format
@@ -65,27 +72,26 @@ class ScalarRewardModel:
 
         A score that is not finite ends it at once, with the dialogue in the message.
         """
-        cut_prompts = 0
-        rows = []
-        for number, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
-            head, tail = chat.render_dialogue(self.tokenizer, prompt, response, self.prompt_format)
-            tail = tail or [chat.eos_id(self.tokenizer)]
-            room = self.max_tokens - len(tail)
-            if room < 0:
-                raise ValueError(
-                    f"row {number}: the response takes {len(tail)} tokens of the reward model's "
-                    f"max_tokens = {self.max_tokens}; it is never cut"
-                )
-            cut_prompts += len(head) > room
-            rows.append(head[len(head) - min(len(head), room) :] + tail)
-
-        rewards = np.empty(len(rows), dtype=np.float32)
-        order = sorted(range(len(rows)), key=lambda number: -len(rows[number]))
-        for start in range(0, len(order), self.batch_size):
-            batch = order[start : start + self.batch_size]
+        dialogues, cut_prompts = render(
+            self.tokenizer,
+            prompts,
+            responses,
+            prompt_format=self.prompt_format,
+            max_tokens=self.max_tokens,
+        )
+        rewards = np.empty(len(dialogues), dtype=np.float32)
+        hidden_size = self.text_config.hidden_size if self.shares_prompts else None
+        groups = sharing_groups(dialogues, hidden_size=hidden_size, most=self.batch_size)
+        for sharing in batches(groups, self.batch_size):
+            batch = [number for group in sharing for number in group]
             with devices.explained_out_of_memory("lower reward.batch_size or reward.max_tokens"):
-                rewards[batch] = self._score_batch([rows[number] for number in batch])
+                rewards[batch] = self._score_batch(
+                    [[dialogues[number] for number in group] for group in sharing]
+                )
             for number in batch:
+                if not np.isfinite(rewards[number]):
+                    # It spoils whatever shares its row; alone it shows whose it is.
+                    rewards[number] = self._score_batch([[dialogues[number]]])[0]
                 if not np.isfinite(rewards[number]):
                     raise ValueError(
                         f"row {number}: the reward model's score of {responses[number]!r} as an "
@@ -93,10 +99,24 @@ class ScalarRewardModel:
                         f"overflow (reward.precision is {self.precision}; none is float32); else "
                         f"the weights in {self.folder} are not sound"
                     )
-        store.log(f"scored {len(rows)} responses; {cut_prompts} prompts were cut to fit")
+        store.log(f"scored {len(dialogues)} responses; {cut_prompts} prompts were cut to fit")
         return rewards
 
-    def _score_batch(self, rows: list[list[int]]) -> np.ndarray:
+    def _score_batch(self, groups: Sequence[Sequence[Dialogue]]) -> np.ndarray:
+        if self.shares_prompts:
+            logits = self._shared_logits(groups)
+        else:
+            logits = self._padded_logits([head + tail for group in groups for head, tail in group])
+        return logits[:, 0].cpu().numpy()
+
+    def _shared_logits(self, groups: Sequence[Sequence[Dialogue]]) -> Tensor:
+        prompts = [group[0][0] for group in groups]
+        responses = [[response for _, response in group] for group in groups]
+        layout = plan(self.text_config, prompts, responses, pad_id=self.pad_id)
+        hidden = last_hidden_states(self.model, layout).flatten(0, 1)
+        return self.head(hidden[torch.from_numpy(layout.ends).to(hidden.device)])
+
+    def _padded_logits(self, rows: Sequence[list[int]]) -> Tensor:
         longest = max(map(len, rows))
         device = self.model.device
         input_ids = [row + [self.pad_id] * (longest - len(row)) for row in rows]
@@ -106,12 +126,10 @@ class ScalarRewardModel:
             "attention_mask": torch.tensor(mask, device=device),
         }
         if self.head is None:
-            logits = self.model(**inputs).logits.float()
-        else:
-            hidden = self.model.base_model(**inputs, use_cache=False).last_hidden_state
-            last = torch.tensor([len(row) - 1 for row in rows], device=device)
-            logits = self.head(hidden[torch.arange(len(rows), device=device), last])
-        return logits[:, 0].cpu().numpy()
+            return self.model(**inputs).logits.float()
+        hidden = self.model.base_model(**inputs, use_cache=False).last_hidden_state
+        last = torch.tensor([len(row) - 1 for row in rows], device=device)
+        return self.head(hidden[torch.arange(len(rows), device=device), last])
 
     def _let_the_model_see_padding(self, folder: Path | str) -> None:
         """Refuse a tokenizer whose padding is also its end token; tell the model the id."""

@@ -18,28 +18,32 @@ PROMPT = -1
 
 @dataclass(frozen=True)
 class Layout:
-    """Rows of one forward, and where the P response tokens are predicted.
+    """Rows of one forward, and where in them the responses' states stand.
 
     input_ids, positions int64 [rows, width]: a token and its place in its own sequence.
     groups, branches int64 [rows, width]: a token's group (NO_GROUP: padding), and its response
     within the group (PROMPT: the prompt's).
-    sources, targets int64 [P]: flat index (row · width + column) of the state that predicts a
-    response token, and that token; response after response in the given order.
-    lengths int64 [R]: tokens of each response.
+    states int64 [P]: flat index (row · width + column) of the last token of a response's prompt and
+    then of each of its own tokens; response after response in the given order.
+    lengths int64 [R]: how many these are for each response, its tokens and one.
     """
 
     input_ids: np.ndarray
     positions: np.ndarray
     groups: np.ndarray
     branches: np.ndarray
-    sources: np.ndarray
-    targets: np.ndarray
+    states: np.ndarray
     lengths: np.ndarray
 
     @property
     def one_sequence_a_row(self) -> bool:
         """Whether every row is one prompt with one response."""
         return len(self.lengths) == len(self.input_ids)
+
+    @property
+    def ends(self) -> np.ndarray:
+        """int64 [R]: flat index of the last token of each response, of its prompt if it is empty."""
+        return self.states[self.lengths.cumsum() - 1]
 
 
 def first_fit_decreasing(sizes: Sequence[int], capacity: int) -> list[list[int]]:
@@ -68,7 +72,10 @@ def lay_out(
     *,
     pad_id: int,
 ) -> Layout:
-    """Put group `g` into the row that names it: `rows` is a partition of all groups."""
+    """Put group `g` into the row that names it: `rows` is a partition of all groups.
+
+    Responses may be empty, and a prompt too, where the state after it is not asked for.
+    """
     sizes = [group_tokens(*group) for group in zip(prompts, responses, strict=True)]
     width = max(sum(sizes[group] for group in row) for row in rows)
     shape = (len(rows), width)
@@ -76,7 +83,7 @@ def lay_out(
     positions = np.zeros(shape, dtype=np.int64)
     groups = np.full(shape, NO_GROUP)
     branches = np.full(shape, PROMPT)
-    sources: list[list[np.ndarray]] = [[] for _ in prompts]
+    states: list[list[np.ndarray]] = [[] for _ in prompts]
     for row, members in enumerate(rows):
         column = 0
         for group in members:
@@ -91,18 +98,16 @@ def lay_out(
                 input_ids[row, column:stop] = response
                 positions[row, column:stop] = np.arange(prompt, prompt + len(response))
                 branches[row, column:stop] = branch
-                source = np.arange(column - 1, stop - 1) + row * width
-                source[0] = last_of_prompt
-                sources[group].append(source)
+                own = np.arange(column, stop) + row * width
+                states[group].append(np.concatenate([[last_of_prompt], own]))
                 column = stop
-    in_order = [response for group in responses for response in group]
+    in_order = [response for group in states for response in group]
     return Layout(
         input_ids,
         positions,
         groups,
         branches,
-        sources=np.concatenate([source for group in sources for source in group]),
-        targets=np.concatenate([np.asarray(response) for response in in_order]),
+        states=np.concatenate(in_order),
         lengths=np.array([len(response) for response in in_order]),
     )
 

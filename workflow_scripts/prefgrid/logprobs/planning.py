@@ -27,7 +27,8 @@ ROW_BUDGETS = (1.0, 1.5, 2.0)
 
 
 def takes_packed_rows(config: Any) -> bool:
-    """Whether a model with this text config has full attention, 1-D positions and takes a mask."""
+    """Whether a model with this text config has full causal attention and 1-D positions, and takes
+    a mask."""
     layer_types = getattr(config, "layer_types", None) or ["full_attention"]
     rotary = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
     return (
@@ -35,6 +36,8 @@ def takes_packed_rows(config: Any) -> bool:
         and config._attn_implementation in PACKABLE_ATTENTION
         and rotary in PACKABLE_ROTARY
         and set(layer_types) == {"full_attention"}
+        # A decoder may be told to look to both sides.
+        and getattr(config, "is_causal", True)
         and getattr(config, "sliding_window", None) is None
     )
 

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from prefgrid.logprobs.head import plain_output_layer
-from prefgrid.logprobs.packing import PROMPT, Layout, Tokens
+from prefgrid.logprobs.packing import Layout, Tokens
 from prefgrid.logprobs.planning import plan
 from prefgrid.logprobs.selected import selected_logps
+from prefgrid.logprobs.states import last_hidden_states
 
 
 def sequence_logps(
@@ -55,11 +56,14 @@ def response_logps(
     """
     _check(prompt_tokens, response_tokens)
     config = model.config.get_text_config()
-    layout = plan(config, prompt_tokens, response_tokens, pad_id=pad_id)
-    hidden = _last_hidden_states(model, layout)
-    sources = torch.from_numpy(layout.sources).to(hidden.device)
-    targets = torch.from_numpy(layout.targets).to(hidden.device)
-    token_logps = _token_logps(model, hidden.flatten(0, 1)[sources], targets)
+    # Nothing is predicted from a last token, so the model does not read it.
+    read = [[response[:-1] for response in responses] for responses in response_tokens]
+    layout = plan(config, prompt_tokens, read, pad_id=pad_id)
+    hidden = last_hidden_states(model, layout)
+    states = torch.from_numpy(layout.states).to(hidden.device)
+    targets = [token for responses in response_tokens for one in responses for token in one]
+    targets = torch.tensor(targets, device=hidden.device)
+    token_logps = _token_logps(model, hidden.flatten(0, 1)[states], targets)
     return _sums(token_logps, layout), torch.from_numpy(layout.lengths).to(hidden.device)
 
 
@@ -71,34 +75,6 @@ def _check(prompt_tokens: Sequence[Tokens], response_tokens: Sequence[Sequence[T
             raise ValueError(f"group {group}: there is no response to score")
         if not all(len(response) for response in responses):
             raise ValueError(f"group {group}: a response has no tokens")
-
-
-def _last_hidden_states(model: Any, layout: Layout) -> Tensor:
-    """[rows, width, H] of the decoder.
-
-    Where a row holds a single sequence the causal mask is enough: such a model never looks to its
-    right, so padding there changes nothing.
-    """
-    inputs = {"input_ids": torch.from_numpy(layout.input_ids).to(model.device)}
-    if not layout.one_sequence_a_row:
-        inputs["position_ids"] = torch.from_numpy(layout.positions).to(model.device)
-        inputs["attention_mask"] = _additive_mask(layout, model.get_input_embeddings().weight)
-    return model.get_decoder()(**inputs, use_cache=False).last_hidden_state
-
-
-def _additive_mask(layout: Layout, like: Tensor) -> Tensor:
-    """[rows, 1, width, width]: 0 where a query (third axis) sees a key (fourth), else −inf.
-
-    Padding sees the padding before it and itself, so that no row of the softmax is empty.
-    """
-    groups = torch.from_numpy(layout.groups).to(like.device)
-    branches = torch.from_numpy(layout.branches).to(like.device)
-    seen = groups[:, :, None] == groups[:, None, :]
-    seen &= (branches[:, None, :] == branches[:, :, None]) | (branches[:, None, :] == PROMPT)
-    seen = seen.tril_()[:, None]
-    return torch.zeros(seen.shape, dtype=like.dtype, device=like.device).masked_fill_(
-        ~seen, -torch.inf
-    )
 
 
 def _token_logps(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:

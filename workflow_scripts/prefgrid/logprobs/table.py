@@ -1,6 +1,6 @@
 """Log-probabilities of a whole data set: the cached reference table, and index refreshes."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -71,7 +71,9 @@ def logp_frame(pairs: Sequence[int], logp_sums: Tensor, lengths: Tensor) -> "pan
 
 
 def logps_of_pairs(
-    frame: "pandas.DataFrame", pairs: Sequence[int], response_tokens: Sequence[Sequence[Tokens]]
+    frame: "pandas.DataFrame",
+    pairs: Sequence[Hashable],
+    response_tokens: Sequence[Sequence[Tokens]],
 ) -> Tensor:
     """Look up float32 [len(pairs), K] nats in a table made by `logp_frame`.
 

@@ -95,18 +95,23 @@ class Objective(ABC):
     def loss(self, batch: Batch) -> Tensor:
         """Scalar loss of one optimizer step's batch."""
 
-    def wants_indices(self, step: int) -> bool:
-        """Asked before optimizer step `step` (0-based); True requests a call of `update`."""
-        return False
+    def wanted_rows(self, step: int) -> Tensor | None:
+        """Rows whose t are needed now, LongTensor, each once; None: none.
+
+        Asked before optimizer step `step` (0-based), when `update` gets them, and once more with the
+        number of all steps, when `finish` does. Without rows neither is called. A row costs about a
+        third of what training on it costs.
+        """
+        return None
 
     def update(self, step: int, index: Tensor, labels: Tensor) -> None:  # noqa: B027
-        """Receives t (Tensor[N], no gradient) and the labels of all training rows."""
+        """Receives t (Tensor[N], no gradient), right at the wanted rows only, and all labels."""
 
     def observe(self, batch: Batch) -> None:  # noqa: B027
         """Called after each optimizer step with the step's batch, detached."""
 
     def finish(self, index: Tensor, labels: Tensor) -> None:  # noqa: B027
-        """Called after training with the final t (Tensor[N]) and labels of all training rows."""
+        """Called after training with the final t, as `update` before a step, and all labels."""
 
     def sign(self) -> int:
         """ζ: the trained policy is read as π_ref·(π/π_ref)^(ζ/β); −1 if t fell with the label."""

@@ -149,11 +149,13 @@ class Objective(base.Objective):
             return query.repeat(2), torch.cat([slot, slot + filled])
         return query, slot
 
-    def wants_indices(self, step: int) -> bool:
-        """At the end of the warm start and at the beginning of each epoch after it."""
-        if self.fifo or step < self.warm_steps:
-            return False
-        return step == self.warm_steps or step % self.schedule.steps_per_epoch == 0
+    def wanted_rows(self, step: int) -> Tensor | None:
+        """All: at the end of the warm start, when an epoch after it begins, and after training."""
+        begins = step == self.warm_steps or step % self.schedule.steps_per_epoch == 0
+        refreshes = begins and step >= self.warm_steps and not self.fifo
+        return (
+            torch.arange(self.schedule.rows) if refreshes or step == self.schedule.steps else None
+        )
 
     def update(self, step: int, index: Tensor, labels: Tensor) -> None:
         """Refreshes the memory of all rows."""

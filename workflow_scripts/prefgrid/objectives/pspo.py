@@ -120,12 +120,16 @@ class Objective(base.Objective):
             return (weight * softplus(-self.beta_train * margin)).mean()
         return (weight * bernoulli_nll(self.probability(batch.index), batch.labels)).mean()
 
-    def wants_indices(self, step: int) -> bool:
-        """At the end of the warm start and then at the first step ≥ each multiple of the period."""
+    def wanted_rows(self, step: int) -> Tensor | None:
+        """The link rows: at the end of the warm start, then at the first step ≥ each multiple of
+        the period, and after training."""
         since = step - self.warm_steps
-        if since <= 0:
-            return since == 0
-        return math.floor(since / self.refit_every) > math.floor((since - 1) / self.refit_every)
+        fits = since == 0 or step == self.schedule.steps
+        if since > 0:
+            fits |= math.floor(since / self.refit_every) > math.floor(
+                (since - 1) / self.refit_every
+            )
+        return self.link_rows if fits else None
 
     def update(self, step: int, index: Tensor, labels: Tensor) -> None:
         """Fits the link to the link rows."""

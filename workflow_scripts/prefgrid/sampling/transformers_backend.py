@@ -1,11 +1,13 @@
 """Plain sampling from a transformers model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from prefgrid import store
 from prefgrid.sampling.decode import decode
 from prefgrid.sampling.distribution import draw, sampled_log_probs
 from prefgrid.sampling.request import (
@@ -16,34 +18,47 @@ from prefgrid.sampling.request import (
 )
 
 
+def _computed(name: str, compute: Callable[[], Any]) -> Any:
+    return compute()
+
+
 def sample_responses(
     model: torch.nn.Module,
     prompts: Sequence[Sequence[int]],
     uniforms: np.ndarray,
     options: DecodingOptions,
+    keep: Callable[[str, Callable[[], Any]], Any] = _computed,
 ) -> list[Response]:
     """Sample one or several responses to every prompt, the policy being `model` as it stands.
 
     prompts: token ids, ready to be continued. uniforms: float64 [prompts·samples, max_new_tokens]
     in [0, 1), the rows of a prompt together; responses come back in the same order. What a row
     draws depends on its prompt and its uniforms, on batch and neighbours only through rounding.
+    keep: (name, compute) → `compute()`, or what it was before, as `jobs.Job.part`. Prompts and
+    options alone fix the batches, so a job that continues has those of an undisturbed one.
     """
     noise = uniforms_per_prompt(uniforms, len(prompts), options.max_new_tokens)
     samples = noise.shape[1]
+    batches = prompt_batches(prompts, samples, options.batch_rows)
     responses: list[Response | None] = [None] * (len(prompts) * samples)
+    done = 0
 
     def choose(logits: Tensor, rows: Tensor, uniform: Tensor, live: Tensor) -> Tensor:
         return draw(sampled_log_probs(logits[0], options.temperature, options.top_p).exp(), uniform)
 
-    for batch in prompt_batches(prompts, samples, options.batch_rows):
+    def sample(batch: list[int]) -> list[tuple[list[int], str]]:
         batch_noise = torch.from_numpy(noise[batch].reshape(-1, options.max_new_tokens))
-        decoded = decode(
-            model,
-            [prompts[position] for position in batch],
-            batch_noise.to(model.device),
-            choose,
-            options,
+        batch_prompts = [prompts[position] for position in batch]
+        decoded = decode(model, batch_prompts, batch_noise.to(model.device), choose, options)
+        return [(response.tokens, response.finish) for response in decoded]
+
+    for number, batch in enumerate(batches, start=1):
+        rows = keep(f"responses-{number}", lambda batch=batch: sample(batch))
+        for row, (tokens, finish) in enumerate(rows):
+            responses[batch[row // samples] * samples + row % samples] = Response(tokens, finish)
+        done += len(batch)
+        store.log(
+            f"sampled batch {number} of {len(batches)}: {samples} responses to each of "
+            f"{done}/{len(prompts)} prompts"
         )
-        for row, response in enumerate(decoded):
-            responses[batch[row // samples] * samples + row % samples] = response
     return responses

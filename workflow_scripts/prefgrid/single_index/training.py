@@ -73,7 +73,7 @@ def train(
     for epoch in range(options.epochs):
         order = torch.stack([torch.randperm(rows, generator=one) for one in generators])
         for part in order.split(options.batch_size, dim=1):
-            if objectives[0].wants_indices(step):  # they share schedule and options
+            if objectives[0].wanted_rows(step) is not None:  # they share schedule and options
                 index = pairs.index(student)
                 for run, objective in enumerate(objectives):
                     objective.update(step, index[run], labels[run])
@@ -98,8 +98,9 @@ def train(
     if not index.isfinite().all():
         totals = index.sum(dim=1)
         stop_non_finite(failure_path, "the final index", step, totals, objectives, batches)
-    for run, objective in enumerate(objectives):
-        objective.finish(index[run], labels[run])
+    if objectives[0].wanted_rows(step) is not None:
+        for run, objective in enumerate(objectives):
+            objective.finish(index[run], labels[run])
     return Result({name: tensor.detach() for name, tensor in student.items()}, index)
 
 

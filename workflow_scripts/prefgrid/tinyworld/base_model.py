@@ -14,9 +14,8 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from prefgrid import chat, seeding
 from prefgrid.limits.tiny_world import POSITIONS
-from prefgrid.tinyworld.training import Schedule, fit, padded
-
-IGNORED = -100
+from prefgrid.logprobs.sequence import response_logps
+from prefgrid.tinyworld.training import Schedule, fit
 
 
 def new_model(tokenizer: Any, architecture: dict[str, Any], seed: int) -> Qwen3ForCausalLM:
@@ -84,25 +83,18 @@ def train_base(
 
     def loss_of(step: int, indices: Sequence[int]) -> torch.Tensor:
         rows = [(prompts[i], responses[i]) for i in indices]
-        tokens = padded([prompt + response for prompt, response in rows], tokenizer.pad_token_id)
         if step < whole_text_steps:
-            targets = padded([prompt + response for prompt, response in rows], IGNORED)
-        else:
-            targets = padded([[IGNORED] * len(p) + response for p, response in rows], IGNORED)
-        return next_token_loss(model, tokens, targets)
+            rows = [(prompt[:1], prompt[1:] + response) for prompt, response in rows]
+        return next_token_loss(model, rows, tokenizer.pad_token_id)
 
     fit(model, schedule, loss_of, len(dialogues), seeding.stream(seed, "tiny base order"), "base")
     return model
 
 
 def next_token_loss(
-    model: Qwen3ForCausalLM, tokens: torch.Tensor, targets: torch.Tensor
+    model: Qwen3ForCausalLM, rows: Sequence[tuple[Sequence[int], Sequence[int]]], pad_id: int
 ) -> torch.Tensor:
-    """Mean cross-entropy in nats of `targets` [rows, length] given the tokens before each.
-
-    Only at positions whose target is not `IGNORED` are logits computed.
-    """
-    states = model.model(input_ids=tokens, use_cache=False).last_hidden_state[:, :-1]
-    following = targets[:, 1:]
-    wanted = following != IGNORED
-    return torch.nn.functional.cross_entropy(model.lm_head(states[wanted]), following[wanted])
+    """Mean cross-entropy in nats of all tokens after the prompts of (prompt, response) rows."""
+    prompts, responses = zip(*rows, strict=True)
+    logp_sums, lengths = response_logps(model, prompts, [[one] for one in responses], pad_id=pad_id)
+    return -logp_sums.sum() / lengths.sum()

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from prefgrid import chat, seeding
+from prefgrid.logprobs.planning import plan
+from prefgrid.logprobs.states import last_hidden_states
 from prefgrid.tinyworld import corpus, language
-from prefgrid.tinyworld.training import padded
 
 Dialogue = tuple[str, str]
 # Rewards of (prompt, response) dialogues, one float each.
@@ -59,20 +60,14 @@ def token_entropy_nats(
     total, tokens = 0.0, 0
     heads = [chat.render_prompt(tokenizer, prompt, prompt_format) for prompt in prompts]
     for start in range(0, len(prompts), ENTROPY_ROWS):
-        pairs = [
-            (head, list(tail))
-            for head, tail in zip(
-                heads[start : start + ENTROPY_ROWS],
-                responses[start : start + ENTROPY_ROWS],
-                strict=True,
-            )
-        ]
-        rows = padded([head + tail for head, tail in pairs], tokenizer.pad_token_id)
-        logps = model(input_ids=rows.to(model.device)).logits.float().log_softmax(-1)
-        entropy = -(logps.exp() * logps).sum(-1)
-        for line, (head, tail) in zip(entropy, pairs, strict=True):
-            total += line[len(head) - 1 : len(head) + len(tail) - 1].sum().item()
-            tokens += len(tail)
+        part = slice(start, start + ENTROPY_ROWS)
+        # Nothing is predicted from a last token.
+        read = [[response[:-1]] for response in responses[part]]
+        layout = plan(model.config, heads[part], read, pad_id=tokenizer.pad_token_id)
+        states = last_hidden_states(model, layout).flatten(0, 1)[torch.from_numpy(layout.states)]
+        logps = model.lm_head(states).float().log_softmax(-1)
+        total -= (logps.exp() * logps).sum().item()
+        tokens += len(states)
     return total / tokens
 
 

@@ -17,8 +17,10 @@ import torch
 from transformers import Qwen3ForSequenceClassification
 
 from prefgrid import chat, seeding
+from prefgrid.logprobs.planning import plan
+from prefgrid.logprobs.states import last_hidden_states
 from prefgrid.tinyworld import corpus, language
-from prefgrid.tinyworld.training import Schedule, fit, padded
+from prefgrid.tinyworld.training import Schedule, fit
 
 # Taste of the tales of a group, uniform in this range. Policies that were trained for reward write
 # with better taste than the data does, and there too the reward must tell good from better.
@@ -65,7 +67,7 @@ def train_reward(
         )
     torch.nn.init.zeros_(model.score.weight)
     rendered = [
-        [dialogue_tokens(tokenizer, prompt, response, prompt_format) for response in responses]
+        dialogues(tokenizer, prompt, responses, prompt_format)
         for prompt, responses in training_groups
     ]
     rule = np.array(
@@ -73,9 +75,7 @@ def train_reward(
     )
 
     def loss_of(step: int, indices: np.ndarray) -> torch.Tensor:
-        scores = last_token_scores(
-            model, [row for i in indices for row in rendered[i]], tokenizer.pad_token_id
-        )
+        scores = last_token_scores(model, [rendered[i] for i in indices], tokenizer.pad_token_id)
         return bradley_terry(scores.view(len(indices), -1), torch.from_numpy(rule[indices]))
 
     fit(
@@ -96,16 +96,25 @@ def bradley_terry(scores: torch.Tensor, utilities: torch.Tensor) -> torch.Tensor
     return -torch.nn.functional.logsigmoid(margin[better != 0]).mean()
 
 
-def dialogue_tokens(tokenizer: Any, prompt: str, response: str, prompt_format: str) -> list[int]:
-    """Token ids of the finished dialogue, as any reward model of the workflow reads it."""
-    asked, answered = chat.render_dialogue(tokenizer, prompt, response, prompt_format)
-    return asked + answered
+def dialogues(
+    tokenizer: Any, prompt: str, responses: Sequence[str], prompt_format: str
+) -> tuple[list[int], list[list[int]]]:
+    """Token ids of a prompt and of what follows it in each finished dialogue.
+
+    As any reward model of the workflow reads them.
+    """
+    rendered = [chat.render_dialogue(tokenizer, prompt, one, prompt_format) for one in responses]
+    asked, _ = rendered[0]
+    return asked, [answered for _, answered in rendered]
 
 
 def last_token_scores(
-    model: Qwen3ForSequenceClassification, rows: Sequence[Sequence[int]], filler: int
+    model: Qwen3ForSequenceClassification,
+    groups: Sequence[tuple[Sequence[int], Sequence[Sequence[int]]]],
+    pad_id: int,
 ) -> torch.Tensor:
-    """One score a row [rows], read at its last token, which is where the class itself reads it."""
-    states = model.model(input_ids=padded(rows, filler), use_cache=False).last_hidden_state
-    last = torch.tensor([len(row) - 1 for row in rows])
-    return model.score(states[torch.arange(len(rows)), last])[:, 0]
+    """One score a dialogue [dialogues], read at its last token, where the class itself reads it."""
+    prompts, responses = zip(*groups, strict=True)
+    layout = plan(model.config, prompts, responses, pad_id=pad_id)
+    states = last_hidden_states(model, layout).flatten(0, 1)
+    return model.score(states[torch.from_numpy(layout.ends)])[:, 0]

@@ -1,11 +1,7 @@
-"""The plain training loop of the tiny world's two models, and how their batches are made.
-
-Rows are padded on the right and no mask is given: under causal attention no token sees what comes
-after it, so this is exact, and faster on a CPU.
-"""
+"""The plain training loop of the tiny world's two models."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +52,7 @@ def fit(
         lr=schedule.learning_rate,
         betas=(0.9, 0.98),
         weight_decay=schedule.weight_decay,
-        foreach=True,
+        fused=True,
     )
     every = max(1, schedule.steps // PROGRESS_LINES)
     recent: list[float] = []
@@ -87,11 +83,3 @@ def batches(rows: int, schedule: Schedule, random: np.random.Generator) -> Itera
     order = np.concatenate([random.permutation(rows) for _ in range(passes)])
     for step in range(schedule.steps):
         yield order[step * schedule.batch_size : (step + 1) * schedule.batch_size]
-
-
-def padded(rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
-    """Rows of different lengths as one LongTensor [rows, longest], filled up on the right."""
-    table = torch.full((len(rows), max(map(len, rows))), filler)
-    for line, row in zip(table, rows, strict=True):
-        line[: len(row)] = torch.tensor(row)
-    return table

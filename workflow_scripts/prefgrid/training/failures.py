@@ -43,19 +43,21 @@ def stop_non_finite(
 def stop_non_finite_index(
     path: Path | str,
     steps_done: int,
+    rows: Sequence[int],
     index: Tensor,
     groups: Sequence[Group],
     processes: Processes,
 ) -> None:
-    """Write the rows whose `index` [N] is not finite to `path` (JSON); raise FloatingPointError."""
-    rows = (~index.isfinite()).nonzero()[:, 0].tolist()
+    """Write the `rows` whose `index` [len(rows)] is not finite to `path` (JSON), and raise
+    FloatingPointError."""
     found = [
         _described(row, groups) | {"index_nats": value}
-        for row, value in zip(rows, _readable(index[rows]), strict=True)
+        for row, value in zip(rows, _readable(index), strict=True)
+        if isinstance(value, str)
     ]
     _write(path, {"what": "the index", "step": steps_done, "groups": found}, processes)
     raise FloatingPointError(
-        f"the index of {len(rows)} of {len(groups)} training rows is not finite after "
+        f"the index of {len(found)} of {len(rows)} training rows is not finite after "
         f"{steps_done} steps; they are in {path}. {ADVICE}"
     )
 

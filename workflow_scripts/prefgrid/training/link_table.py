@@ -18,9 +18,9 @@ def link_table(objective: Objective, index: Tensor) -> dict[str, Any]:
     `probability` is None for an objective without a link, whose `probability` is NaN everywhere.
 
     The grid is even and symmetric about zero, out to the `SHARE` quantile of |t| over the training
-    indices `index` [N] (nats), since a pair may come in either order.
+    indices `index` [N] (nats, NaN where unknown), since a pair may come in either order.
     """
-    reach = torch.quantile(index.abs().double(), SHARE).item()
+    reach = torch.nanquantile(index.abs().double(), SHARE).item()
     grid = torch.linspace(-reach, reach, POINTS)
     probability = objective.probability(grid)
     return {

@@ -27,8 +27,8 @@ PROGRESS_LINES = 20
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """metrics: one row per optimizer step. index: final t of every training row, float32 [N] nats
-    on the CPU; None for objectives without labels."""
+    """metrics: one row per optimizer step. index: t of every training row when it was last in a
+    batch, float32 [N] nats on the CPU, NaN for rows that never were; None without labels."""
 
     metrics: list[dict[str, Any]]
     index: Tensor | None
@@ -89,12 +89,13 @@ def train(
     )
     forward = PolicyForward(model, groups, options, pad_id, ranks)
     order = DataOrder(schedule, options.batch_size)
-    labels = None
+    labels = index = None
     if groups[0].label is not None:
         labels = torch.tensor([group.label for group in groups], dtype=torch.float32)
         labels = labels.to(model.device)
+        index = torch.full_like(labels, torch.nan)
     checkpoints = Checkpoints(work, execution.setting("checkpoint_seconds", 300))
-    state = RunState(trainable, optimizer, accelerator.scaler, objective, _sums(weights))
+    state = RunState(trainable, optimizer, accelerator.scaler, objective, _sums(weights), index)
 
     longest = max(len(group.prompt_tokens) + max(map(len, group.responses)) for group in groups)
     devices_with_random_state = [model.device] if model.device.type == "cuda" else []
@@ -118,8 +119,9 @@ def train(
             # rows, so they must not drop out the same units.
             rank = (ranks.rank,) if ranks.rank else ()
             torch.manual_seed(seeding.torch_seed(schedule.seed, "dropout", step, *rank))
-            if objective.wants_indices(step):
-                objective.update(step, _index(forward, reference, step, failure_path), labels)
+            if (wanted := objective.wanted_rows(step)) is not None:
+                present = _present_index(forward, reference, wanted, step, failure_path)
+                objective.update(step, present, labels)
             rows = order.rows(step)
             loss, batch = loss_and_gradient(
                 forward, objective, rows, reference, labels, accelerator.backward
@@ -150,6 +152,8 @@ def train(
             optimizer.step()
             optimizer.zero_grad()
             objective.observe(batch)
+            if state.index is not None:
+                state.index[batch.rows] = batch.index
 
             state.rows.append(row)
             _report(row, schedule.steps, metrics_file)
@@ -166,12 +170,15 @@ def train(
                 f"the weights are unchanged after {schedule.steps} steps "
                 f"(learning_rate {options.learning_rate})"
             )
-        index = None
         if labels is not None:
-            index = _index(forward, reference, schedule.steps, failure_path)
-            objective.finish(index, labels)
+            wanted = objective.wanted_rows(schedule.steps)
+            # Finite weights can still overflow, so without a wish the last batch is looked at.
+            rows = batch.rows if wanted is None else wanted
+            present = _present_index(forward, reference, rows, schedule.steps, failure_path)
+            if wanted is not None:
+                objective.finish(present, labels)
     model.eval()
-    return TrainingResult(state.rows, None if index is None else index.cpu())
+    return TrainingResult(state.rows, None if state.index is None else state.index.cpu())
 
 
 def _sums(weights: Collection[Tensor]) -> Tensor:
@@ -180,16 +187,23 @@ def _sums(weights: Collection[Tensor]) -> Tensor:
     return torch.stack([torch.stack([weight.sum(), weight.square().sum()]) for weight in wide])
 
 
-def _index(
-    forward: PolicyForward, reference: Reference, steps_done: int, failure_path: Path | str
+def _present_index(
+    forward: PolicyForward,
+    reference: Reference,
+    wanted: Tensor,
+    steps_done: int,
+    failure_path: Path | str,
 ) -> Tensor:
-    """float32 [N]: t of every training row now, on the model's device; finite or the run stops."""
-    ratios = forward.dataset(range(len(forward.groups))) - reference.dataset()
-    index = ratios[:, 1] - ratios[:, 0]
-    if not index.isfinite().all():
+    """float32 [N]: t of the wanted rows (LongTensor) now, finite or the run stops; NaN elsewhere."""
+    rows = wanted.tolist()
+    ratios = forward.dataset(rows) - reference.dataset(rows)
+    found = ratios[:, 1] - ratios[:, 0]
+    if not found.isfinite().all():
         failures.stop_non_finite_index(
-            failure_path, steps_done, index, forward.groups, forward.processes
+            failure_path, steps_done, rows, found, forward.groups, forward.processes
         )
+    index = found.new_full((len(forward.groups),), torch.nan)
+    index[wanted.to(found.device)] = found
     return index
 
 

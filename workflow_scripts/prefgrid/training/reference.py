@@ -31,8 +31,8 @@ class TableReference:
     def micro_batch(self, rows: Sequence[int]) -> Tensor:
         return self.table[torch.tensor(rows, device=self.table.device)]
 
-    def dataset(self) -> Tensor:
-        return self.table
+    def dataset(self, rows: Sequence[int]) -> Tensor:
+        return self.micro_batch(rows)
 
 
 @dataclass
@@ -43,7 +43,7 @@ class AdapterOffReference:
     """
 
     forward: PolicyForward
-    _dataset: Tensor | None = field(default=None, init=False)
+    _dataset: tuple[Sequence[int], Tensor] = field(default=((), torch.empty(0)), init=False)
 
     @torch.no_grad()
     def micro_batch(self, rows: Sequence[int]) -> Tensor:
@@ -55,11 +55,11 @@ class AdapterOffReference:
         model.train(was_training)
         return logp_sums
 
-    def dataset(self) -> Tensor:
-        if self._dataset is None:  # frozen weights in fixed batches: always the same
+    def dataset(self, rows: Sequence[int]) -> Tensor:
+        if self._dataset[0] != rows:  # frozen weights in the same batches: always the same
             with self.forward.model.disable_adapter():
-                self._dataset = self.forward.dataset(range(len(self.forward.groups)))
-        return self._dataset
+                self._dataset = rows, self.forward.dataset(rows)
+        return self._dataset[1]
 
 
 def start_reference(

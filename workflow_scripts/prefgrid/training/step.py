@@ -72,8 +72,8 @@ class Reference(Protocol):
     def micro_batch(self, rows: Sequence[int]) -> Tensor:
         """[len(rows), K] on the model's device, for one micro-batch of a step."""
 
-    def dataset(self) -> Tensor:
-        """[N, K] on the model's device, for log-probabilities by `PolicyForward.dataset`."""
+    def dataset(self, rows: Sequence[int]) -> Tensor:
+        """[len(rows), K] on the model's device, to go with `PolicyForward.dataset`."""
 
 
 def loss_and_gradient(
