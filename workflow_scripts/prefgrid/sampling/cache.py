@@ -9,8 +9,8 @@ from torch import Tensor
 from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
-# Positions added when a layer is full: few copies, little unused memory.
-ROOM = 64
+# Positions added when a layer is full: few copies, little memory that is touched for nothing.
+ROOM = 32
 
 
 class RoomyLayer(DynamicLayer):

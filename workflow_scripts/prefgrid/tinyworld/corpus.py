@@ -51,8 +51,6 @@ WRITERS = (
 )
 # One who does exactly what the instruction says, in words of any quality.
 DUTIFUL = Writer("tiny-servant", animal=1.0, place=1.0, taste=0.0, slips=0.0)
-# One who often does.
-HALF_MINDED = Writer("tiny-apprentice", animal=0.7, place=0.6, taste=0.0, slips=0.0)
 
 
 def pick(random: np.random.Generator, items: Sequence[str], taste: float = 0.0) -> str:

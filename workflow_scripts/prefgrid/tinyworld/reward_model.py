@@ -31,20 +31,22 @@ GROUPS_PER_PROMPT = 2
 def groups(prompts: Sequence[str], seed: int) -> list[tuple[str, list[str]]]:
     """`GROUPS_PER_PROMPT` groups of four responses to each prompt, a group's all of one taste.
 
-    A tale that does what the prompt asks; the same about something else; one that does so at
-    times; another such one, corrupted. All pairs of a group are compared, so one comparison in six
-    is about relevance to the prompt alone.
+    Two tales that do what the prompt asks, each followed by the same about something else; then one
+    of the four is corrupted. All pairs of a group are compared: one or two of the six are about
+    relevance to the prompt alone. With fewer, a model this small often ends its training before it
+    has found out that the place counts.
     """
     made = []
     for prompt, repetition in product(prompts, range(GROUPS_PER_PROMPT)):
         random = seeding.stream(seed, "tiny reward group", prompt, repetition)
-        taste = random.uniform(*TASTES)
-        dutiful, plain, broken = (
-            corpus.respond(random, prompt, replace(writer, taste=taste))
-            for writer in (corpus.DUTIFUL, corpus.HALF_MINDED, corpus.HALF_MINDED)
-        )
-        elsewhere = corpus.about_something_else(random, dutiful)
-        made.append((prompt, [dutiful, elsewhere, plain, corpus.corrupt(random, broken)]))
+        writer = replace(corpus.DUTIFUL, taste=random.uniform(*TASTES))
+        tales = [corpus.respond(random, prompt, writer) for _ in range(2)]
+        responses = []
+        for tale in tales:
+            responses += [tale, corpus.about_something_else(random, tale)]
+        broken = int(random.integers(len(responses)))
+        responses[broken] = corpus.corrupt(random, responses[broken])
+        made.append((prompt, responses))
     return made
 
 
