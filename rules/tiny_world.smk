@@ -93,7 +93,6 @@ rule train_tiny_reward:
         "results/logs/train_tiny_reward.log",
     conda:
         "../envs/prefgrid.yaml"
-    threads: 2
     resources:
         mem_mb=mem_mb,
         runtime=runtime,

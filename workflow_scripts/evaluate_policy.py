@@ -76,7 +76,12 @@ def main(job: jobs.Job) -> None:
     if first is None:
         raise store.DataError(f"{job.inputs['preferences']}: holds no rows")
     pairs = held_out_pairs(
-        reading.read_parquet(job.inputs["reference_samples"], records.ReferenceSample),
+        reading.read_parquet(
+            job.inputs["reference_samples"],
+            records.ReferenceSample,
+            columns=["prompt_id", "sample", "reward", "tokens"],
+            where=("sample", "<", 2 * evaluation["index_pairs_per_prompt"]),
+        ),
         {
             row["prompt_id"]: chat.render_prompt(tokenizer, row["prompt"], spec["prompt_format"])
             for row in prompts

@@ -57,12 +57,13 @@ def read_parquet(
     kind: Any = None,
     *,
     columns: Sequence[str] | None = None,
+    where: tuple[str, str, Any] | None = None,
     key: Sequence[str] = (),
 ) -> "pandas.DataFrame":
     """The table of a parquet file: at least one row, each a `kind`; None: any table.
 
-    columns: which of them are read and checked, None for all of the file's. No two rows share all
-    columns of `key`.
+    columns: which of them are read and checked, None for all of the file's. where: of which rows, as
+    (column, comparison, value), None for all. No two rows share all columns of `key`.
     """
     import pyarrow
     from pyarrow import parquet
@@ -70,8 +71,12 @@ def read_parquet(
     _require(path)
     try:
         # Of the columns asked for, it leaves out those that are missing.
-        frame = parquet.read_table(path, columns=columns, page_checksum_verification=True)
-        frame = frame.to_pandas()
+        frame = parquet.read_table(
+            path,
+            columns=columns,
+            filters=None if where is None else [where],
+            page_checksum_verification=True,
+        ).to_pandas()
     # No fault of the file.
     except (MemoryError, PermissionError):
         raise

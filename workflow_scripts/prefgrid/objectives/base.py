@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,7 @@ class Batch:
     logp_sums: Tensor[G, K], log π of each response, nats.
     lengths: LongTensor[G, K], response tokens including EOS.
     labels: Tensor[G], 1 where response 1 is preferred, else 0; None without labels.
+    share: of the step's rows that `trained_rows` left in it, the same in every part of a batch.
     """
 
     rows: Tensor
@@ -42,6 +44,7 @@ class Batch:
     logp_sums: Tensor
     lengths: Tensor
     labels: Tensor | None
+    share: float = 1.0
 
     @property
     def index(self) -> Tensor:
@@ -94,6 +97,13 @@ class Objective(ABC):
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:
         """Scalar loss of one optimizer step's batch."""
+
+    def trained_rows(self, rows: Sequence[int]) -> Sequence[int]:
+        """Which of an optimizer step's rows have a gradient, in the given order; here all.
+
+        Only they are computed where rows are costly. `loss` gets their number as `Batch.share`.
+        """
+        return rows
 
     def wanted_rows(self, step: int) -> Tensor | None:
         """Rows whose t are needed now, LongTensor, each once; None: none.

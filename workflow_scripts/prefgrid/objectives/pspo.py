@@ -15,6 +15,7 @@ noise of their labels.  The published learner is a set of option values.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -106,19 +107,26 @@ class Objective(base.Objective):
         # weight of each row's loss: 0 for link rows, and mean 1 over all rows
         self.row_weight = torch.ones(schedule.rows)
         self.link_rows = torch.arange(schedule.rows)
+        self.untrained: frozenset[int] = frozenset()
         if held_out:
             self.link_rows = torch.as_tensor(order[:held_out]).sort().values
+            self.untrained = frozenset(self.link_rows.tolist())
             self.row_weight[self.link_rows] = 0.0
             self.row_weight *= schedule.rows / (schedule.rows - held_out)
 
+    def trained_rows(self, rows: Sequence[int]) -> Sequence[int]:
+        """All but the link rows; all of a step that has no others, which then trains nothing."""
+        return [row for row in rows if row not in self.untrained] or rows
+
     def loss(self, batch: base.Batch) -> Tensor:
-        """Mean over the batch of row weight × negative log-likelihood, nats a pair."""
+        """Mean over the step's rows of row weight × negative log-likelihood, nats a pair."""
         self.move_to(batch.index.device)
         weight = self.row_weight[batch.rows]
         if not self.link:
             margin = signed_margin(batch.index, batch.labels)
-            return (weight * softplus(-self.beta_train * margin)).mean()
-        return (weight * bernoulli_nll(self.probability(batch.index), batch.labels)).mean()
+            return (weight * softplus(-self.beta_train * margin)).mean() * batch.share
+        nll = bernoulli_nll(self.probability(batch.index), batch.labels)
+        return (weight * nll).mean() * batch.share
 
     def wanted_rows(self, step: int) -> Tensor | None:
         """The link rows: at the end of the warm start, then at the first step ≥ each multiple of

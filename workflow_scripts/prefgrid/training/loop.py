@@ -122,9 +122,11 @@ def train(
             if (wanted := objective.wanted_rows(step)) is not None:
                 present = _present_index(forward, reference, wanted, step, failure_path)
                 objective.update(step, present, labels)
-            rows = order.rows(step)
+            drawn = order.rows(step)
+            rows = objective.trained_rows(drawn)
+            share = len(rows) / len(drawn)
             loss, batch = loss_and_gradient(
-                forward, objective, rows, reference, labels, accelerator.backward
+                forward, objective, rows, reference, labels, accelerator.backward, share
             )
             ranks.sum_gradients(weights)
             grad_norm = accelerator.clip_grad_norm_(weights, options.max_grad_norm or float("inf"))
@@ -136,7 +138,7 @@ def train(
                 batch,
                 grad_norm,
                 learning_rate,
-                state.examples_seen + len(rows),
+                state.examples_seen + len(drawn),
             )
             what = None
             if not math.isfinite(row["loss"]):

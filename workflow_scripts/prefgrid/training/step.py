@@ -83,6 +83,7 @@ def loss_and_gradient(
     reference: Reference,
     labels: Tensor | None,
     backward: Callable[[Tensor], None],
+    share: float = 1.0,
 ) -> tuple[Tensor, Batch]:
     """Evaluate the loss on the whole batch and accumulate this process's part of its gradient.
 
@@ -95,7 +96,7 @@ def loss_and_gradient(
     the backward, with the dropout of the first pass replayed.
 
     `backward` gets each scalar; the gradients of the processes are yet to be summed. `labels` [N]
-    cover the training set, on the model's device. Nothing moves to the CPU, so the backward of a
+    cover the training set, on the model's device; `share` is the batch's. Nothing moves to the CPU, so the backward of a
     loss that is not finite is not held back.
 
     Returns (loss, the whole batch), both detached and the same in all processes.
@@ -118,10 +119,11 @@ def loss_and_gradient(
         if not several:
             graphs.append(logp_sums)
         elif not coupled:
-            _, slopes = _loss_and_slopes(objective, _batch(forward, part, values[-1], labels))
+            own = _batch(forward, part, values[-1], labels, share)
+            _, slopes = _loss_and_slopes(objective, own)
             backward((slopes * (len(part) / len(rows)) * logp_sums).sum())
     values = forward.processes.gather(torch.cat(values), len(rows))
-    whole = _batch(forward, rows, values, labels)
+    whole = _batch(forward, rows, values, labels, share)
     loss, slopes = _loss_and_slopes(objective, whole)
 
     own_slopes = forward.micro_batches(slopes)
@@ -136,7 +138,11 @@ def loss_and_gradient(
 
 
 def _batch(
-    forward: PolicyForward, rows: Sequence[int], values: Tensor, labels: Tensor | None
+    forward: PolicyForward,
+    rows: Sequence[int],
+    values: Tensor,
+    labels: Tensor | None,
+    share: float,
 ) -> Batch:
     """`values` [G, K, 2]: log-prob and log-ratio of each response."""
     row_ids = torch.tensor(rows, device=values.device)
@@ -146,6 +152,7 @@ def _batch(
         logp_sums=values[..., 0],
         lengths=forward.lengths[row_ids],
         labels=None if labels is None else labels[row_ids],
+        share=share,
     )
 
 
