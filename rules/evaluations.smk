@@ -1,18 +1,13 @@
 # Reward and KL of every policy over a scan of beta, on held-out prompts.
 
-REFERENCE_SAMPLE_LOGPS = f"{ROOT}/reference_samples/logps.parquet"
-
 
 rule sample_reference:
     input:
         prompts=f"{ROOT}/prompts/eval.jsonl",
         reference=f"{REFERENCE}/manifest.json",
         weights=ancient(f"{REFERENCE}/model.safetensors"),
-        reward=f"{REWARD}/manifest.json",
-        reward_weights=ancient(f"{REWARD}/model.safetensors"),
     output:
-        samples=f"{ROOT}/reference_samples/samples.parquet",
-        logps=REFERENCE_SAMPLE_LOGPS,
+        responses=f"{ROOT}/reference_responses/responses.parquet",
     log:
         "results/logs/sample_reference.log",
     conda:
@@ -31,29 +26,60 @@ rule sample_reference:
                     "temperature",
                     "batch_rows",
                     "reference_samples",
-                    "index_pairs_per_prompt",
                     "seed",
                 }
+            ),
+            prompt_format=CONFIG.prompt_format,
+            precision=CONFIG.training.precision,
+        ),
+        code=fingerprint("sample_reference"),
+    message:
+        "Reference samples for the evaluation prompts"
+    shell:
+        "exec python -m run_job --log {log} --gpus {resources.devices} sample_reference "
+        "--prompts {input.prompts} --reference {input.reference} "
+        "--responses {output.responses} --spec {params.spec:q} --code {params.code:q}"
+
+
+rule score_reference:
+    input:
+        responses=f"{ROOT}/reference_responses/responses.parquet",
+        prompts=f"{ROOT}/prompts/eval.jsonl",
+        reference=f"{REFERENCE}/manifest.json",
+        weights=ancient(f"{REFERENCE}/model.safetensors"),
+        reward=f"{REWARD}/manifest.json",
+        reward_weights=ancient(f"{REWARD}/model.safetensors"),
+    output:
+        samples=f"{ROOT}/reference_samples/samples.parquet",
+        logps=REFERENCE_SAMPLE_LOGPS,
+    log:
+        "results/logs/score_reference.log",
+    conda:
+        "../envs/prefgrid.yaml"
+    resources:
+        gpu=MODEL_GPU,
+        devices=MODEL_DEVICES,
+        mem_mb=mem_mb,
+        runtime=runtime,
+    params:
+        spec=spec(
+            evaluation=STUDY.evaluation.model_dump(
+                include={"prompts", "batch_rows", "index_pairs_per_prompt"}
             ),
             reward=CONFIG.reward.model_dump(),
             prompt_format=CONFIG.prompt_format,
             precision=CONFIG.training.precision,
             batch_size=CONFIG.logp_batch_size,
         ),
-        code=fingerprint("sample_reference"),
+        code=fingerprint("score_reference"),
     message:
-        "Reference samples: scored, for the evaluation prompts, with log-probabilities"
+        "Reference samples: rewards, and log-probabilities of the held-out pairs"
     shell:
-        "exec python -m run_job --log {log} --gpus {resources.devices} sample_reference "
-        "--prompts {input.prompts} --reference {input.reference} --reward {input.reward} "
+        "exec python -m run_job --log {log} --gpus {resources.devices} score_reference "
+        "--responses {input.responses} --prompts {input.prompts} "
+        "--reference {input.reference} --reward {input.reward} "
         "--samples {output.samples} --logps {output.logps} "
         "--spec {params.spec:q} --code {params.code:q}"
-
-
-def reference_sample_logps(wildcards):
-    """The table, unless the policy's base has other weights than what the table was made with."""
-    same = learner(wildcards.method)["training"]["precision"] == CONFIG.training.precision
-    return REFERENCE_SAMPLE_LOGPS if same else []
 
 
 EVALUATION = f"{ROOT}/evaluations/{CELL}"

@@ -68,6 +68,15 @@ EVALUATION_SPEC = {
 }
 
 
+REFERENCE_SAMPLE_LOGPS = f"{ROOT}/reference_samples/logps.parquet"
+
+
+def reference_sample_logps(wildcards):
+    """The table, unless the policy's base has other weights than what the table was made with."""
+    same = learner(wildcards.method)["training"]["precision"] == CONFIG.training.precision
+    return REFERENCE_SAMPLE_LOGPS if same else []
+
+
 def evaluation_spec(wildcards):
     return spec(
         method=wildcards.method,

@@ -12,6 +12,7 @@ from transformers import Qwen3ForSequenceClassification
 import compute_reference_logps
 import sample_reference
 import sample_responses
+import score_reference
 import score_responses
 from prefgrid import chat, execution, jobs, store
 from prefgrid.evaluation.held_out import HeldOutPairs
@@ -23,7 +24,7 @@ PAIRS, SHARDS = 7, 3
 GENERATION = {"max_new_tokens": 6, "temperature": 1.0, "top_p": 1.0}
 REWARD = {"max_tokens": 200, "batch_size": 2, "precision": "none"}
 EVALUATION = {"max_new_tokens": 6, "temperature": 1.0, "prompts": 5, "seed": 9}
-SAMPLES = {"batch_rows": 6, "reference_samples": 3, "index_pairs_per_prompt": 1}
+SCORING = {"prompts": 5, "batch_rows": 6, "index_pairs_per_prompt": 1}
 COMMON = {"prompt_format": "raw", "precision": "none"}
 # script → (spec, inputs, outputs, where its expensive step is looked up, calls that a run makes).
 SCRIPTS = {
@@ -50,10 +51,17 @@ SCRIPTS = {
         SHARDS,
     ),
     sample_reference: (
-        {"evaluation": EVALUATION | SAMPLES, "reward": REWARD, "batch_size": 2, **COMMON},
-        ("prompts", "reference", "reward"),
-        ("samples", "logps"),
+        {"evaluation": EVALUATION | {"batch_rows": 6, "reference_samples": 3}, **COMMON},
+        ("prompts", "reference"),
+        ("responses",),
         (transformers_backend, "decode"),
+        3,
+    ),
+    score_reference: (
+        {"evaluation": SCORING, "reward": REWARD, "batch_size": 2, **COMMON},
+        ("reference_responses", "prompts", "reference", "reward"),
+        ("samples", "logps"),
+        (ScalarRewardModel, "score"),
         3,
     ),
 }
@@ -83,7 +91,14 @@ def files(tmp_path_factory) -> dict[str, Path | list[Path]]:
     for shard, path in enumerate(shards):
         rows = range(shard * PAIRS // SHARDS, (shard + 1) * PAIRS // SHARDS)
         store.write_jsonl(path, [response_row(pair, prompts[pair], draw) for pair in rows])
+    samples = [
+        {"prompt_id": row["prompt_id"], "sample": k, **sampled(k + 2, draw)}
+        for row in prompts[: SCORING["prompts"]]
+        for k in range(3)
+    ]
+    store.write_parquet(folder / "reference.parquet", pandas.DataFrame(samples))
     return {
+        "reference_responses": folder / "reference.parquet",
         "prompts": folder / "prompts.jsonl",
         "responses": shards,
         "reference": folder / "reference" / "manifest.json",
@@ -97,6 +112,12 @@ def response_row(pair: int, prompt: dict[str, str], draw: torch.Generator) -> di
         row[f"tokens_{k}"] = torch.randint(5, VOCABULARY, (3 + pair,), generator=draw).tolist()
         row |= {f"response_{k}": "so " * (pair + k), f"finish_{k}": "length"}
     return row
+
+
+def sampled(tokens: int, draw: torch.Generator) -> dict:
+    drawn = torch.randint(5, VOCABULARY, (tokens,), generator=draw).tolist()
+    text = {"response": "so " * tokens, "finish": "length"}
+    return {"length_tokens": tokens, "tokens": drawn, **text}
 
 
 class Step:
@@ -118,7 +139,9 @@ def run(script, files, folder: Path, killed_in: int | None = None) -> int:
     spec, inputs, outputs, (owner, name), _ = SCRIPTS[script]
     folder.mkdir(exist_ok=True)
     outputs = {output: folder / output for output in outputs}
-    job = jobs.Job({name: files[name] for name in inputs}, outputs, outputs, spec)
+    # Scripts call different files their responses.
+    found = {name.removeprefix("reference_"): files[name] for name in inputs}
+    job = jobs.Job(found, outputs, outputs, spec)
     with pytest.MonkeyPatch.context() as patch:
         step = Step(getattr(owner, name), killed_in)
         # A method must stay one that binds its object.
@@ -148,25 +171,14 @@ def test_an_interrupted_job_ends_as_an_undisturbed_one_and_computes_nothing_twic
         assert quiet.read_bytes() == killed.read_bytes()
 
 
-def test_scoring_of_the_reference_samples_is_continued_too(files, tmp_path, monkeypatch):
-    monkeypatch.delenv(execution.WORK_VARIABLE, raising=False)
-    count_in_sample_reference(monkeypatch, ScalarRewardModel, "score")
-    done = [run(sample_reference, files, tmp_path, killed_in=n) for n in (2, 0, None)]
-    assert done == [2, 0, 1]
-
-
 def test_log_probabilities_of_the_reference_samples_are_kept_too(files, tmp_path, monkeypatch):
     monkeypatch.delenv(execution.WORK_VARIABLE, raising=False)
-    count_in_sample_reference(monkeypatch, store, "write_parquet")
-    assert run(sample_reference, files, tmp_path, killed_in=0) == 0
+    *rest, _, calls = SCRIPTS[score_reference]
+    writing = (store, "write_parquet")
+    monkeypatch.setitem(SCRIPTS, score_reference, (*rest, writing, calls))
+    assert run(score_reference, files, tmp_path, killed_in=0) == 0
     monkeypatch.delattr(HeldOutPairs, "logps")
-    assert run(sample_reference, files, tmp_path) == 2
-
-
-def count_in_sample_reference(monkeypatch, owner, name: str) -> None:
-    """The step that `run` counts and kills in."""
-    *rest, _, calls = SCRIPTS[sample_reference]
-    monkeypatch.setitem(SCRIPTS, sample_reference, (*rest, (owner, name), calls))
+    assert run(score_reference, files, tmp_path) == 2
 
 
 def test_the_reference_samples_log_probabilities_are_those_of_the_bare_model(
@@ -174,7 +186,7 @@ def test_the_reference_samples_log_probabilities_are_those_of_the_bare_model(
 ):
     """Each response alone, by transformers' own forward."""
     monkeypatch.delenv(execution.WORK_VARIABLE, raising=False)
-    run(sample_reference, files, tmp_path)
+    run(score_reference, files, tmp_path)
     samples, logps = (pandas.read_parquet(tmp_path / name) for name in ("samples", "logps"))
     folder = files["reference"].parent
     model, tokenizer = loading.load_causal_lm(folder), loading.load_tokenizer(folder)

@@ -182,11 +182,20 @@ def test_groups_isolate_relevance_and_grammar():
     groups = reward_model.groups(PROMPTS, seed=0)
     assert [prompt for prompt, _ in groups] == [p for p in PROMPTS for _ in range(2)]
     assert groups == reward_model.groups(PROMPTS, seed=0)
-    for prompt, (dutiful, elsewhere, plain, _) in groups:
-        first, second = language.parts(prompt, dutiful), language.parts(prompt, elsewhere)
-        assert first.animal and first.place and first.words == second.words
-        assert language.score(prompt, dutiful) > language.score(prompt, elsewhere)
-        assert language.is_grammatical(plain)
+    slips = []
+    for prompt, responses in groups:
+        found = [language.parts(prompt, response) for response in responses]
+        intact = [
+            (tale, moved)
+            for tale, moved in (found[:2], found[2:])
+            if tale.grammatical and moved.grammatical and tale.words == moved.words
+        ]
+        assert intact, "one of four is corrupted, so one of the two tales is not"
+        for tale, moved in intact:
+            assert tale.animal and tale.place and not (moved.animal and moved.place)
+        slips.append(sum(not part.grammatical for part in found))
+    # A corrupted tale is rarely a sentence of the grammar again.
+    assert max(slips) == 1 and slips.count(1) > 0.8 * len(slips)
 
 
 def test_schedule_warms_up_and_ends_at_its_share():

@@ -29,6 +29,7 @@ LABEL = "label_preferences/seed=0/shift=1.5/n=32"
 SCORE = "score_responses/seed=0"
 REFERENCE_LOGPS = "compute_reference_logps/seed=0"
 SAMPLE_REFERENCE = "sample_reference"
+SCORE_REFERENCE = "score_reference"
 TRAIN = f"train_policy/{CELL}"
 EVALUATE = f"evaluate_policy/{CELL}"
 
@@ -184,13 +185,18 @@ UNFIT = {
 
 
 @pytest.mark.parametrize("fault", UNFIT)
-def test_models_that_cannot_do_it_are_refused_before_any_sampling(world: World, fault: str) -> None:
+def test_models_that_cannot_do_it_are_refused_before_they_do_any(world: World, fault: str) -> None:
     name, change, texts = UNFIT[fault]
+    job, worked = {
+        REFERENCE: (SAMPLE_REFERENCE, "sampled"),
+        REWARD: (SCORE_REFERENCE, "scored"),
+    }[name]
+    assert worked in world.path(f"results/logs/{job}.log").read_text()
     folder = world.path(name)
     with faults.changed(*files_of(folder)):
         as_made(folder, change)
-        done = world.refuses(SAMPLE_REFERENCE, *texts)
-    assert "sampled" not in done.output
+        done = world.refuses(job, *texts)
+    assert worked not in done.output
 
 
 def test_stored_tokens_of_another_tokenizer(world: World) -> None:

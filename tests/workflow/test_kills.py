@@ -27,7 +27,7 @@ STUDIES = ("link_robustness", "single_index")
 # All stages of a study but the prompts, which cost a fixed time and no model.
 LINK_STAGES = (
     *("responses", "rewards", "reference_logps", "preferences", "policies", "evaluations"),
-    *("reference_samples", "gathered"),
+    *("reference_responses", "reference_samples", "gathered"),
 )
 # Kept apart from results by design: what they hold is not decided by the config alone.
 RECORDS = ("_provenance.json", "_provenance", "logs")

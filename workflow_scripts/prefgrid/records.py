@@ -89,17 +89,22 @@ class Logp(TypedDict):
     tokens: Count
 
 
-class ReferenceSample(TypedDict):
-    """A row of the reference's samples.parquet."""
+class ReferenceResponse(TypedDict):
+    """A row of the reference's responses.parquet."""
 
     __pydantic_config__ = STRICT
     prompt_id: PromptId
     sample: Count
-    reward: float
     length_tokens: Count
     finish: Finish
     response: Text
     tokens: TokenIds
+
+
+class ReferenceSample(ReferenceResponse):
+    """A row of the reference's samples.parquet."""
+
+    reward: float
 
 
 class SampleLogp(TypedDict):
