@@ -7,7 +7,7 @@ A non-finite loss leaves its batch in failed_batch.json beside the outputs.
 """
 
 from prefgrid import jobs, reading, records, store
-from prefgrid.logprobs.table import logps_of_pairs
+from prefgrid.logprobs.table import looked_up_logps
 from prefgrid.models import checking, loading
 from prefgrid.objectives import base
 from prefgrid.training.batches import Group
@@ -25,7 +25,7 @@ def main(job: jobs.Job) -> None:
         Group(row["prompt_tokens"], (row["tokens_0"], row["tokens_1"]), float(row["z"]))
         for row in rows
     ]
-    reference_logps = logps_of_pairs(
+    reference_logps = looked_up_logps(
         reading.read_parquet(job.inputs["logps"], records.Logp, key=("pair", "response")),
         [row["pair"] for row in rows],
         [group.responses for group in groups],

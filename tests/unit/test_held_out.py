@@ -149,7 +149,22 @@ def test_a_table_of_other_samples_is_refused():
     pairs = held_out()
     frame = pairs.logp_frame(*pairs.logps(tiny_model(), **BATCHES))
     longer = frame.assign(tokens=frame["tokens"].where(frame.index != 6, 99))
-    with pytest.raises(ValueError, match=rf"{SECOND}, response 2 has \d tokens, .* 99 tokens"):
+    with pytest.raises(
+        ValueError, match=rf"prompt_id {SECOND}, sample 2 has \d tokens, .* 99 tokens"
+    ):
         pairs.looked_up(longer)
-    with pytest.raises(ValueError, match=rf"{FIRST}, response 1 has .* no such row"):
+    with pytest.raises(ValueError, match=rf"prompt_id {FIRST}, sample 1 has .* no such row"):
         pairs.looked_up(frame.drop(index=1))
+
+
+def test_rows_that_are_not_asked_for_are_not_read(tmp_path):
+    path = tmp_path / "samples.parquet"
+    store.write_parquet(path, pd.DataFrame({"sample": [0, 1, 2, 3], "reward": [1.0, 2, 3, 4]}))
+    found = reading.read_parquet(path, columns=["reward"], where=("sample", "<", 2))
+    assert found.to_dict("list") == {"reward": [1.0, 2.0]}
+    with pytest.raises(store.DataError, match=r"samples.parquet: holds no rows with sample > 9"):
+        reading.read_parquet(path, where=("sample", ">", 9))
+    for frame in (pd.DataFrame({"reward": [1.0]}), pd.DataFrame({"sample": ["a"]})):
+        store.write_parquet(path, frame)
+        with pytest.raises(store.DataError, match="samples.parquet: not a sound parquet file"):
+            reading.read_parquet(path, where=("sample", "<", 2))

@@ -6,7 +6,7 @@ from tiny_policy import PAD, random_groups, tiny_lora, tiny_model
 
 from prefgrid import store
 from prefgrid.logprobs.sequence import sequence_logps
-from prefgrid.logprobs.table import dataset_logps, logp_frame, logps_of_pairs
+from prefgrid.logprobs.table import dataset_logps, logp_frame, looked_up_logps
 
 
 def split(groups):
@@ -49,7 +49,7 @@ def test_table_survives_the_disk_and_is_looked_up_by_pair(tmp_path):
     assert list(frame.columns) == ["pair", "response", "logp_sum", "tokens"]
     assert frame["logp_sum"].dtype == "float32"
     # Any subset in any order: the table of the largest n serves every n.
-    found = logps_of_pairs(frame, [12, 10], [responses[2], responses[0]])
+    found = looked_up_logps(frame, [12, 10], [responses[2], responses[0]])
     assert torch.equal(found, sums[[2, 0]])
 
 
@@ -59,7 +59,7 @@ def test_table_of_other_responses_is_refused():
     sums, lengths = dataset_logps(tiny_model(), prompts, responses, pad_id=PAD, batch_size=2)
     frame = logp_frame([0, 1], sums, lengths)
     with pytest.raises(ValueError, match="pair 2, response 0 .* no such row"):
-        logps_of_pairs(frame, [2], [responses[0]])
+        looked_up_logps(frame, [2], [responses[0]])
     longer = [[*responses[0][0], 5], responses[0][1]]
     with pytest.raises(ValueError, match=f"has {len(longer[0])} tokens, the table holds"):
-        logps_of_pairs(frame, [0], [longer])
+        looked_up_logps(frame, [0], [longer])

@@ -107,6 +107,7 @@ def test_accumulation_of_dropout_replays_each_micro_batch(groups, reference):
         TableReference(reference),
         labels,
         torch.Tensor.backward,
+        share=1.0,
     )
     after = torch.get_rng_state()
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny_policy import LORA, PAD, logps_of, random_groups, tiny_lora, tiny_model, trainable_of
 
-from prefgrid.objectives import pspo
+from prefgrid.objectives import dpo, pspo
 from prefgrid.training import loop
 from prefgrid.training.options import TrainingOptions
 
@@ -28,10 +28,10 @@ LINK_SHARE = {"link_share": 0.3}
 LINK_ROWS = pspo.Objective(LINK_SHARE, two_epochs().schedule(len(GROUPS), 0)).link_rows.tolist()
 
 
-def trained(folder, objective_type, monkeypatch, **changes):
+def trained(folder, objective_type, monkeypatch, objective_options=LINK_SHARE, **changes):
     """(final trainable tensors, result, rows of every batch)."""
     options = two_epochs(**changes)
-    objective = objective_type(LINK_SHARE, options.schedule(len(GROUPS), 0))
+    objective = objective_type(objective_options, options.schedule(len(GROUPS), 0))
     seen, observe = [], objective.observe
     monkeypatch.setattr(
         objective, "observe", lambda batch: (seen.append(batch.rows.tolist()), observe(batch))
@@ -48,6 +48,13 @@ def trained(folder, objective_type, monkeypatch, **changes):
         reference_logps=logps_of(tiny_model(), GROUPS),
     )
     return trainable_of(model), result, seen
+
+
+class Watchful(dpo.Objective):
+    """Wants all indices at the end."""
+
+    def wanted_rows(self, step):
+        return torch.arange(self.schedule.rows) if step == self.schedule.steps else None
 
 
 class Wasteful(pspo.Objective):
@@ -70,13 +77,24 @@ def test_leaving_out_the_link_rows_changes_nothing(tmp_path, monkeypatch, micro_
     assert any((full[name] - start[name]).abs().max() > 1e-3 for name in full)
     losses = [[row["loss"] for row in run.metrics] for run in (result, expected)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-6)
-    assert result.index.isnan().nonzero()[:, 0].tolist() == LINK_ROWS
+    torch.testing.assert_close(result.index, expected.index, atol=1e-4, rtol=1e-3)
     assert [row["examples_seen"] for row in result.metrics] == [8, 16, 20, 28, 36, 40]
 
 
-def test_a_step_of_link_rows_alone_trains_nothing_and_goes_on(tmp_path, monkeypatch):
+def test_a_step_of_link_rows_alone_has_no_gradient_and_goes_on(tmp_path, monkeypatch):
     """Steps of one row: the 6 link rows of each epoch have loss 0."""
     _, result, rows = trained(tmp_path, pspo.Objective, monkeypatch, batch_size=1)
     assert len(rows) == 40
     for metrics, (row,) in zip(result.metrics, rows, strict=True):
         assert (metrics["loss"] == 0) == (row in LINK_ROWS)
+        assert metrics["grad_norm"] == 0 or row not in LINK_ROWS
+
+
+def test_the_index_of_few_rows_is_the_finished_policy_s(tmp_path, monkeypatch):
+    """DPO wants none; the first rows have their final t, which later steps have moved on."""
+    monkeypatch.setattr(loop, "DESCRIBED_ROWS", 5)
+    kinds = {"few": dpo.Objective, "all": Watchful}
+    few, every = (trained(tmp_path, kind, monkeypatch, {})[1].index for kind in kinds.values())
+    assert few.isnan().tolist() == [False] * 5 + [True] * 15
+    torch.testing.assert_close(few[:5], every[:5], atol=1e-4, rtol=1e-4)
+    assert every.isfinite().all() and every.abs().max() > 0.1

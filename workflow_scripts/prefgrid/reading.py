@@ -84,6 +84,8 @@ def read_parquet(
         raise DataError(f"{path}: not a sound parquet file ({_first_line(error)})") from error
     for name in columns or ():
         _refuse(path, _missing(frame, name))
+    if where is not None and frame.empty:
+        raise DataError(f"{path}: holds no rows with {' '.join(map(str, where))}")
     return _checked(path, frame, kind, columns, key)
 
 

@@ -9,7 +9,9 @@ import pandas as pd
 from torch import Tensor
 
 from prefgrid.logprobs.packing import Tokens
-from prefgrid.logprobs.table import dataset_logps, logps_of_pairs
+from prefgrid.logprobs.table import dataset_logps, logp_frame, looked_up_logps
+
+KEY_NAMES = ("prompt_id", "sample")
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,7 @@ class HeldOutPairs:
 
     def logp_frame(self, logp_sums: Tensor, lengths: Tensor) -> pd.DataFrame:
         """`logps` as on disk: one row a response, prompt_id, sample, logp_sum (nats), tokens."""
-        samples = logp_sums.shape[1]
-        return pd.DataFrame(
-            {
-                "prompt_id": np.repeat(self.prompt_ids, samples),
-                "sample": np.tile(np.arange(samples), len(self.prompt_ids)),
-                "logp_sum": logp_sums.flatten().numpy(),
-                "tokens": lengths.flatten().numpy(),
-            }
-        )
+        return logp_frame(self.prompt_ids, logp_sums, lengths, KEY_NAMES)
 
     def looked_up(self, frame: pd.DataFrame) -> Tensor:
         """logp_sums float32 [N, K] nats from a table made by `logp_frame`.
@@ -53,8 +47,7 @@ class HeldOutPairs:
         Raises ValueError where a response is missing or was scored with another number of tokens:
         the table then belongs to other samples.
         """
-        keyed = frame.rename(columns={"prompt_id": "pair", "sample": "response"})
-        return logps_of_pairs(keyed, self.prompt_ids, self.responses)
+        return looked_up_logps(frame, self.prompt_ids, self.responses, KEY_NAMES)
 
 
 def held_out_pairs(

@@ -13,6 +13,9 @@ from prefgrid.logprobs.sequence import sequence_logps
 if TYPE_CHECKING:
     import pandas
 
+# Columns that name a response: its group, and its number there.
+KEY_NAMES = ("pair", "response")
+
 
 @torch.no_grad()
 def dataset_logps(
@@ -55,46 +58,54 @@ def dataset_logps(
     return torch.cat(sums).cpu()[back], torch.cat(lengths).cpu()[back]
 
 
-def logp_frame(pairs: Sequence[int], logp_sums: Tensor, lengths: Tensor) -> "pandas.DataFrame":
-    """The table on disk: one row per response, columns pair, response, logp_sum (nats), tokens."""
+def logp_frame(
+    keys: Sequence[Hashable],
+    logp_sums: Tensor,
+    lengths: Tensor,
+    names: tuple[str, str] = KEY_NAMES,
+) -> "pandas.DataFrame":
+    """The table on disk: one row per response, columns `names`, logp_sum (nats), tokens.
+
+    keys: one a group. names: of the columns with the group's key and the response's number.
+    """
     import pandas
 
     responses = logp_sums.shape[1]
     return pandas.DataFrame(
         {
-            "pair": torch.tensor(pairs).repeat_interleave(responses).numpy(),
-            "response": torch.arange(responses).repeat(len(pairs)).numpy(),
+            names[0]: [key for key in keys for _ in range(responses)],
+            names[1]: torch.arange(responses).repeat(len(keys)).numpy(),
             "logp_sum": logp_sums.flatten().numpy(),
             "tokens": lengths.flatten().numpy(),
         }
     )
 
 
-def logps_of_pairs(
+def looked_up_logps(
     frame: "pandas.DataFrame",
-    pairs: Sequence[Hashable],
+    keys: Sequence[Hashable],
     response_tokens: Sequence[Sequence[Tokens]],
+    names: tuple[str, str] = KEY_NAMES,
 ) -> Tensor:
-    """Look up float32 [len(pairs), K] nats in a table made by `logp_frame`.
+    """Look up float32 [len(keys), K] nats in a table made by `logp_frame` with these `names`.
 
-    Raises ValueError where a pair is missing or was scored with another number of tokens: the
+    Raises ValueError where a group is missing or was scored with another number of tokens: the
     table then belongs to other responses.
     """
     cells = {
-        (pair, response): (logp_sum, tokens)
-        for pair, response, logp_sum, tokens in zip(
-            *(frame[name].tolist() for name in ("pair", "response", "logp_sum", "tokens")),
-            strict=True,
+        (key, response): (logp_sum, tokens)
+        for key, response, logp_sum, tokens in zip(
+            *(frame[name].tolist() for name in (*names, "logp_sum", "tokens")), strict=True
         )
     }
     table = []
-    for pair, responses in zip(pairs, response_tokens, strict=True):
+    for key, responses in zip(keys, response_tokens, strict=True):
         row = []
         for response, tokens in enumerate(responses):
-            logp_sum, scored = cells.get((pair, response), (None, None))
+            logp_sum, scored = cells.get((key, response), (None, None))
             if scored != len(tokens):
                 raise ValueError(
-                    f"reference log-probabilities: pair {pair}, response {response} has "
+                    f"reference log-probabilities: {names[0]} {key}, {names[1]} {response} has "
                     f"{len(tokens)} tokens, the table holds "
                     f"{'no such row' if scored is None else f'{scored} tokens'}"
                 )

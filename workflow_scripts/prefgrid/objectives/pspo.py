@@ -115,7 +115,7 @@ class Objective(base.Objective):
             self.row_weight *= schedule.rows / (schedule.rows - held_out)
 
     def trained_rows(self, rows: Sequence[int]) -> Sequence[int]:
-        """All but the link rows; all of a step that has no others, which then trains nothing."""
+        """All but the link rows; all of a step that has no others, whose gradient is then 0."""
         return [row for row in rows if row not in self.untrained] or rows
 
     def loss(self, batch: base.Batch) -> Tensor:

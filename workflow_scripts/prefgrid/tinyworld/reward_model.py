@@ -32,9 +32,8 @@ def groups(prompts: Sequence[str], seed: int) -> list[tuple[str, list[str]]]:
     """`GROUPS_PER_PROMPT` groups of four responses to each prompt, a group's all of one taste.
 
     Two tales that do what the prompt asks, each followed by the same about something else; then one
-    of the four is corrupted. All pairs of a group are compared: one or two of the six are about
-    relevance to the prompt alone. With fewer, a model this small often ends its training before it
-    has found out that the place counts.
+    of the four is corrupted. All pairs of a group are compared: four in six are a tale that was asked
+    for and one that was not, and one of these differs in nothing else.
     """
     made = []
     for prompt, repetition in product(prompts, range(GROUPS_PER_PROMPT)):

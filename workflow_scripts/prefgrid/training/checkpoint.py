@@ -31,8 +31,7 @@ class RunState:
     weights: the trainable tensors by name. optimizer: its settings are set anew each step and by
     the options. scaler: the gradient scaler of float16, else None. start_sums: float64 [W, 2],
     two sums of each weight before the first step. adapter_off: which reference the run began with
-    (`reference.start_reference`). index: float32 [N], t of each row when it was last in a batch,
-    NaN before that; None without labels. rows: the metrics of every step so far.
+    (`reference.start_reference`). rows: the metrics of every step so far.
     """
 
     weights: dict[str, Tensor]
@@ -40,7 +39,6 @@ class RunState:
     scaler: Any
     objective: Objective
     start_sums: Tensor
-    index: Tensor | None
     adapter_off: bool | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
 
@@ -59,8 +57,6 @@ class RunState:
         for number, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer {number} {name}": value for name, value in moments.items()}
         tensors["start_sums"] = self.start_sums
-        if self.index is not None:
-            tensors["index"] = self.index
         for name, value in objective.items():
             if isinstance(value, Tensor):
                 tensors[f"objective {name}"] = value
@@ -91,7 +87,6 @@ class RunState:
             self.scaler.load_state_dict(values["scaler"])
         self.objective.load_state_dict({**values["objective"], **parts["objective"]})
         self.start_sums = tensors["start_sums"]
-        self.index = tensors.get("index")
         self.adapter_off = values["adapter_off"]
         self.rows = values["rows"]
 

@@ -17,8 +17,8 @@ def link_table(objective: Objective, index: Tensor) -> dict[str, Any]:
 
     `probability` is None for an objective without a link, whose `probability` is NaN everywhere.
 
-    The grid is even and symmetric about zero, out to the `SHARE` quantile of |t| over the training
-    indices `index` [N] (nats, NaN where unknown), since a pair may come in either order.
+    The grid is even and symmetric about zero, out to the `SHARE` quantile of |t| over the final
+    training indices `index` [N] (nats, NaN where not known), since a pair may come in either order.
     """
     reach = torch.nanquantile(index.abs().double(), SHARE).item()
     grid = torch.linspace(-reach, reach, POINTS)

@@ -23,12 +23,16 @@ from prefgrid.training.reference import AdapterOffReference, start_reference
 from prefgrid.training.step import PolicyForward, Reference, loss_and_gradient
 
 PROGRESS_LINES = 20
+# Training rows whose final t is computed in any case: they say how far t reaches, and whether the
+# finished weights, which have gone through no loss yet, overflow.
+DESCRIBED_ROWS = 256
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """metrics: one row per optimizer step. index: t of every training row when it was last in a
-    batch, float32 [N] nats on the CPU, NaN for rows that never were; None without labels."""
+    """metrics: one row per optimizer step. index: final t of the training rows that the objective
+    wanted and of the first `DESCRIBED_ROWS`, NaN for others, float32 [N] nats on the CPU; None for
+    objectives without labels."""
 
     metrics: list[dict[str, Any]]
     index: Tensor | None
@@ -93,9 +97,8 @@ def train(
     if groups[0].label is not None:
         labels = torch.tensor([group.label for group in groups], dtype=torch.float32)
         labels = labels.to(model.device)
-        index = torch.full_like(labels, torch.nan)
     checkpoints = Checkpoints(work, execution.setting("checkpoint_seconds", 300))
-    state = RunState(trainable, optimizer, accelerator.scaler, objective, _sums(weights), index)
+    state = RunState(trainable, optimizer, accelerator.scaler, objective, _sums(weights))
 
     longest = max(len(group.prompt_tokens) + max(map(len, group.responses)) for group in groups)
     devices_with_random_state = [model.device] if model.device.type == "cuda" else []
@@ -154,8 +157,6 @@ def train(
             optimizer.step()
             optimizer.zero_grad()
             objective.observe(batch)
-            if state.index is not None:
-                state.index[batch.rows] = batch.index
 
             state.rows.append(row)
             _report(row, schedule.steps, metrics_file)
@@ -173,14 +174,14 @@ def train(
                 f"(learning_rate {options.learning_rate})"
             )
         if labels is not None:
+            described = torch.arange(min(len(groups), DESCRIBED_ROWS))
             wanted = objective.wanted_rows(schedule.steps)
-            # Finite weights can still overflow, so without a wish the last batch is looked at.
-            rows = batch.rows if wanted is None else wanted
-            present = _present_index(forward, reference, rows, schedule.steps, failure_path)
+            known = described if wanted is None else torch.cat([wanted.cpu(), described]).unique()
+            index = _present_index(forward, reference, known, schedule.steps, failure_path)
             if wanted is not None:
-                objective.finish(present, labels)
+                objective.finish(index, labels)
     model.eval()
-    return TrainingResult(state.rows, None if state.index is None else state.index.cpu())
+    return TrainingResult(state.rows, None if index is None else index.cpu())
 
 
 def _sums(weights: Collection[Tensor]) -> Tensor:

@@ -83,7 +83,7 @@ def loss_and_gradient(
     reference: Reference,
     labels: Tensor | None,
     backward: Callable[[Tensor], None],
-    share: float = 1.0,
+    share: float,
 ) -> tuple[Tensor, Batch]:
     """Evaluate the loss on the whole batch and accumulate this process's part of its gradient.
 
@@ -96,8 +96,9 @@ def loss_and_gradient(
     the backward, with the dropout of the first pass replayed.
 
     `backward` gets each scalar; the gradients of the processes are yet to be summed. `labels` [N]
-    cover the training set, on the model's device; `share` is the batch's. Nothing moves to the CPU, so the backward of a
-    loss that is not finite is not held back.
+    cover the training set, on the model's device. `share` of the step's rows are in `rows`
+    (`Batch.share`). Nothing moves to the CPU, so the backward of a loss that is not finite is not
+    held back.
 
     Returns (loss, the whole batch), both detached and the same in all processes.
     """
