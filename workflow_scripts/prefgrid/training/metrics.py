@@ -47,6 +47,7 @@ def step_metrics(
 
     `loss` and `grad_norm` are scalars on the batch's device: this is the one transfer of a step to
     the CPU, and waits for the device. Its numbers may be NaN or infinite.
+    `examples_seen` counts also rows that the objective does not train on, the other numbers do not.
     """
     scalars = torch.stack([loss, grad_norm])
     loss_value, norm, *values = torch.cat([scalars, preference_metrics(batch)]).tolist()
