@@ -25,7 +25,7 @@ from prefgrid.training.step import PolicyForward, Reference, loss_and_gradient
 PROGRESS_LINES = 20
 # Training rows whose final t is computed in any case: they say how far t reaches, and whether the
 # finished weights, which have gone through no loss yet, overflow.
-DESCRIBED_ROWS = 256
+DESCRIBED_ROWS = 128
 
 
 @dataclass(frozen=True)
