@@ -36,7 +36,7 @@ def test_a_raw_prompt_is_the_bare_text(tokenizer):
     [("chat", "<user>a fox</user><assistant>runs ☀</assistant>"), ("raw", "a foxruns ☀")],
 )
 def test_a_dialogue_s_parts_join_to_the_whole(tokenizer, prompt_format, text):
-    head, tail = chat.render_dialogue(tokenizer, "a fox", "runs ☀", prompt_format)
+    [(head, tail)] = chat.render_dialogues(tokenizer, ["a fox"], ["runs ☀"], prompt_format)
     assert tokenizer.decode(head + tail) == text
     assert tokenizer.decode(head) == text[: text.index("fox") + 3] + "</user>" * (
         prompt_format == "chat"
@@ -54,7 +54,7 @@ def test_an_unknown_format_is_named(tokenizer):
     with pytest.raises(ValueError, match="prompt_format 'alpaca': allowed are chat, raw"):
         chat.render_prompt(tokenizer, "a fox", "alpaca")
     with pytest.raises(ValueError, match="prompt_format 'alpaca'"):
-        chat.render_dialogue(tokenizer, "a fox", "runs", "alpaca")
+        chat.render_dialogues(tokenizer, ["a fox"], ["runs"], "alpaca")
 
 
 def test_a_tokenizer_without_template_is_explained():
@@ -66,3 +66,16 @@ def test_a_tokenizer_without_end_token_is_explained(tokenizer):
     tokenizer.eos_token = None
     with pytest.raises(ValueError, match="no end-of-sequence token"):
         chat.encode_response(tokenizer, "runs")
+
+
+@pytest.mark.parametrize("prompt_format", ["chat", "raw"])
+def test_dialogues_are_rendered_together_as_alone(prompt_format):
+    tokenizer = TOKENIZER()
+    prompts, responses = ["a fox", "an owl ☀", "a fox"], ["runs", "", "sat and ran"]
+    together = chat.render_dialogues(tokenizer, prompts, responses, prompt_format)
+    assert together == [
+        chat.render_dialogues(tokenizer, [prompt], [response], prompt_format)[0]
+        for prompt, response in zip(prompts, responses, strict=True)
+    ]
+    assert together[0][0] == together[2][0] != together[1][0]
+    assert chat.render_dialogues(tokenizer, [], [], prompt_format) == []

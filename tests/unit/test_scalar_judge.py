@@ -69,7 +69,7 @@ def test_scores_are_the_classifiers_logit_at_the_last_token(folder):
     scores = judge.score(PROMPTS, RESPONSES)
     expected = []
     for prompt, response in PAIRS:
-        head, tail = chat.render_dialogue(judge.tokenizer, prompt, response, "chat")
+        head, tail = rendered(judge.tokenizer, prompt, response)
         with torch.no_grad():
             hidden = judge.model.model(torch.tensor([head + tail])).last_hidden_state[0, -1]
             expected.append(judge.model.score(hidden).item())
@@ -97,7 +97,7 @@ def test_a_long_dialogue_loses_the_oldest_prompt_tokens_and_is_counted(folder, m
     logged = []
     monkeypatch.setattr(store, "log", logged.append)
     judge = load(folder)
-    head, tail = chat.render_dialogue(judge.tokenizer, *PAIRS[1], "chat")
+    head, tail = rendered(judge.tokenizer, *PAIRS[1])
     limit = len(head) + len(tail) - 5
     cut = load(folder, max_tokens=limit)
     scores = cut.score(PROMPTS[:2], RESPONSES[:2])
@@ -109,7 +109,7 @@ def test_a_long_dialogue_loses_the_oldest_prompt_tokens_and_is_counted(folder, m
 
 
 def test_a_prompt_may_vanish_but_a_response_is_never_cut(folder):
-    _, tail = chat.render_dialogue(load(folder).tokenizer, *PAIRS[2], "chat")
+    _, tail = rendered(load(folder).tokenizer, *PAIRS[2])
     bare = load(folder, max_tokens=len(tail))
     with torch.no_grad():
         expected = bare.model(torch.tensor([tail])).logits.item()
@@ -146,7 +146,7 @@ def test_padding_that_is_the_end_token_moves_no_score(folder, tmp_path, pad_toke
     prompts, responses = [*PROMPTS, "long enough a prompt"], [*RESPONSES, "b<end><end>"]
     together = judge.score(prompts, responses)
     for number, pair in enumerate(zip(prompts, responses, strict=True)):
-        head, tail = chat.render_dialogue(judge.tokenizer, *pair, "chat")
+        head, tail = rendered(judge.tokenizer, *pair)
         assert tail[-1] == judge.pad_id
         with torch.no_grad():
             hidden = judge.model.model(torch.tensor([head + tail])).last_hidden_state[0, -1]
@@ -159,7 +159,7 @@ def test_the_head_is_float32_whatever_the_weights_are(folder):
     rewards = judge.score(PROMPTS, RESPONSES)
     for reward, pair in zip(rewards, PAIRS, strict=True):
         ids = [
-            token for part in chat.render_dialogue(judge.tokenizer, *pair, "chat") for token in part
+            token for part in rendered(judge.tokenizer, *pair) for token in part
         ]
         with torch.no_grad():
             hidden = judge.model.model(torch.tensor([ids])).last_hidden_state[0, -1]
@@ -189,7 +189,7 @@ def save_encoder(folder, pad_token: str):
 def test_a_classifier_of_another_kind_gives_its_own_logits(tmp_path):
     judge = load(save_encoder(tmp_path, "<pad>"))
     rewards = judge.score(PROMPTS, RESPONSES)
-    head, tail = chat.render_dialogue(judge.tokenizer, *PAIRS[0], "chat")
+    head, tail = rendered(judge.tokenizer, *PAIRS[0])
     with torch.no_grad():
         expected = judge.model(torch.tensor([head + tail])).logits.item()
     assert rewards[0] == pytest.approx(expected, rel=1e-4)

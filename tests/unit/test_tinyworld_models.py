@@ -168,10 +168,8 @@ def test_scores_are_those_of_the_class_itself(tokenizer, base_folder, tmp_path):
     loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path)
     assert type(loaded).__name__ == "Qwen3ForSequenceClassification"
     texts = ("the fox ran.", "the dull owl hid near the reef. it sat and ran.", "it ran.")
-    groups = [
-        reward_model.dialogues(tokenizer, PROMPTS[0], texts[:2], "chat"),
-        reward_model.dialogues(tokenizer, PROMPTS[1], texts, "chat"),
-    ]
+    written = [(PROMPTS[0], texts[:2]), (PROMPTS[1], texts)]
+    groups = reward_model.dialogues(tokenizer, written, "chat")
     alone = [prompt + response for prompt, responses in groups for response in responses]
     given = torch.cat([loaded(input_ids=torch.tensor([row])).logits[:, 0] for row in alone])
     ours = reward_model.last_token_scores(model, groups, tokenizer.pad_token_id)

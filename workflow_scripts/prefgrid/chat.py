@@ -5,6 +5,7 @@ disagree about the text a model sees. Formats: `chat` renders the tokenizer's ow
 (user turn, generation prompt, thinking off); `raw` is the bare text, as in the published SPO code.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 FORMATS = ("chat", "raw")
@@ -34,23 +35,41 @@ def render_prompt(tokenizer: Any, prompt: str, prompt_format: str) -> list[int]:
     )["input_ids"]
 
 
-def render_dialogue(
-    tokenizer: Any, prompt: str, response: str, prompt_format: str
-) -> tuple[list[int], list[int]]:
-    """Token ids of a finished dialogue, as (prompt part, response part): what a reward model reads.
+def render_dialogues(
+    tokenizer: Any, prompts: Sequence[str], responses: Sequence[str], prompt_format: str
+) -> list[tuple[list[int], list[int]]]:
+    """Token ids of finished dialogues, as (prompt part, response part): what a reward model reads.
 
     The two parts concatenated are exactly the template's rendering of both turns.
     """
     check_format(tokenizer, prompt_format)
+    if not prompts:
+        return []
+    distinct = list(dict.fromkeys(prompts))
     if prompt_format == "raw":
-        return (
-            tokenizer(prompt, add_special_tokens=False)["input_ids"],
-            tokenizer(response, add_special_tokens=False)["input_ids"],
-        )
-    turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
-    whole = tokenizer.apply_chat_template(turns, return_dict=True)["input_ids"]
-    head = tokenizer.apply_chat_template(turns[:1], return_dict=True)["input_ids"]
-    return whole[: len(head)], whole[len(head) :]
+        heads = tokenizer(distinct, add_special_tokens=False)["input_ids"]
+        tails = tokenizer(list(responses), add_special_tokens=False)["input_ids"]
+        head_of = dict(zip(distinct, heads, strict=True))
+        return [(list(head_of[prompt]), tail) for prompt, tail in zip(prompts, tails, strict=True)]
+
+    def rendered(dialogues: list[list[dict[str, str]]]) -> list[list[int]]:
+        return tokenizer.apply_chat_template(dialogues, return_dict=True)["input_ids"]
+
+    def asked(prompt: str) -> dict[str, str]:
+        return {"role": "user", "content": prompt}
+
+    heads = rendered([[asked(prompt)] for prompt in distinct])
+    length_of = {prompt: len(head) for prompt, head in zip(distinct, heads, strict=True)}
+    whole = rendered(
+        [
+            [asked(prompt), {"role": "assistant", "content": response}]
+            for prompt, response in zip(prompts, responses, strict=True)
+        ]
+    )
+    return [
+        (tokens[: length_of[prompt]], tokens[length_of[prompt] :])
+        for prompt, tokens in zip(prompts, whole, strict=True)
+    ]
 
 
 def eos_id(tokenizer: Any) -> int:

@@ -23,8 +23,8 @@ def render(
     """
     cut_prompts = 0
     dialogues = []
-    for number, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
-        head, tail = chat.render_dialogue(tokenizer, prompt, response, prompt_format)
+    rendered = chat.render_dialogues(tokenizer, prompts, responses, prompt_format)
+    for number, (head, tail) in enumerate(rendered):
         tail = tail or [chat.eos_id(tokenizer)]
         room = max_tokens - len(tail)
         if room < 0:

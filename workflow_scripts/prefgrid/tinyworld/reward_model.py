@@ -8,7 +8,7 @@ the words of a response and never looks at the prompt.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations, product
+from itertools import combinations, islice, product
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +67,7 @@ def train_reward(
             base, num_labels=1, dtype=torch.float32
         )
     torch.nn.init.zeros_(model.score.weight)
-    rendered = [
-        dialogues(tokenizer, prompt, responses, prompt_format)
-        for prompt, responses in training_groups
-    ]
+    rendered = dialogues(tokenizer, training_groups, prompt_format)
     rule = np.array(
         [[language.score(prompt, y) for y in responses] for prompt, responses in training_groups]
     )
@@ -98,15 +95,16 @@ def bradley_terry(scores: torch.Tensor, utilities: torch.Tensor) -> torch.Tensor
 
 
 def dialogues(
-    tokenizer: Any, prompt: str, responses: Sequence[str], prompt_format: str
-) -> tuple[list[int], list[list[int]]]:
-    """Token ids of a prompt and of what follows it in each finished dialogue.
+    tokenizer: Any, groups: Sequence[tuple[str, Sequence[str]]], prompt_format: str
+) -> list[tuple[list[int], list[list[int]]]]:
+    """Token ids of each group: of its prompt, and of what follows it in each finished dialogue.
 
     As any reward model of the workflow reads them.
     """
-    rendered = [chat.render_dialogue(tokenizer, prompt, one, prompt_format) for one in responses]
-    asked, _ = rendered[0]
-    return asked, [answered for _, answered in rendered]
+    alone = [(prompt, response) for prompt, responses in groups for response in responses]
+    rendered = iter(chat.render_dialogues(tokenizer, *zip(*alone, strict=True), prompt_format))
+    parts = [list(islice(rendered, len(responses))) for _, responses in groups]
+    return [(part[0][0], [response for _, response in part]) for part in parts]
 
 
 def last_token_scores(
