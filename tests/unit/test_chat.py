@@ -69,8 +69,7 @@ def test_a_tokenizer_without_end_token_is_explained(tokenizer):
 
 
 @pytest.mark.parametrize("prompt_format", ["chat", "raw"])
-def test_dialogues_are_rendered_together_as_alone(prompt_format):
-    tokenizer = TOKENIZER()
+def test_dialogues_are_rendered_together_as_alone(tokenizer, prompt_format):
     prompts, responses = ["a fox", "an owl ☀", "a fox"], ["runs", "", "sat and ran"]
     together = chat.render_dialogues(tokenizer, prompts, responses, prompt_format)
     assert together == [

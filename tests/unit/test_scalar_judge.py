@@ -64,6 +64,10 @@ def load(folder, **changes) -> ScalarRewardModel:
     return ScalarRewardModel(folder, **{**settings, **changes})
 
 
+def rendered(tokenizer, prompt: str, response: str) -> tuple[list[int], list[int]]:
+    return chat.render_dialogues(tokenizer, [prompt], [response], "chat")[0]
+
+
 def test_scores_are_the_classifiers_logit_at_the_last_token(folder):
     judge = load(folder)
     scores = judge.score(PROMPTS, RESPONSES)
@@ -158,9 +162,7 @@ def test_the_head_is_float32_whatever_the_weights_are(folder):
     judge = load(folder, precision="bf16", batch_size=1)
     rewards = judge.score(PROMPTS, RESPONSES)
     for reward, pair in zip(rewards, PAIRS, strict=True):
-        ids = [
-            token for part in rendered(judge.tokenizer, *pair) for token in part
-        ]
+        ids = [token for part in rendered(judge.tokenizer, *pair) for token in part]
         with torch.no_grad():
             hidden = judge.model.model(torch.tensor([ids])).last_hidden_state[0, -1]
         expected = hidden.double() @ judge.model.score.weight[0].double()
