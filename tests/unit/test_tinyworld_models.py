@@ -24,7 +24,7 @@ ARCHITECTURE = {
     "initializer_range": 0.08,
     "rope_theta": 1000.0,
 }
-SCHEDULE = Schedule(steps=4, batch_size=4, learning_rate=1.0e-3, warmup_steps=2)
+SCHEDULE = Schedule(steps=4, batch_size=4, learning_rate=1.0e-3, decay_share=0.5, warmup_steps=2)
 PROMPTS = language.all_prompts()[::97]
 
 
@@ -154,12 +154,19 @@ def test_next_token_loss_is_the_mean_over_what_follows_the_prompts(tokenizer):
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_bradley_terry_averages_unequal_pairs():
-    scores = torch.tensor([[1.0, 3.0, 0.0]])
-    utilities = torch.tensor([[0.0, 5.0, 0.0]])
-    # Response 1 beats 0 by a margin of 2, and 2 by 3; responses 0 and 2 are equal.
-    expected = (math.log1p(math.exp(-2.0)) + math.log1p(math.exp(-3.0))) / 2
-    assert reward_model.bradley_terry(scores, utilities).item() == pytest.approx(expected)
+def test_differences_within_groups_are_learned_and_nothing_else():
+    scores = torch.tensor([[1.0, 3.0], [4.0, 4.0]])
+    utilities = torch.tensor([[0.0, 5.0], [-7.0, -7.0]])
+    # Missed: 1 and -2, which lie 1.5 from their mean; the second group's differences are right.
+    loss = reward_model.difference_loss(scores, utilities)
+    assert loss.item() == pytest.approx((1.5**2 + 1.5**2 + 0 + 0) / 4)
+
+
+def test_rule_in_parts_adds_up():
+    groups = reward_model.groups(PROMPTS, seed=0)
+    utilities, parts = map(np.array, reward_model.rule(groups))
+    weights = 2.0, language.ANIMAL_WEIGHT, language.PLACE_WEIGHT, language.GRAMMAR_WEIGHT
+    assert parts @ weights == pytest.approx(utilities + language.GRAMMAR_WEIGHT)
 
 
 def test_scores_are_those_of_the_class_itself(tokenizer, base_folder, tmp_path):
@@ -172,8 +179,8 @@ def test_scores_are_those_of_the_class_itself(tokenizer, base_folder, tmp_path):
     groups = reward_model.dialogues(tokenizer, written, "chat")
     alone = [prompt + response for prompt, responses in groups for response in responses]
     given = torch.cat([loaded(input_ids=torch.tensor([row])).logits[:, 0] for row in alone])
-    ours = reward_model.last_token_scores(model, groups, tokenizer.pad_token_id)
-    torch.testing.assert_close(given, ours)
+    states = reward_model.last_token_states(model, groups, tokenizer.pad_token_id)
+    torch.testing.assert_close(given, model.score(states)[:, 0])
 
 
 def test_groups_isolate_relevance_and_grammar():
@@ -196,23 +203,23 @@ def test_groups_isolate_relevance_and_grammar():
     assert max(slips) == 1 and slips.count(1) > 0.8 * len(slips)
 
 
-def test_schedule_warms_up_and_ends_at_its_share():
-    schedule = Schedule(steps=100, batch_size=1, learning_rate=2.0, warmup_steps=10)
-    rates = [schedule.learning_rate_at(step) for step in range(101)]
-    assert rates[0] == pytest.approx(0.2)
-    assert max(rates) == rates[9] == rates[10] == 2.0
-    assert rates[100] == pytest.approx(0.05 * 2.0)
+def test_schedule_warms_up_stays_and_falls():
+    schedule = Schedule(100, batch_size=1, learning_rate=2.0, decay_share=0.2, warmup_steps=10)
+    rates = [schedule.learning_rate_at(step) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.2 * step for step in range(1, 11)])
+    assert set(rates[10:81]) == {2.0}
+    assert rates[80:] == pytest.approx([2.0 - 0.1 * step for step in range(20)])
 
 
 def test_every_row_is_seen_once_before_any_is_seen_twice():
-    schedule = Schedule(steps=5, batch_size=4, learning_rate=1.0)
+    schedule = Schedule(steps=5, batch_size=4, learning_rate=1.0, decay_share=0.2)
     seen = np.concatenate(list(batches(10, schedule, seeding.stream(0, "test batches"))))
     assert len(seen) == 20
     assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
 
 
 def test_a_loss_that_is_not_finite_stops_training(tokenizer, dialogues):
-    schedule = Schedule(steps=4, batch_size=4, learning_rate=math.inf, warmup_steps=1)
+    schedule = Schedule(4, batch_size=4, learning_rate=math.inf, decay_share=0.2, warmup_steps=1)
     with pytest.raises(FloatingPointError, match="lower its learning_rate"):
         base_model.train_base(tokenizer, dialogues, ARCHITECTURE, schedule, 0.5, seed=0)
 

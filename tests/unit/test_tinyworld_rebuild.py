@@ -14,7 +14,7 @@ from prefgrid import store
 from prefgrid.jobs import Job
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow_scripts"
-SCHEDULE = {"steps": 3, "batch_size": 4, "learning_rate": 1.0e-3}
+SCHEDULE = {"steps": 3, "batch_size": 4, "learning_rate": 1.0e-3, "decay_share": 0.5}
 DATA = {"bad_row_share": 0.0, "eval_share": 0.15}
 SPECS = {
     "data": {"prompts": 40, "seed": 0},

@@ -43,6 +43,7 @@ class TinySchedule(Section):
     steps: Count
     batch_size: Count
     learning_rate: Positive
+    decay_share: Annotated[float, Field(gt=0, le=1)]
 
 
 class TinyBase(Section):

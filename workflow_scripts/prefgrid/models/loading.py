@@ -9,6 +9,7 @@ import transformers
 
 from prefgrid import artifacts, store
 from prefgrid.models import checking
+from prefgrid.models.lora_linear import InPlaceLoraLinear
 
 # Weights' dtype by the name of the precision.
 DTYPES = {"none": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -98,6 +99,7 @@ def add_lora(
         bias="none",
         task_type="CAUSAL_LM",
     )
+    config._register_custom_module({torch.nn.Linear: InPlaceLoraLinear})
     # The model is on the CPU: no device's random state is touched, neither saved nor seeded.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

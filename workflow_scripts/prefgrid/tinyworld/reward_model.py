@@ -1,14 +1,15 @@
 """The tiny world's reward model: a real Qwen3ForSequenceClassification that learned the rule.
 
-It starts from the base model, whose copying heads already tie a response to its prompt, and is
-trained with the Bradley-Terry loss on pairs of responses to one prompt, labelled by the rule. Many
-pairs differ only in the animal, the place or the grammar: without them a model this small learns
-the words of a response and never looks at the prompt.
+It starts from the base model, whose copying heads already tie a response to its prompt, and learns
+the rule's differences between responses to one prompt. Many of these differ only in the animal, the
+place or the grammar: without them a model this small learns the words of a response and never looks
+at the prompt. Nor does it reliably with the Bradley-Terry loss on labels of the rule: a label says
+less than a difference does.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations, islice, product
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,15 @@ from prefgrid.tinyworld.training import Schedule, fit
 # with better taste than the data does, and there too the reward must tell good from better.
 TASTES = (-0.5, 1.5)
 GROUPS_PER_PROMPT = 2
+PARTS = 4
+PARTS_WEIGHT = 2.0
 
 
 def groups(prompts: Sequence[str], seed: int) -> list[tuple[str, list[str]]]:
     """`GROUPS_PER_PROMPT` groups of four responses to each prompt, a group's all of one taste.
 
     Two tales that do what the prompt asks, each followed by the same about something else; then one
-    of the four is corrupted. All pairs of a group are compared: four in six are a tale that was asked
-    for and one that was not, and one of these differs in nothing else.
+    of the four is corrupted.
     """
     made = []
     for prompt, repetition in product(prompts, range(GROUPS_PER_PROMPT)):
@@ -59,39 +61,57 @@ def train_reward(
 ) -> Qwen3ForSequenceClassification:
     """Train a reward model that starts from the base model in folder `base`.
 
-    `schedule.batch_size` counts groups; a step compares all pairs within each group.
+    `schedule.batch_size` counts groups. A second head, on the same states and thrown away at the
+    end, learns the parts of the rule: what it needs the reward needs too.
     """
-    # The head is missing in the base: transformers draws it, and it is then set to zero.
+    # The heads are new: they are drawn, and then set to zero.
     with torch.random.fork_rng(devices=[]):
         model = Qwen3ForSequenceClassification.from_pretrained(
             base, num_labels=1, dtype=torch.float32
         )
-    torch.nn.init.zeros_(model.score.weight)
+        model.parts = torch.nn.Linear(model.config.hidden_size, PARTS)
+    for weight in (model.score.weight, model.parts.weight, model.parts.bias):
+        torch.nn.init.zeros_(weight)
     rendered = dialogues(tokenizer, training_groups, prompt_format)
-    rule = np.array(
-        [[language.score(prompt, y) for y in responses] for prompt, responses in training_groups]
-    )
+    utilities, parts = (torch.tensor(values) for values in rule(training_groups))
 
     def loss_of(step: int, indices: np.ndarray) -> torch.Tensor:
-        scores = last_token_scores(model, [rendered[i] for i in indices], tokenizer.pad_token_id)
-        return bradley_terry(scores.view(len(indices), -1), torch.from_numpy(rule[indices]))
+        states = last_token_states(model, [rendered[i] for i in indices], tokenizer.pad_token_id)
+        shape = (len(indices), -1)
+        differences = difference_loss(model.score(states).view(shape), utilities[indices])
+        return differences + PARTS_WEIGHT * torch.nn.functional.mse_loss(
+            model.parts(states), parts[indices].flatten(0, 1)
+        )
 
     fit(
         model, schedule, loss_of, len(rendered), seeding.stream(seed, "tiny reward order"), "reward"
     )
+    del model.parts
     return model
 
 
-def bradley_terry(scores: torch.Tensor, utilities: torch.Tensor) -> torch.Tensor:
-    """-mean log sigmoid(score of the better - score of the worse) over all pairs in each group.
+def difference_loss(scores: torch.Tensor, utilities: torch.Tensor) -> torch.Tensor:
+    """Mean square of what the scores miss of the utilities' deviations from their group's mean.
 
-    scores, utilities: [groups, responses]. Pairs of equal utility teach nothing and are left out.
-    Bradley and Terry, 1952.
+    scores, utilities: [groups, responses]. A constant added to all scores of a group changes
+    nothing, as in the Bradley-Terry loss.
     """
-    first, second = map(list, zip(*combinations(range(scores.shape[1]), 2), strict=True))
-    better = torch.sign(utilities[:, second] - utilities[:, first]).to(scores.dtype)
-    margin = better * (scores[:, second] - scores[:, first])
-    return -torch.nn.functional.logsigmoid(margin[better != 0]).mean()
+    missed = scores - utilities
+    return (missed - missed.mean(dim=1, keepdim=True)).square().mean()
+
+
+def rule(groups: Sequence[tuple[str, Sequence[str]]]) -> tuple[list, list]:
+    """The rule's utilities [groups, responses], and its parts [groups, responses, PARTS].
+
+    Words count half in the parts, which brings all four to the same order.
+    """
+    found = [[language.parts(prompt, text) for text in texts] for prompt, texts in groups]
+    utilities = [[language.score(prompt, text) for text in texts] for prompt, texts in groups]
+    parts = [
+        [[0.5 * one.words, one.animal, one.place, one.grammatical] for one in group]
+        for group in found
+    ]
+    return utilities, parts
 
 
 def dialogues(
@@ -107,13 +127,13 @@ def dialogues(
     return [(part[0][0], [response for _, response in part]) for part in parts]
 
 
-def last_token_scores(
+def last_token_states(
     model: Qwen3ForSequenceClassification,
     groups: Sequence[tuple[Sequence[int], Sequence[Sequence[int]]]],
     pad_id: int,
 ) -> torch.Tensor:
-    """One score a dialogue [dialogues], read at its last token, where the class itself reads it."""
+    """[dialogues, H], at each one's last token, where the class itself reads its score."""
     prompts, responses = zip(*groups, strict=True)
     layout = plan(model.config, prompts, responses, pad_id=pad_id)
     states = last_hidden_states(model, layout).flatten(0, 1)
-    return model.score(states[torch.from_numpy(layout.ends)])[:, 0]
+    return states[torch.from_numpy(layout.ends)]

@@ -14,23 +14,25 @@ PROGRESS_LINES = 20
 
 @dataclass(frozen=True)
 class Schedule:
-    """AdamW with linear warm-up, then a cosine down to `final_share` of the peak."""
+    """AdamW with a linear warm-up, a constant rate, and a linear decay in the last `decay_share`.
+
+    Hägele et al., arXiv 2405.18392. A relation between prompt and response is learned of a sudden,
+    after a wait that differs from run to run; under a cosine the rate may have fallen by then.
+    """
 
     steps: int
     batch_size: int
     learning_rate: float
+    decay_share: float
     warmup_steps: int = 30
-    final_share: float = 0.05
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
 
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of optimizer step `step`, counted from 0."""
-        if step < self.warmup_steps:
-            return self.learning_rate * (step + 1) / self.warmup_steps
-        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        cosine = 0.5 * (1.0 + math.cos(math.pi * progress))
-        return self.learning_rate * (self.final_share + (1.0 - self.final_share) * cosine)
+        rise = (step + 1) / self.warmup_steps
+        fall = (self.steps - step) / (self.decay_share * self.steps)
+        return self.learning_rate * min(1.0, rise, fall)
 
 
 def fit(
