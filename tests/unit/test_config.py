@@ -165,10 +165,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "warm start that never ends": (
         {"methods.pspo.training": {"epochs": 1}},
-        r"methods.pspo: at n = 300 the warm start \(warm_start_epochs 1\) takes 10 of 10 optimizer "
+        r"methods.pspo: at n = 400 the warm start \(warm_start_epochs 1\) takes 13 of 13 optimizer "
         r"steps, .*; allowed: longer training .*",
     ),
-    # 300 pairs are 10 steps an epoch, 1000 are 32: 32 steps of training are too few for these only.
+    # 400 pairs are 13 steps an epoch, 1000 are 32: 32 steps of training are too few for these only.
     "warm start that never ends at the largest n": (
         {"methods.ospo.training": {"epochs": None, "max_steps": 32}},
         r"methods.ospo: at n = 1000 the warm start .* takes 32 of 32 optimizer steps, .*",
