@@ -104,7 +104,7 @@ rule train_tiny_reward:
         ),
         code=fingerprint("train_tiny_reward"),
     message:
-        "Tiny world: train the reward model on pairs labelled by the rule"
+        "Tiny world: train the reward model on the rule"
     shell:
         "exec python -m run_job --log {log} train_tiny_reward "
         "--data {input.data} --base {input.base} --weights {output.weights} "

@@ -1,4 +1,4 @@
-"""Train the tiny world's reward model: Bradley-Terry on pairs labelled by the rule.
+"""Train the tiny world's reward model on the rule's differences between responses to a prompt.
 
 Inputs: data, base (its manifest). Outputs: weights, config, tokenizer, manifest.
 Spec: seed, schedule (fields of tinyworld.training.Schedule; its batch size counts groups), data,

@@ -14,9 +14,9 @@ from prefgrid.models.lora_linear import InPlaceLoraLinear
 IDS = torch.arange(2, 26).view(3, 8)
 
 
-def both(dtype=torch.float64, adapter_dtype=torch.float64, dropout=0.0):
+def both(dtype=torch.float64, adapter_dtype=torch.float64, dropout=0.0, **changes):
     """The same model and adapter twice: with our layers, with peft's."""
-    ours = add_lora(tiny_model().to(dtype), **{**LORA, "dropout": dropout}, seed=1)
+    ours = add_lora(tiny_model(**changes).to(dtype), **{**LORA, "dropout": dropout}, seed=1)
     config = peft.LoraConfig(
         r=LORA["rank"],
         lora_alpha=LORA["alpha"],
@@ -24,7 +24,7 @@ def both(dtype=torch.float64, adapter_dtype=torch.float64, dropout=0.0):
         target_modules=LORA["targets"],
         task_type="CAUSAL_LM",
     )
-    theirs = peft.get_peft_model(tiny_model().to(dtype), config)
+    theirs = peft.get_peft_model(tiny_model(**changes).to(dtype), config)
     torch.manual_seed(0)
     for name, weight in ours.named_parameters():
         if "lora_" in name:
@@ -59,10 +59,37 @@ def test_every_linear_layer_is_ours_and_the_oracles_is_not():
 
 
 def test_values_and_gradients_to_rounding():
+    assert_equal_results(both(torch.float32, torch.float32), rtol=1e-5)
     models = both()
     assert_equal_results(models, rtol=1e-12)
     with models[0].disable_adapter():
         assert not torch.allclose(logits(models[0]), logits(models[1]))  # the adapter does matter
+
+
+def test_base_layers_with_a_bias():
+    models = both(attention_bias=True)
+    torch.manual_seed(7)
+    biases = [torch.randn(64, dtype=torch.float64) for _ in range(8)]
+    for model in models:
+        layers = [layer.base_layer for layer in model.modules() if hasattr(layer, "base_layer")]
+        biased = [layer for layer in layers if layer.bias is not None]
+        assert len(biased) == 8  # q, k, v and o of 2 decoder layers
+        for layer, bias in zip(biased, biases, strict=True):
+            layer.bias.data = bias[: len(layer.bias)]
+    assert_equal_results(models, rtol=1e-12)
+
+
+@torch.no_grad()
+def test_adapters_with_a_bias():
+    torch.manual_seed(2)
+    x, base = torch.randn(3, 4), torch.nn.Linear(4, 5)
+    config = peft.LoraConfig(r=2, lora_bias=True, init_lora_weights=False)
+    kinds = InPlaceLoraLinear, lora.Linear
+    ours, theirs = (kind(copy.deepcopy(base), "one", config=config, r=2) for kind in kinds)
+    theirs.load_state_dict(ours.state_dict())
+    ours.lora_B["one"].bias.fill_(1.0)
+    theirs.lora_B["one"].bias.fill_(1.0)
+    assert torch.equal(ours(x), theirs(x))
 
 
 def test_gradients_reach_what_lies_before_the_adapters():

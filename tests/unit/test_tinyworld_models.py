@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from prefgrid import chat, seeding, store
@@ -164,9 +165,11 @@ def test_differences_within_groups_are_learned_and_nothing_else():
 
 def test_rule_in_parts_adds_up():
     groups = reward_model.groups(PROMPTS, seed=0)
-    utilities, parts = map(np.array, reward_model.rule(groups))
+    utilities, parts = reward_model.rule(groups)
     weights = 2.0, language.ANIMAL_WEIGHT, language.PLACE_WEIGHT, language.GRAMMAR_WEIGHT
-    assert parts @ weights == pytest.approx(utilities + language.GRAMMAR_WEIGHT)
+    torch.testing.assert_close(
+        parts @ torch.tensor(weights), utilities + language.GRAMMAR_WEIGHT, rtol=0, atol=1e-5
+    )
 
 
 def test_scores_are_those_of_the_class_itself(tokenizer, base_folder, tmp_path):
@@ -174,6 +177,8 @@ def test_scores_are_those_of_the_class_itself(tokenizer, base_folder, tmp_path):
     save_model(tmp_path, model, tokenizer)
     loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path)
     assert type(loaded).__name__ == "Qwen3ForSequenceClassification"
+    saved = load_file(tmp_path / "model.safetensors")
+    assert {name for name in saved if not name.startswith("model.")} == {"score.weight"}
     texts = ("the fox ran.", "the dull owl hid near the reef. it sat and ran.", "it ran.")
     written = [(PROMPTS[0], texts[:2]), (PROMPTS[1], texts)]
     groups = reward_model.dialogues(tokenizer, written, "chat")

@@ -99,6 +99,7 @@ def add_lora(
         bias="none",
         task_type="CAUSAL_LM",
     )
+    # Experimental in peft, as its name says; a test sees that our layers are the ones made.
     config._register_custom_module({torch.nn.Linear: InPlaceLoraLinear})
     # The model is on the CPU: no device's random state is touched, neither saved nor seeded.
     with torch.random.fork_rng(devices=[]):

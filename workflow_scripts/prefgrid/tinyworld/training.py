@@ -16,7 +16,7 @@ PROGRESS_LINES = 20
 class Schedule:
     """AdamW with a linear warm-up, a constant rate, and a linear decay in the last `decay_share`.
 
-    Hägele et al., arXiv 2405.18392. A relation between prompt and response is learned of a sudden,
+    Hägele et al., arXiv 2405.18392. A relation between prompt and response is learned suddenly,
     after a wait that differs from run to run; under a cosine the rate may have fallen by then.
     """
 
