@@ -88,7 +88,7 @@ def test_a_new_learning_rate_is_seen_where_snakemake_has_lost_its_records(clone:
     assert found.pop("stale") == {f"{POLICY}/manifest.json", SECTION}
     assert found.pop("follows") == {EVALUATION, *AFTER_A_POLICY} - {SECTION}
     assert found == {}
-    assert "train_policy: spec training.learning_rate 0.003 → 0.0001" in output
+    assert "train_policy: spec training.learning_rate 0.0045 → 0.0001" in output
     assert output.endswith(f" --forcerun {POLICY}/manifest.json {SECTION}\n")
 
 

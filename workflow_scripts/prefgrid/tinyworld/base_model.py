@@ -50,9 +50,9 @@ def new_model(tokenizer: Any, architecture: dict[str, Any], seed: int) -> Qwen3F
 def match_tokens(model: Qwen3ForCausalLM) -> None:
     """Give each query head its key head's weights, so that a token attends to its own likes.
 
-    An initialisation only: training is free to change it. With it, the reward model came to see
-    within 900 steps whether a response names its prompt's place; without it, in the one run
-    compared, only the animal. After Trockman and Kolter, "Mimetic initialization of
+    An initialisation only: training is free to change it. With it, the reward model of the default
+    config comes to see whether a response names its prompt's animal and place; without it, in both
+    of two seeds, the place not at all. After Trockman and Kolter, "Mimetic initialization of
     self-attention layers", ICML 2023.
     """
     for layer in model.model.layers:
