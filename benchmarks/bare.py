@@ -8,6 +8,7 @@ workflow's rules is not part of Snakemake's public interface; this was written f
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
@@ -30,11 +31,15 @@ def files(rule, kind):
 """
 
 
-def describe(rule) -> dict:
-    """What the bare rule is made of; files as [name or number, path or paths, ancient]."""
+def describe(rule, cell: SimpleNamespace) -> dict:
+    """What the bare rule is made of; files as [name or number, path or paths, ancient].
+
+    cell: the wildcards of some cell, for input functions. In a grid with one precision they name
+    the same files for all cells, and the bare rule names them outright.
+    """
     return {
-        "input": _files(rule.input),
-        "output": _files(rule.output),
+        "input": _files(rule.input, cell),
+        "output": _files(rule.output, cell),
         "log": [str(path) for path in rule.log],
         "message": rule.message,
         "shell": rule.shellcmd,
@@ -44,11 +49,10 @@ def describe(rule) -> dict:
     }
 
 
-def _files(entries) -> list[tuple[str, str | list[str], bool]]:
+def _files(entries, cell: SimpleNamespace) -> list[tuple[str, str | list[str], bool]]:
     found = []
     for number, (name, value) in enumerate(entries._allitems()):
-        if callable(value):
-            raise TypeError(f"{value}: a bare rule takes no input functions")
+        value = value(cell) if callable(value) else value
         many = not isinstance(value, str)
         old = "ancient" in getattr(value[0] if many else value, "flags", {})
         found.append((name or str(number), [*map(str, value)] if many else str(value), old))
@@ -85,7 +89,8 @@ def main() -> None:
             config_settings=ConfigSettings(configfiles=[preset.absolute()]),
             snakefile=snakefile.absolute(),
         )._workflow
-        rules = {rule.name: describe(rule) for rule in workflow.rules}
+        cell = SimpleNamespace(method=workflow.globals["STUDY"].methods[0])
+        rules = {rule.name: describe(rule, cell) for rule in workflow.rules}
         local = workflow._localrules
         default = workflow.default_target
     order = sorted(rules, key=lambda name: name != default)

@@ -139,7 +139,7 @@ def _share(grid: Grid) -> Row:
     for _ in range(ROUNDS):
         ours.append(grid.dry_run(grid.ours))
         bare.append(grid.dry_run(grid.bare))
-        planned = {_jobs(ours[-1]), _jobs(bare[-1])}
+        planned = {jobs(ours[-1]), jobs(bare[-1])}
         if len(planned) > 1:
             raise RuntimeError(f"ours and the bare Snakefile plan {planned} jobs")
     our_seconds, bare_seconds = (
@@ -154,7 +154,8 @@ def _share(grid: Grid) -> Row:
     )
 
 
-def _jobs(dry_run: Cost) -> int:
+def jobs(dry_run: Cost) -> int:
+    """How many jobs a dry run plans."""
     return int(re.search(r"^total +(\d+)", dry_run.output, re.MULTILINE).group(1))
 
 

@@ -65,3 +65,12 @@ def test_the_scan_s_benchmark_runs():
 
     [row] = scan.rows((replace(scan.TINY, prompts=2, new_tokens=2),))
     assert math.isfinite(row.ratio) and row.target == "<= 3"
+
+
+def test_the_bare_snakefile_plans_the_same_jobs(tmp_path):
+    from benchmarks import graph
+
+    grid = graph.Grid(16, tmp_path / "grid")
+    grid.write_bare()
+    ours, bare = (grid.dry_run(workflow) for workflow in (grid.ours, grid.bare))
+    assert graph.jobs(ours) == graph.jobs(bare) > 16
