@@ -31,6 +31,7 @@ def reward_spec(wildcards):
     )
 
 
+@asked_often
 def preference_spec(wildcards):
     return spec(
         shift=float(wildcards.shift),
@@ -50,10 +51,12 @@ def learner(label):
     }
 
 
+@asked_often
 def policy_spec(wildcards):
     return spec(seed=int(wildcards.seed), **learner(wildcards.method))
 
 
+@asked_often
 def policy_code(wildcards):
     objective = CONFIG.methods[wildcards.method].objective
     return fingerprint("train_policy", objectives.module_name(objective))
@@ -71,12 +74,14 @@ EVALUATION_SPEC = {
 REFERENCE_SAMPLE_LOGPS = f"{ROOT}/reference_samples/logps.parquet"
 
 
+@asked_often
 def reference_sample_logps(wildcards):
     """The table, unless the policy's base has other weights than what the table was made with."""
     same = learner(wildcards.method)["training"]["precision"] == CONFIG.training.precision
     return REFERENCE_SAMPLE_LOGPS if same else []
 
 
+@asked_often
 def evaluation_spec(wildcards):
     return spec(
         method=wildcards.method,
