@@ -19,7 +19,8 @@ def main(job: jobs.Job) -> None:
             "studies": [
                 reading.read_json(path, records.Section) for path in job.inputs["sections"]
             ],
-            "quality": quality and blocks.quality_groups(store.read_json(quality)),
+            "quality": quality
+            and blocks.quality_groups(reading.read_json(quality, records.Quality)),
             "provenance": origin.summarise(provenance.ancestors(job.input_files())),
         }
     )

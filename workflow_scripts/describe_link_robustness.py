@@ -7,11 +7,17 @@ Spec: methods, seeds, shifts, n, link_temperature, kappa, baseline, trainings (p
 trained alike and their training in words), facts (further label-value pairs).
 """
 
-from prefgrid import jobs, reading, records, store
+from prefgrid import jobs, reading, records, store, table_rows
 from prefgrid.report import link_robustness, samples
 from prefgrid.statistics import reference
 
-TABLES = ("summary", "differences", "calibration", "identifiability", "runs")
+TABLES = {
+    "summary": table_rows.Summary,
+    "differences": table_rows.Difference,
+    "calibration": table_rows.Calibration,
+    "identifiability": table_rows.Identifiability,
+    "runs": table_rows.Run,
+}
 
 
 def main(job: jobs.Job) -> None:
@@ -24,12 +30,12 @@ def main(job: jobs.Job) -> None:
         figures={path.stem: path for path in job.inputs["figures"]},
         reference=reference.summarise(reference_samples),
         samples=samples.browser(
-            reading.read_parquet(job.inputs["samples"], records.ScanSample),
+            reading.read_parquet(job.inputs["samples"], table_rows.GatheredSample),
             reference_samples,
             {row["prompt_id"]: row["prompt"] for row in prompts},
             job.spec["methods"],
         ),
-        **{name: reading.read_csv(job.inputs[name]) for name in TABLES},
+        **{name: reading.read_csv(job.inputs[name], kind) for name, kind in TABLES.items()},
     )
     store.write_json(job.outputs["section"], section)
 

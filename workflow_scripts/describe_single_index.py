@@ -6,17 +6,22 @@ Spec: methods, seeds, shifts, tau, n, kappa, baseline, trainings (pairs of label
 their training in words), facts (further label-value pairs).
 """
 
-from prefgrid import jobs, reading, store
+from prefgrid import jobs, reading, store, table_rows
 from prefgrid.report import single_index
 
-TABLES = ("summary", "differences", "identifiability", "runs")
+TABLES = {
+    "summary": table_rows.SingleSummary,
+    "differences": table_rows.SingleDifference,
+    "identifiability": table_rows.Identifiability,
+    "runs": table_rows.GatheredSingleRun,
+}
 
 
 def main(job: jobs.Job) -> None:
     section = single_index.section(
         spec=job.spec,
         figures={path.stem: path for path in job.inputs["figures"]},
-        **{name: reading.read_csv(job.inputs[name]) for name in TABLES},
+        **{name: reading.read_csv(job.inputs[name], kind) for name, kind in TABLES.items()},
     )
     store.write_json(job.outputs["section"], section)
 

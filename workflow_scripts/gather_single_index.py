@@ -7,7 +7,14 @@ Spec: root, cells (folders below the root).
 
 from pathlib import Path
 
-from prefgrid import grid, jobs, store
+from prefgrid import grid, jobs, store, table_rows
+
+TABLES = {
+    "curves": table_rows.SingleCurve,
+    "links": table_rows.SingleLink,
+    "runs": table_rows.SingleRun,
+    "evidence": table_rows.SingleEvidence,
+}
 
 
 def main(job: jobs.Job) -> None:
@@ -17,11 +24,11 @@ def main(job: jobs.Job) -> None:
         ]
         # Named here and not on the command line, so that they enter the provenance all the same.
         job.inputs[name] = paths
-        table = grid.read_grid(paths).drop(columns="seeds")
+        table = grid.read_grid(paths, TABLES[name]).drop(columns="seeds")
         write = store.write_csv if output.suffix == ".csv" else store.write_parquet
         write(output, table)
         store.log(f"{name}: {len(table)} rows of {len(paths)} cells")
 
 
 if __name__ == "__main__":
-    jobs.run(main, inputs=(), outputs=("curves", "links", "runs", "evidence"))
+    jobs.run(main, inputs=(), outputs=tuple(TABLES))

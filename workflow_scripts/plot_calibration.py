@@ -4,13 +4,13 @@ Inputs: indices (parquet of the whole grid). Outputs: svg, png.
 Spec: methods, link_temperature.
 """
 
-from prefgrid import jobs, reading, records
+from prefgrid import jobs, reading, table_rows
 from prefgrid.figures import calibration, style
 
 
 def main(job: jobs.Job) -> None:
     drawn = calibration.draw(
-        reading.read_parquet(job.inputs["indices"], records.HeldOutIndex),
+        reading.read_parquet(job.inputs["indices"], table_rows.GatheredIndex),
         job.spec["methods"],
         job.spec["link_temperature"],
     )

@@ -4,7 +4,7 @@ Inputs: summary, runs (CSV tables), reference_samples (parquet). Outputs: svg, p
 Spec: methods, kappa.
 """
 
-from prefgrid import jobs, reading, records
+from prefgrid import jobs, reading, records, table_rows
 from prefgrid.figures import convergence, style
 from prefgrid.statistics import reference
 
@@ -14,8 +14,8 @@ def main(job: jobs.Job) -> None:
         job.inputs["reference_samples"], records.ReferenceSample, columns=["prompt_id", "reward"]
     )
     drawn = convergence.draw(
-        reading.read_csv(job.inputs["summary"]),
-        reading.read_csv(job.inputs["runs"]),
+        reading.read_csv(job.inputs["summary"], table_rows.Summary),
+        reading.read_csv(job.inputs["runs"], table_rows.Run),
         reference.summarise(samples),
         job.spec["methods"],
         job.spec["kappa"],

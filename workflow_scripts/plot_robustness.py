@@ -4,18 +4,23 @@ Inputs: summary, differences, runs (CSV tables), reference_samples (parquet). Ou
 Spec: methods, baseline, kappa.
 """
 
-from prefgrid import jobs, reading, records
+from prefgrid import jobs, reading, records, table_rows
 from prefgrid.figures import robustness, style
 from prefgrid.statistics import reference
+
+TABLES = {
+    "summary": table_rows.Summary,
+    "differences": table_rows.Difference,
+    "runs": table_rows.Run,
+}
 
 
 def main(job: jobs.Job) -> None:
     samples = reading.read_parquet(
         job.inputs["reference_samples"], records.ReferenceSample, columns=["prompt_id", "reward"]
     )
-    tables = [reading.read_csv(job.inputs[name]) for name in ("summary", "differences", "runs")]
     drawn = robustness.draw(
-        *tables,
+        *(reading.read_csv(job.inputs[name], kind) for name, kind in TABLES.items()),
         reference.summarise(samples),
         job.spec["methods"],
         job.spec["baseline"],
@@ -27,7 +32,7 @@ def main(job: jobs.Job) -> None:
 if __name__ == "__main__":
     jobs.run(
         main,
-        inputs=("summary", "differences", "runs", "reference_samples"),
+        inputs=(*TABLES, "reference_samples"),
         outputs=("svg", "png"),
         shared_folder=True,
     )

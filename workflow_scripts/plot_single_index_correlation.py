@@ -4,13 +4,15 @@ Inputs: runs (CSV of the whole grid). Outputs: svg, png.
 Spec: methods.
 """
 
-from prefgrid import jobs, reading
+from prefgrid import jobs, reading, table_rows
 from prefgrid.figures import style
 from prefgrid.figures.single_index import correlation
 
 
 def main(job: jobs.Job) -> None:
-    drawn = correlation.draw(reading.read_csv(job.inputs["runs"]), job.spec["methods"])
+    drawn = correlation.draw(
+        reading.read_csv(job.inputs["runs"], table_rows.GatheredSingleRun), job.spec["methods"]
+    )
     style.save(drawn, job.outputs["svg"], job.outputs["png"])
 
 

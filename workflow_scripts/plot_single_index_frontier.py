@@ -4,14 +4,14 @@ Inputs: curves (parquet of the whole grid). Outputs: svg, png.
 Spec: methods, baseline, kappa, pareto_shifts.
 """
 
-from prefgrid import jobs, reading
+from prefgrid import jobs, reading, table_rows
 from prefgrid.figures import style
 from prefgrid.figures.single_index import frontier
 
 
 def main(job: jobs.Job) -> None:
     drawn = frontier.draw(
-        reading.read_parquet(job.inputs["curves"]),
+        reading.read_parquet(job.inputs["curves"], table_rows.GatheredSingleCurve),
         job.spec["methods"],
         job.spec["baseline"],
         job.spec["kappa"],

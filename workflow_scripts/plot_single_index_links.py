@@ -4,14 +4,16 @@ Inputs: links (parquet of the whole grid). Outputs: svg, png.
 Spec: methods, pareto_shifts.
 """
 
-from prefgrid import jobs, reading
+from prefgrid import jobs, reading, table_rows
 from prefgrid.figures import style
 from prefgrid.figures.single_index import links
 
 
 def main(job: jobs.Job) -> None:
     drawn = links.draw(
-        reading.read_parquet(job.inputs["links"]), job.spec["methods"], job.spec["pareto_shifts"]
+        reading.read_parquet(job.inputs["links"], table_rows.GatheredSingleLink),
+        job.spec["methods"],
+        job.spec["pareto_shifts"],
     )
     style.save(drawn, job.outputs["svg"], job.outputs["png"])
 

@@ -4,14 +4,14 @@ Inputs: runs (CSV of the whole grid). Outputs: svg, png.
 Spec: methods, baseline, kappa.
 """
 
-from prefgrid import jobs, reading
+from prefgrid import jobs, reading, table_rows
 from prefgrid.figures import style
 from prefgrid.figures.single_index import robustness
 
 
 def main(job: jobs.Job) -> None:
     drawn = robustness.draw(
-        reading.read_csv(job.inputs["runs"]),
+        reading.read_csv(job.inputs["runs"], table_rows.GatheredSingleRun),
         job.spec["methods"],
         job.spec["baseline"],
         job.spec["kappa"],

@@ -4,12 +4,14 @@ Inputs: training (parquet of the whole grid). Outputs: svg, png.
 Spec: methods.
 """
 
-from prefgrid import jobs, reading
+from prefgrid import jobs, reading, table_rows
 from prefgrid.figures import style, training
 
 
 def main(job: jobs.Job) -> None:
-    drawn = training.draw(reading.read_parquet(job.inputs["training"]), job.spec["methods"])
+    drawn = training.draw(
+        reading.read_parquet(job.inputs["training"], table_rows.TrainingCurve), job.spec["methods"]
+    )
     style.save(drawn, job.outputs["svg"], job.outputs["png"])
 
 

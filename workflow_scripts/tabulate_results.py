@@ -9,7 +9,7 @@ Spec: methods, seeds, shifts, n, link_temperature, baseline, kappa, samples (a p
 import numpy
 import pandas
 
-from prefgrid import grid, jobs, reading, records, store
+from prefgrid import grid, jobs, reading, records, store, table_rows
 from prefgrid.data import preferences
 from prefgrid.statistics import calibration, comparison, identifiability, prompts, reference
 
@@ -30,7 +30,9 @@ def main(job: jobs.Job) -> None:
         reading.read_csv(job.inputs["evaluations"], records.Evaluation), noise
     )
     samples = reference.controlled_samples(
-        reading.read_parquet(job.inputs["samples"], records.ScanSample, columns=SAMPLE_COLUMNS),
+        reading.read_parquet(
+            job.inputs["samples"], table_rows.GatheredSample, columns=SAMPLE_COLUMNS
+        ),
         noise,
     )
     runs = comparison.runs_at_kl(evaluations, kappa, base)
@@ -39,7 +41,7 @@ def main(job: jobs.Job) -> None:
         "summary": comparison.summarise(runs, by_prompt, base, kappa, methods, spec["seeds"]),
         "differences": comparison.differences(runs, by_prompt, base, methods, spec["baseline"]),
         "calibration": calibration.table(
-            reading.read_parquet(job.inputs["indices"], records.HeldOutIndex), methods
+            reading.read_parquet(job.inputs["indices"], table_rows.GatheredIndex), methods
         ),
         "identifiability": identifiability.table(
             utilities(grid.read_grid(job.inputs["rewards"], records.Scored)),

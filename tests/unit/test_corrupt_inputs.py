@@ -11,11 +11,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pandas
 import pytest
 import yaml
-from corruptions import any_damage, damaged, damaged_fields, damaged_lines, places, wrong_values
-from hypothesis import given, settings
+from corruptions import any_damage, damaged_fields, damaged_lines, places, wrong_values
+from file_contracts import (
+    EXAMPLES,
+    IDS,
+    are_tokens,
+    is_count,
+    is_id,
+    is_number,
+    is_text,
+    read_or_named,
+)
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prefgrid import reading, records, store
@@ -25,8 +34,6 @@ from prefgrid.data import ultrafeedback
 from prefgrid.models import checking
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-IDS = ("0123456789abcdef", "fedcba9876543210", "00000000000000aa")
-EXAMPLES = settings(max_examples=120, deadline=None, derandomize=True, database=None)
 
 
 def prompt(number: int) -> dict:
@@ -62,26 +69,6 @@ def lines(make: Callable[[int], dict]) -> bytes:
 
 def whole(value: Any) -> bytes:
     return (json.dumps(value, indent=2) + "\n").encode()
-
-
-def is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**31
-
-
-def is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < math.inf
-
-
-def is_id(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch("[0-9a-f]{16}", value) is not None
-
-
-def is_text(value: Any) -> bool:
-    return isinstance(value, str) and value.encode(errors="ignore").decode() == value
-
-
-def are_tokens(value: Any) -> bool:
-    return isinstance(value, list) and len(value) > 0 and all(map(is_count, value))
 
 
 def is_prompt(row: Any) -> bool:
@@ -131,18 +118,6 @@ JSON_LINES = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("damaged")
-
-
-def read_or_named(path: Path, content: bytes, read: Callable[[Path], Any], where: str = "") -> Any:
-    """What the reader makes of the content; None if it refused and said which file, and where."""
-    path.write_bytes(content)
-    try:
-        return read(path)
-    except store.DataError as error:
-        assert str(path) in str(error)
-        assert re.search(where, str(error)) or "no rows" in str(error), str(error)
-        assert len(str(error)) < 1000 and "\n" not in str(error)
-        return None
 
 
 @pytest.mark.parametrize("name", JSON_LINES)
@@ -215,10 +190,21 @@ def is_section(section: Any) -> bool:
     return texts and facts and parts and isinstance(section["samples"], dict | None)
 
 
+QUALITY = {"reference": {"fluent": 0.5, "responses": 12}, "reward_model": {"pair_accuracy": 1.0}}
+
+
+def is_quality(quality: Any) -> bool:
+    return all(is_number(value) for group in quality.values() for value in group.values())
+
+
 @pytest.mark.parametrize(
     ("value", "kind", "holds"),
-    [(LINK, records.Link, is_link), (SECTION, records.Section, is_section)],
-    ids=["link", "section"],
+    [
+        (LINK, records.Link, is_link),
+        (SECTION, records.Section, is_section),
+        (QUALITY, records.Quality, is_quality),
+    ],
+    ids=["link", "section", "quality"],
 )
 def test_json_objects(folder: Path, value: dict, kind: Any, holds: Callable) -> None:
     sound, path = whole(value), folder / "object.json"
@@ -229,145 +215,6 @@ def test_json_objects(folder: Path, value: dict, kind: Any, holds: Callable) -> 
     def check(content: bytes) -> None:
         found = read_or_named(path, content, lambda path: reading.read_json(path, kind))
         assert found is None or holds(found)
-
-    check()
-
-
-def logp(number: int) -> dict:
-    return {"pair": number // 2, "response": number % 2, "logp_sum": -3.5 - number, "tokens": 7}
-
-
-def sample_logp(number: int) -> dict:
-    sums = {"logp_sum": -3.5 - number, "tokens": 7}
-    return {"prompt_id": IDS[number // 2], "sample": number % 2, **sums}
-
-
-def sample(number: int) -> dict:
-    row = {"prompt_id": IDS[number // 2], "sample": number % 2, "reward": 0.25, "length_tokens": 3}
-    return row | {"finish": "stop", "response": "it ran", "tokens": [4, 5, 1]}
-
-
-def evaluation(number: int) -> dict:
-    row = {"model_id": "results/p", "method": "dpo", "seed": 0, "link_shift": 1.5}
-    row |= {"num_preferences": 32, "beta": 0.5 + number, "avg_reward": -0.25, "kl_div": 0.1}
-    return row | {"prompts": 12}
-
-
-def are_logps(frame: pandas.DataFrame) -> bool:
-    rows = frame.to_dict("records")
-    counts = all(is_count(row[name]) for row in rows for name in ("pair", "response", "tokens"))
-    distinct = len({(row["pair"], row["response"]) for row in rows}) == len(rows)
-    return counts and distinct and are_sums(rows)
-
-
-def are_sums(rows: list[dict]) -> bool:
-    return all(is_number(row["logp_sum"]) and row["logp_sum"] <= 0 for row in rows)
-
-
-def are_sample_logps(frame: pandas.DataFrame) -> bool:
-    rows = frame.to_dict("records")
-    counts = all(is_count(row[name]) for row in rows for name in ("sample", "tokens"))
-    distinct = len({(row["prompt_id"], row["sample"]) for row in rows}) == len(rows)
-    return counts and distinct and all(is_id(row["prompt_id"]) for row in rows) and are_sums(rows)
-
-
-def are_samples(frame: pandas.DataFrame) -> bool:
-    return all(
-        is_id(row["prompt_id"])
-        and is_count(row["sample"])
-        and is_number(row["reward"])
-        and row["finish"] in ("stop", "length")
-        and is_text(row["response"])
-        and are_tokens(row["tokens"].tolist())
-        for row in frame.to_dict("records")
-    )
-
-
-def are_evaluations(frame: pandas.DataFrame) -> bool:
-    return all(
-        is_text(row["method"])
-        and is_count(row["seed"])
-        and is_count(row["num_preferences"])
-        and is_number(row["link_shift"])
-        and is_number(row["beta"])
-        and row["beta"] > 0
-        and is_number(row["avg_reward"])
-        and is_number(row["kl_div"])
-        for row in frame.to_dict("records")
-    )
-
-
-TABLES = {
-    "logps.parquet": (logp, records.Logp, ("pair", "response"), are_logps),
-    "sample_logps.parquet": (
-        sample_logp,
-        records.SampleLogp,
-        ("prompt_id", "sample"),
-        are_sample_logps,
-    ),
-    "samples.parquet": (sample, records.ReferenceSample, ("prompt_id", "sample"), are_samples),
-    "evaluation.csv": (evaluation, records.Evaluation, ("beta",), are_evaluations),
-}
-WRONG_CELLS = (None, math.nan, math.inf, -1, 0.5, "x", "", True, [], [0.5], 10**12, b"\xff")
-
-
-def write_table(path: Path, frame: pandas.DataFrame) -> bytes:
-    (store.write_csv if path.suffix == ".csv" else store.write_parquet)(path, frame)
-    return path.read_bytes()
-
-
-def read_table(path: Path, kind: Any, key: tuple[str, ...]) -> pandas.DataFrame:
-    return (reading.read_csv if path.suffix == ".csv" else reading.read_parquet)(
-        path, kind, key=key
-    )
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_tables_with_damaged_bytes(folder: Path, name: str) -> None:
-    make, kind, key, holds = TABLES[name]
-    path = folder / name
-    sound = write_table(path, pandas.DataFrame([make(number) for number in range(6)]))
-    assert holds(read_table(path, kind, key))
-
-    @EXAMPLES
-    @given(damaged(sound))
-    def check(content: bytes) -> None:
-        frame = read_or_named(path, content, lambda path: read_table(path, kind, key))
-        assert frame is None or (len(frame) > 0 and holds(frame))
-
-    check()
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_tables_with_damaged_columns(folder: Path, name: str) -> None:
-    make, kind, key, holds = TABLES[name]
-    rows = [make(number) for number in range(4)]
-    path = folder / name
-
-    @EXAMPLES
-    @given(st.sampled_from(sorted(kind.__annotations__)), st.sampled_from(WRONG_CELLS), st.data())
-    def check(column: str, wrong: Any, data: st.DataObject) -> None:
-        frame = pandas.DataFrame(rows)
-        match data.draw(st.sampled_from(("lose", "rename", "fill", "empty", "repeat", "one"))):
-            case "lose":
-                frame = frame.drop(columns=column)
-            case "rename":
-                frame = frame.rename(columns={column: f"{column}_"})
-            case "fill":
-                frame[column] = [wrong] * len(frame)
-            case "empty":
-                frame = frame[:0]
-            case "repeat":
-                frame = pandas.concat([frame, frame[1:2]])
-            case "one":
-                cells = frame[column].tolist()
-                frame[column] = pandas.Series([*cells[:2], wrong, *cells[3:]], dtype=object)
-        try:
-            content = write_table(path, frame)
-        except (ValueError, TypeError):  # a table that cannot even be written
-            return
-        found = read_or_named(path, content, lambda path: read_table(path, kind, key))
-        assert found is None or (len(found) > 0 and holds(found))
 
     check()
 

@@ -45,6 +45,7 @@ LAYERS = (
         "run_lock",
     ),
     # What files hold, and what errors mean.
+    ("table_rows",),
     ("records", "explaining"),
     # What config, jobs and computation must agree on, and the runner; standard library only.
     ("limits", "artifacts", "execution", "elastic_worker", "preload"),

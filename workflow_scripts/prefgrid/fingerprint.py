@@ -19,6 +19,7 @@ INERT = frozenset(
     {
         "prefgrid.store",
         "prefgrid.records",
+        "prefgrid.table_rows",
         "prefgrid.explaining",
         "prefgrid.jobs",
         "prefgrid.devices",

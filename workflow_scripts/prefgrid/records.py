@@ -38,6 +38,8 @@ Finish = Literal["stop", "length"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[^./\x00][^/\x00]*$")]
 Manifest = dict[FileName, Sha256]
+# Measurements of models, in named groups.
+Quality = dict[Text, dict[Text, float]]
 
 
 class Prompt(TypedDict):
