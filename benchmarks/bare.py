@@ -54,7 +54,7 @@ def _files(entries, cell: SimpleNamespace) -> list[tuple[str, str | list[str], b
     for number, (name, value) in enumerate(entries._allitems()):
         value = value(cell) if callable(value) else value
         many = not isinstance(value, str)
-        old = "ancient" in getattr(value[0] if many else value, "flags", {})
+        old = "ancient" in getattr(value[0] if many and value else value, "flags", {})
         found.append((name or str(number), [*map(str, value)] if many else str(value), old))
     return found
 

@@ -13,7 +13,7 @@ TABLES = {
     "summary": table_rows.SingleSummary,
     "differences": table_rows.SingleDifference,
     "identifiability": table_rows.Identifiability,
-    "runs": table_rows.GatheredSingleRun,
+    "runs": table_rows.SingleRun,
 }
 
 

@@ -11,7 +11,7 @@ from prefgrid.figures.single_index import correlation
 
 def main(job: jobs.Job) -> None:
     drawn = correlation.draw(
-        reading.read_csv(job.inputs["runs"], table_rows.GatheredSingleRun), job.spec["methods"]
+        reading.read_csv(job.inputs["runs"], table_rows.SingleRun), job.spec["methods"]
     )
     style.save(drawn, job.outputs["svg"], job.outputs["png"])
 

@@ -11,7 +11,7 @@ from prefgrid.figures.single_index import frontier
 
 def main(job: jobs.Job) -> None:
     drawn = frontier.draw(
-        reading.read_parquet(job.inputs["curves"], table_rows.GatheredSingleCurve),
+        reading.read_parquet(job.inputs["curves"], table_rows.SingleCurve),
         job.spec["methods"],
         job.spec["baseline"],
         job.spec["kappa"],

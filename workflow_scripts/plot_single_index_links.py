@@ -11,7 +11,7 @@ from prefgrid.figures.single_index import links
 
 def main(job: jobs.Job) -> None:
     drawn = links.draw(
-        reading.read_parquet(job.inputs["links"], table_rows.GatheredSingleLink),
+        reading.read_parquet(job.inputs["links"], table_rows.SingleLink),
         job.spec["methods"],
         job.spec["pareto_shifts"],
     )

@@ -11,7 +11,7 @@ from prefgrid.figures.single_index import robustness
 
 def main(job: jobs.Job) -> None:
     drawn = robustness.draw(
-        reading.read_csv(job.inputs["runs"], table_rows.GatheredSingleRun),
+        reading.read_csv(job.inputs["runs"], table_rows.SingleRun),
         job.spec["methods"],
         job.spec["baseline"],
         job.spec["kappa"],

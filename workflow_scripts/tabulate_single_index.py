@@ -19,12 +19,12 @@ EVIDENCE = ["excess_kl_nats", "evidence_nats", "bayes_accuracy", "power"]
 
 def main(job: jobs.Job) -> None:
     spec = job.spec
-    runs = reading.read_csv(job.inputs["runs"], table_rows.GatheredSingleRun)
-    curves = reading.read_parquet(job.inputs["curves"], table_rows.GatheredSingleCurve)
+    runs = reading.read_csv(job.inputs["runs"], table_rows.SingleRun)
+    curves = reading.read_parquet(job.inputs["curves"], table_rows.SingleCurve)
     heights = area.mean_heights(curves, "avg_reward", GROUPS, spec["kappa"])
     limits = heights.groupby(GROUPS)[["area_kl_low", "area_kl_high"]].first().reset_index()
     runs = runs.merge(heights, on=["method", "seed", *GROUPS], validate="one_to_one")
-    evidence = reading.read_csv(job.inputs["evidence"], table_rows.GatheredSingleEvidence)
+    evidence = reading.read_csv(job.inputs["evidence"], table_rows.SingleEvidence).groupby(GROUPS)
     tables = {
         "summary": summary(runs, [*spec["methods"], ORACLE], spec["seeds"]).merge(
             limits, on=GROUPS

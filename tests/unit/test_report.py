@@ -174,13 +174,10 @@ def test_quality_is_shown_when_given(inputs, tmp_path):
     assert "0.9123" in html
 
 
-def test_quality_groups_flatten():
-    groups = blocks.quality_groups(
-        {"ok": True, "model": {"rows": 1200, "entropy_nats": 1.5, "by": {"x": -0.5}}}
-    )
-    assert groups == [
-        ("Overall", [("Ok", "yes")]),
-        ("Model", [("Rows", "1,200"), ("Entropy (nats)", "1.5"), ("By: X", "−0.5")]),
+def test_quality_groups():
+    quality = {"the_model": {"rows": 1200, "entropy_nats": 1.5, "x": -0.5}}
+    assert blocks.quality_groups(quality) == [
+        ("The model", [("Rows", "1,200"), ("Entropy (nats)", "1.5"), ("X", "−0.5")])
     ]
 
 

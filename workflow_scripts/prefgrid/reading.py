@@ -60,10 +60,11 @@ def read_parquet(
     where: tuple[str, str, Any] | None = None,
     key: Sequence[str] = (),
 ) -> "pandas.DataFrame":
-    """The table of a parquet file: at least one row, each a `kind`; None: any table.
+    """The table of a parquet file: rows, each a `kind`; None: any.
 
-    columns: which of them are read and checked, None for all of the file's. where: of which rows, as
-    (column, comparison, value), None for all. No two rows share all columns of `key`.
+    A table of a kind has rows, unless the kind itself says that it may have none. columns: which of
+    them are read and checked, None for all of the file's. where: of which rows, as (column,
+    comparison, value), None for all. No two rows share all columns of `key`.
     """
     import pyarrow
     from pyarrow import parquet
@@ -121,7 +122,7 @@ def _checked(
     for name in getattr(kind, "__annotations__", {}):
         if columns is None or name in columns:
             _refuse(path, _missing(frame, name) or _column_problem(frame, name, kind))
-    if frame.empty and kind is not None:
+    if frame.empty and kind is not None and not hasattr(kind, "__may_be_empty__"):
         raise DataError(f"{path}: holds no rows")
     if key and (again := frame.duplicated(list(key))).any():
         row = int(again.to_numpy().argmax())

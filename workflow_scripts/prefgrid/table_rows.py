@@ -1,11 +1,12 @@
 """What tables of results hold, as types of their rows that `reading` checks.
 
-A table may hold more columns than its type names. `Measured` numbers are missing (NaN) where there
-is nothing to measure: a KL that was not scanned, an interval of one seed.
+A table may hold more columns than its type names, and is empty only where the type says so
+(`__may_be_empty__`). `Measured` numbers are missing (NaN) where there is nothing to measure: a KL
+that was not scanned, an interval of one seed.
 """
 
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
@@ -19,7 +20,7 @@ def _finite_or_missing(value: float) -> float:
     return value
 
 
-Measured = Annotated[float, Field(allow_inf_nan=True), AfterValidator(_finite_or_missing)]
+Measured = Annotated[float, Field(allow_inf_nan=True), AfterValidator(_finite_or_missing)] | None
 Shift = Annotated[float, Field(ge=0)]
 
 
@@ -46,8 +47,13 @@ class TrainingCurve(Cell):
     """A row of link_robustness' gathered training.parquet: a step of one policy's training."""
 
     seed: Count
-    step: Count
+    examples_seen: Count
     loss: float
+    chosen_log_ratio: Measured
+    rejected_log_ratio: Measured
+    margin: Measured
+    pair_accuracy: Measured
+    grad_norm: Measured
 
 
 class GatheredIndex(HeldOutIndex, Cell):
@@ -84,11 +90,13 @@ class Summary(Cell):
     prompts: Count
     kl_scanned_low: Measured
     kl_scanned_high: Measured
+    missing: Any  # text or nothing
 
 
 class Difference(Cell):
-    """A row of link_robustness' differences.csv."""
+    """A row of link_robustness' differences.csv; none where the baseline is the only method."""
 
+    __may_be_empty__ = True
     baseline: Text
     seeds: Count
     difference_sd: Measured
@@ -111,6 +119,8 @@ class Calibration(Cell):
     pair_accuracy_low: Measured
     pair_accuracy_high: Measured
     calibration_error: Measured
+    index_abs_mean_nats: Measured
+    index_sd_nats: Measured
     seeds: Count
 
 
@@ -126,8 +136,16 @@ class Identifiability(TypedDict):
     power: Measured
 
 
-class SingleRun(TypedDict):
-    """A row of a single-index evaluation's runs.csv: one policy, or the oracle."""
+class SingleCell(TypedDict):
+    """One data set of the single-index study but for its seed."""
+
+    shift: Shift
+    tau: Positive
+    n: Count
+
+
+class SingleRun(SingleCell):
+    """A row of the single-index study's runs.csv: one policy, or the oracle."""
 
     method: Text
     seed: Count
@@ -136,8 +154,8 @@ class SingleRun(TypedDict):
     pair_accuracy: Measured
 
 
-class SingleCurve(TypedDict):
-    """A row of a single-index evaluation's curves.parquet: one β of one policy."""
+class SingleCurve(SingleCell):
+    """A row of the single-index study's curves.parquet: one β of one policy."""
 
     method: Text
     seed: Count
@@ -145,8 +163,8 @@ class SingleCurve(TypedDict):
     kl_div: Measured
 
 
-class SingleLink(TypedDict):
-    """A row of a single-index evaluation's links.parquet: the link at one index."""
+class SingleLink(SingleCell):
+    """A row of the single-index study's links.parquet: one policy's link at one index."""
 
     method: Text
     seed: Count
@@ -155,8 +173,8 @@ class SingleLink(TypedDict):
     true: Measured
 
 
-class SingleEvidence(TypedDict):
-    """A row of a single-index evaluation's evidence.csv: what one training set can tell."""
+class SingleEvidence(SingleCell):
+    """A row of the single-index study's evidence.csv: what one training set can tell."""
 
     seed: Count
     excess_kl_nats: Measured
@@ -165,32 +183,8 @@ class SingleEvidence(TypedDict):
     power: Measured
 
 
-class DataCell(TypedDict):
-    """The folders of a single-index evaluation, columns once its tables are gathered."""
-
-    shift: Shift
-    tau: Positive
-    n: Count
-
-
-class GatheredSingleRun(SingleRun, DataCell):
-    """A row of single_index' gathered runs.csv."""
-
-
-class GatheredSingleCurve(SingleCurve, DataCell):
-    """A row of single_index' gathered curves.parquet."""
-
-
-class GatheredSingleLink(SingleLink, DataCell):
-    """A row of single_index' gathered links.parquet."""
-
-
-class GatheredSingleEvidence(SingleEvidence, DataCell):
-    """A row of single_index' gathered evidence.csv."""
-
-
-class SingleSummary(DataCell):
-    """A row of single_index' summary.csv."""
+class SingleSummary(SingleCell):
+    """A row of the single-index study's summary.csv."""
 
     method: Text
     seeds: Count
@@ -207,9 +201,10 @@ class SingleSummary(DataCell):
     area_kl_high: Measured
 
 
-class SingleDifference(DataCell):
-    """A row of single_index' differences.csv."""
+class SingleDifference(SingleCell):
+    """A row of the single-index study's differences.csv; none where the baseline is the only method."""
 
+    __may_be_empty__ = True
     method: Text
     baseline: Text
     seeds: Count

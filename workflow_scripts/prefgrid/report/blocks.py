@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from prefgrid.records import Quality
+
 MISSING = "missing"
 
 
@@ -69,27 +71,12 @@ def not_a_number(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
-def quality_groups(quality: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Nested measurements → (group, rows of label and value) for the page, in their own order.
-
-    Values directly below the top go into a group of their own; deeper nesting is flattened into
-    the label.
-    """
-    plain = {key: value for key, value in quality.items() if not isinstance(value, dict)}
-    groups = {"Overall": plain} if plain else {}
-    groups |= {_words(key): value for key, value in quality.items() if isinstance(value, dict)}
-    return [(name, _rows(values)) for name, values in groups.items()]
-
-
-def _rows(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    rows = []
-    for key, value in values.items():
-        label = f"{prefix}{_words(key)}"
-        if isinstance(value, dict):
-            rows += _rows(value, f"{label}: ")
-        else:
-            rows.append((label, _value(value)))
-    return rows
+def quality_groups(quality: Quality) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Groups of measurements → (group, rows of label and value) for the page, in their own order."""
+    return [
+        (_words(name), [(_words(key), _value(value)) for key, value in values.items()])
+        for name, values in quality.items()
+    ]
 
 
 def _words(key: str) -> str:
@@ -97,11 +84,7 @@ def _words(key: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}".replace("-", "−")
+def _value(value: float) -> str:
     if isinstance(value, int):
         return f"{value:,}"
-    return str(value)
+    return f"{value:.4g}".replace("-", "−")
