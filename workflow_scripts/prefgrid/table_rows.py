@@ -124,16 +124,21 @@ class Calibration(Cell):
     seeds: Count
 
 
-class Identifiability(TypedDict):
+class Evidence(TypedDict):
+    """What labels can tell of the link."""
+
+    excess_kl_nats: Measured
+    evidence_nats: Measured
+    bayes_accuracy: Measured
+    power: Measured
+
+
+class Identifiability(Evidence):
     """A row of either study's identifiability.csv."""
 
     shift: Shift
     n: Count
     seeds: Count
-    excess_kl_nats: Measured
-    evidence_nats: Measured
-    bayes_accuracy: Measured
-    power: Measured
 
 
 class SingleCell(TypedDict):
@@ -173,14 +178,10 @@ class SingleLink(SingleCell):
     true: Measured
 
 
-class SingleEvidence(SingleCell):
-    """A row of the single-index study's evidence.csv: what one training set can tell."""
+class SingleEvidence(SingleCell, Evidence):
+    """A row of the single-index study's evidence.csv: of one training set."""
 
     seed: Count
-    excess_kl_nats: Measured
-    evidence_nats: Measured
-    bayes_accuracy: Measured
-    power: Measured
 
 
 class SingleSummary(SingleCell):

@@ -97,6 +97,16 @@ class Parts:
     place: bool
     grammatical: bool
 
+    @property
+    def score(self) -> float:
+        """The rule: how good the response is. About -5 to 9, mean near 1."""
+        return (
+            self.words
+            + ANIMAL_WEIGHT * self.animal
+            + PLACE_WEIGHT * self.place
+            - GRAMMAR_WEIGHT * (not self.grammatical)
+        )
+
 
 def prompt(mood: str, animal: str, place: str) -> str:
     """The instruction for a mood, an animal and a place."""
@@ -138,11 +148,5 @@ def parts(instruction: str, response: str) -> Parts:
 
 
 def score(instruction: str, response: str) -> float:
-    """The rule: how good a response is to an instruction. About -5 to 9, mean near 1."""
-    found = parts(instruction, response)
-    return (
-        found.words
-        + ANIMAL_WEIGHT * found.animal
-        + PLACE_WEIGHT * found.place
-        - GRAMMAR_WEIGHT * (not found.grammatical)
-    )
+    """The rule's score of a response to an instruction."""
+    return parts(instruction, response).score

@@ -27,8 +27,8 @@ from prefgrid.tinyworld.training import Schedule, fit
 # with better taste than the data does, and there too the reward must tell good from better.
 TASTES = (-0.5, 1.5)
 GROUPS_PER_PROMPT = 2
-# Of the rule: words, animal, place, grammar. Their loss counts as much as makes it matter: at the
-# start the reward's is about ten times as large.
+# Of the rule: words, animal, place, grammar. The weight brings their loss to the reward's order of
+# magnitude.
 PARTS = 4
 PARTS_WEIGHT = 2.0
 
@@ -110,8 +110,8 @@ def rule(
 
     Words count half in the parts, so that all four are of one order of magnitude.
     """
-    utilities = [[language.score(prompt, text) for text in texts] for prompt, texts in written]
     found = [[language.parts(prompt, text) for text in texts] for prompt, texts in written]
+    utilities = [[one.score for one in group] for group in found]
     parts = [
         [[0.5 * one.words, one.animal, one.place, one.grammatical] for one in group]
         for group in found
