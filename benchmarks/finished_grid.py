@@ -7,11 +7,13 @@ from typing import Any
 import pandas
 import yaml
 
-from prefgrid import chat, devices, reading, records
-from prefgrid.config.load import load
+from prefgrid import chat
+from prefgrid.files import reading, records
+from prefgrid.job import devices
 from prefgrid.judges.scalar import ScalarRewardModel
 from prefgrid.models import loading
 from prefgrid.objectives import base
+from prefgrid.plan.load import load
 from prefgrid.sampling.request import DecodingOptions, stop_ids
 from prefgrid.training.batches import Group
 from prefgrid.training.options import TrainingOptions

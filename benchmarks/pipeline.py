@@ -6,10 +6,10 @@ from typing import Any
 
 from benchmarks.clock import seconds
 from benchmarks.finished_grid import FinishedGrid
-from prefgrid import store
 from prefgrid.evaluation.beta_scan import scan
 from prefgrid.evaluation.held_out import HeldOutPairs, held_out_pairs
 from prefgrid.evaluation.indices import held_out_indices
+from prefgrid.files import store
 from prefgrid.logprobs.table import dataset_logps
 from prefgrid.sampling.transformers_backend import sample_responses
 from prefgrid.seeding import uniforms

@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 from benchmarks.table import Row, print_table
-from prefgrid import store
+from prefgrid.files import store
 
 BENCHMARKS = ("training", "scan", "naive", "startup")
 

@@ -18,7 +18,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from benchmarks.clock import now
 from benchmarks.table import Row
-from prefgrid import devices
+from prefgrid.job import devices
 from prefgrid.models.loading import add_lora
 from prefgrid.sampling.mixed import sample_mixed
 from prefgrid.sampling.request import DecodingOptions

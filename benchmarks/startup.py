@@ -20,7 +20,7 @@ import psutil
 import yaml
 
 from benchmarks.table import Row
-from prefgrid import store
+from prefgrid.files import store
 from prefgrid.logprobs.table import dataset_logps, logp_frame
 from prefgrid.models import loading
 from prefgrid.tinyworld import base_model, files, tokenizer

@@ -33,7 +33,7 @@ from benchmarks.clock import Clock
 from benchmarks.padded import padded_forward
 from benchmarks.table import Row
 from benchmarks.training_shapes import CPU, GPU, PAD, Shape, flops_a_step, model, pairs
-from prefgrid import devices
+from prefgrid.job import devices
 from prefgrid.logprobs.table import dataset_logps
 from prefgrid.models.loading import add_lora
 from prefgrid.objectives.base import create

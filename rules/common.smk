@@ -6,11 +6,11 @@ import inspect
 import itertools
 from pathlib import Path
 
-from prefgrid import job_environment, run_lock
 from prefgrid.config import objectives
-from prefgrid.config.load import ConfigError, load
-from prefgrid.fingerprint import fingerprint
-from prefgrid.store import canonical_json
+from prefgrid.files.store import canonical_json
+from prefgrid.plan import job_environment, run_lock
+from prefgrid.plan.fingerprint import fingerprint
+from prefgrid.plan.load import ConfigError, load
 
 try:
     CONFIG = load(config)

@@ -59,7 +59,7 @@ def policy_spec(wildcards):
 @asked_often
 def policy_code(wildcards):
     objective = CONFIG.methods[wildcards.method].objective
-    return fingerprint("train_policy", objectives.module_name(objective))
+    return fingerprint("steps.train_policy", objectives.module_name(objective))
 
 
 EVALUATION_SPEC = {

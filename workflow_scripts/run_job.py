@@ -23,15 +23,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from prefgrid import (
-    device_pool,
-    execution,
-    job_lock,
-    job_log,
-    leases,
-    supervision,
-)
-from prefgrid.preload import client
+from prefgrid.run import device_pool, execution, job_lock, job_log, leases, supervision
+from prefgrid.run.preload import client
 
 # Set by the Snakefile: Snakemake's process id.
 PARENT_VARIABLE = "PREFGRID_PARENT"
@@ -82,7 +75,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--log", required=True, help="file that receives the script's output")
     parser.add_argument("--gpus", type=int, default=0, help="devices to lease for the job")
     parser.add_argument("--online", action="store_true", help="the job may reach the hub")
-    parser.add_argument("script", help="file stem beside this program")
+    parser.add_argument("script", help="file below this program's folder, without its ending")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     return parser.parse_args()
 
@@ -119,7 +112,7 @@ def _devices(count: int, say: Say) -> Iterator[tuple[list[str], tuple[int, ...]]
 
 def _environment(options: argparse.Namespace, work: Path, devices: list[str]) -> dict[str, str]:
     threads = execution.setting("torch_threads_of", {}).get(
-        options.script, execution.setting("torch_threads", 1)
+        Path(options.script).name, execution.setting("torch_threads", 1)
     )
     environment = {
         **os.environ,
@@ -150,13 +143,13 @@ def _start(
     """The script's process, or with several devices the launcher of one process for each."""
     launcher = []
     if options.gpus > 1:
-        from prefgrid import elastic_worker
+        from prefgrid.run import elastic_worker
 
         launcher = ["-m", "torch.distributed.run", "--standalone"]
         launcher += ["--nproc-per-node", str(options.gpus)]
         launcher += ["--module", elastic_worker.__name__]
         environment = elastic_worker.environment(environment)
-    script = Path(__file__).with_name(f"{options.script}.py")
+    script = Path(__file__).parent / f"{options.script}.py"
     # Not on a device, which nobody may have touched before a fork, nor where the hub is in reach.
     preload = options.gpus == 0 and not options.online and bool(os.environ.get(PARENT_VARIABLE))
     if preload and execution.setting("preload", False):

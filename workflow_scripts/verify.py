@@ -9,8 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from prefgrid.verification import listing, plan
-from prefgrid.verification.survey import survey
+from prefgrid.plan.verification import listing, plan
+from prefgrid.plan.verification.survey import survey
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ def test_the_export_trains_in_trl(tiny_qwen3, tiny_tokenizer, tmp_path):
     from trl import DPOConfig, DPOTrainer
     from trl.data_utils import is_conversational
 
-    from prefgrid import store
+    from prefgrid.files import store
 
     labelled = [
         {"prompt": "a cat", "response_0": " sat", "response_1": " slept a lot", "z": 1},

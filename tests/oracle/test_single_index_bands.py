@@ -13,9 +13,9 @@ import pytest
 import torch
 import yaml
 
-from prefgrid.config.load import load
 from prefgrid.objectives import base
-from prefgrid.single_index import evaluation, training, world
+from prefgrid.plan.load import load
+from prefgrid.studies.single_index import evaluation, training, world
 
 CONFIG = load(yaml.safe_load((Path(__file__).resolve().parents[2] / "config.yaml").read_text()))
 STUDY = CONFIG.single_index

@@ -20,7 +20,7 @@ import traceback
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
-sys.path[:0] = [str(HERE.parents[1] / "unit"), str(HERE.parents[2] / "workflow_scripts")]
+sys.path[:0] = [str(HERE.parents[1] / "support"), str(HERE.parents[2] / "workflow_scripts")]
 os.environ["PREFGRID_EXECUTION"] = json.dumps({"checkpoint_seconds": 0})
 os.environ["OMP_NUM_THREADS"] = "1"
 

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow_scripts")
 
 from lease_checks import DEVICES, Request, figures  # noqa: E402
 
-from prefgrid import leases  # noqa: E402
+from prefgrid.run import leases
 
 
 def ask(notes: Path, seed: int, plan: list[tuple[float, int, float]], shares: int) -> None:

@@ -10,7 +10,7 @@ import torch
 from tiny_decoders import EOS_IDS, lora_policy, unequal_prompts
 from tiny_policy import PAD, tiny_model
 
-from prefgrid import store
+from prefgrid.files import store
 from prefgrid.logprobs.sequence import sequence_logps
 from prefgrid.training.batches import Group
 

@@ -22,10 +22,10 @@ import torch
 import yaml
 from torch import Tensor
 
-from prefgrid import store
+from prefgrid.files import store
 from prefgrid.objectives import base
 from prefgrid.objectives.pairs import signed_margin
-from prefgrid.single_index import files
+from prefgrid.studies.single_index import files
 from tests.workflow.conftest import REPOSITORY, Checkout, copy_sources, planned_jobs
 from tests.workflow.test_invalidation import set_config
 

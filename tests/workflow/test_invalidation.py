@@ -65,7 +65,9 @@ def test_editing_an_objective_reruns_its_policies_and_what_follows(edited: Check
 
 
 def test_editing_a_shared_module_reruns_its_users_only(edited: Checkout) -> None:
-    source = edited.folder / "workflow_scripts/prefgrid/figures/calibration.py"
+    source = (
+        edited.folder / "workflow_scripts/prefgrid/studies/link_robustness/figures/calibration.py"
+    )
     source.write_text(source.read_text() + "\nEDITED = 1\n")
     assert set(edited.planned()) == {
         "plot_calibration",

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from prefgrid import store
+from prefgrid.files import store
 from tests.workflow.conftest import Checkout
 from tests.workflow.test_invalidation import set_config
 

@@ -9,7 +9,8 @@ import pytest
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
-from prefgrid import elastic_worker, store
+from prefgrid.files import store
+from prefgrid.run import elastic_worker
 from tests.workflow.conftest import Checkout, environment
 
 ROOT = "results/link_robustness"

@@ -2,7 +2,7 @@
 
 A line holds rule, inputs, outputs, the formatted shell command and the working directory. It goes
 to the file that PREFGRID_PLAN names. Snakemake finds this package by its name on PYTHONPATH; only
-`prefgrid.verification` puts it there.
+`prefgrid.plan.verification` puts it there.
 """
 
 import json

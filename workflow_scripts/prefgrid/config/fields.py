@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from prefgrid.records import LARGEST
+from prefgrid.files.records import LARGEST
 
 # Of pandas' default `na_values` those that are letters only, as labels could be.
 READ_AS_MISSING = ("NA", "NULL", "NaN", "None", "nan", "null")

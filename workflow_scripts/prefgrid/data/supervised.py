@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prefgrid import chat, store
+from prefgrid import chat
 from prefgrid.data import pools
 from prefgrid.data.ultrafeedback import Completion, Instruction
+from prefgrid.files import store
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefgrid import store
+from prefgrid.files import store
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from prefgrid import chat, store
+from prefgrid import chat
 from prefgrid.evaluation.noise import evaluation_uniforms
+from prefgrid.files import store
 from prefgrid.judges.base import Judge
 from prefgrid.sampling.mixed import sample_mixed
 from prefgrid.sampling.request import DecodingOptions

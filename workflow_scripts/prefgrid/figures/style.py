@@ -12,7 +12,7 @@ import matplotlib
 import matplotlib.style
 from matplotlib.figure import Figure
 
-from prefgrid import store
+from prefgrid.files import store
 
 # The first six are from Okabe & Ito, "Color Universal Design" (2008). The others were chosen so that
 # simulated protanopia, deuteranopia and tritanopia (Machado et al. 2009) leave every two colours

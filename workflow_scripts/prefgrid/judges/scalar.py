@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
-from prefgrid import chat, devices, store
+from prefgrid import chat
+from prefgrid.files import store
+from prefgrid.job import devices
 from prefgrid.judges.batches import batches, sharing_groups
 from prefgrid.judges.dialogues import Dialogue, render
 from prefgrid.logprobs.head import Float32Linear

@@ -4,13 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from prefgrid.logprobs.packing import (
-    Layout,
-    Tokens,
-    first_fit_decreasing,
-    group_tokens,
-    lay_out,
-)
+from prefgrid.logprobs.packing import Layout, Tokens, first_fit_decreasing, group_tokens, lay_out
 
 # Stock forwards that honour a 4-D mask and given positions, one by one in the oracle tests. Any
 # other model is computed in padded rows, which need nothing but causality.

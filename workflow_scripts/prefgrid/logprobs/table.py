@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from prefgrid import store
+from prefgrid.files import store
 from prefgrid.logprobs.packing import Tokens, group_tokens
 from prefgrid.logprobs.sequence import sequence_logps
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from prefgrid import artifacts, reading, records, store
+from prefgrid.files import artifacts, reading, records, store
 
 # Weights beyond this would take seconds to read a second time; of them only the header is checked
 # on loading, which tells a file that was cut. `make verify` reads everything.

@@ -8,7 +8,8 @@ import transformers
 from safetensors import SafetensorError
 from transformers.utils.hub import resolve_revision
 
-from prefgrid import chat, store
+from prefgrid import chat
+from prefgrid.files import store
 from prefgrid.models import checking
 from prefgrid.models.loading import save_model
 

@@ -7,7 +7,7 @@ import peft
 import torch
 import transformers
 
-from prefgrid import artifacts, store
+from prefgrid.files import artifacts, store
 from prefgrid.models import checking
 from prefgrid.models.lora_linear import InPlaceLoraLinear
 

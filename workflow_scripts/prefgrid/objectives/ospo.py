@@ -25,12 +25,7 @@ from torch.nn.functional import softplus
 from prefgrid.limits import lengths
 from prefgrid.objectives import base
 from prefgrid.objectives.kernel import nadaraya_watson
-from prefgrid.objectives.pairs import (
-    bernoulli_nll,
-    covariance_sign,
-    signed_margin,
-    with_flipped,
-)
+from prefgrid.objectives.pairs import bernoulli_nll, covariance_sign, signed_margin, with_flipped
 
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 OPTIONS = {

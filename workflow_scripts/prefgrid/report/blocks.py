@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from prefgrid.records import Quality
+from prefgrid.files.records import Quality
 
 MISSING = "missing"
 

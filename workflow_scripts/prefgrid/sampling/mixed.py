@@ -14,15 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prefgrid import store
+from prefgrid.files import store
 from prefgrid.sampling.decode import decode
 from prefgrid.sampling.distribution import draw, sampled_log_probs
-from prefgrid.sampling.request import (
-    DecodingOptions,
-    Response,
-    prompt_batches,
-    uniforms_per_prompt,
-)
+from prefgrid.sampling.request import DecodingOptions, Response, prompt_batches, uniforms_per_prompt
 from prefgrid.sampling.two_models import policy_above_reference
 
 

@@ -7,15 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prefgrid import store
+from prefgrid.files import store
 from prefgrid.sampling.decode import decode
 from prefgrid.sampling.distribution import draw, sampled_log_probs
-from prefgrid.sampling.request import (
-    DecodingOptions,
-    Response,
-    prompt_batches,
-    uniforms_per_prompt,
-)
+from prefgrid.sampling.request import DecodingOptions, Response, prompt_batches, uniforms_per_prompt
 
 
 def _computed(name: str, compute: Callable[[], Any]) -> Any:

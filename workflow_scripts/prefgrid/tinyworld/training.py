@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from prefgrid import store
+from prefgrid.files import store
 
 PROGRESS_LINES = 20
 

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from prefgrid import store
+from prefgrid.files import store
 from prefgrid.objectives.base import Objective
 
 POINTER = "checkpoint.json"

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from prefgrid import devices
+from prefgrid.job import devices
 from prefgrid.objectives.base import Objective
 from prefgrid.training.batches import Group
 from prefgrid.training.options import TrainingOptions

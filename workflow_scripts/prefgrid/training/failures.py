@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from prefgrid import devices, store
+from prefgrid.files import store
+from prefgrid.job import devices
 from prefgrid.objectives.base import Batch
 from prefgrid.training.batches import Group
 from prefgrid.training.options import TrainingOptions

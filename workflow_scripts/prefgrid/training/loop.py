@@ -12,8 +12,11 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from prefgrid import devices, execution, seeding, store
+from prefgrid import seeding
+from prefgrid.files import store
+from prefgrid.job import devices
 from prefgrid.objectives.base import Objective
+from prefgrid.run import execution
 from prefgrid.training import checks, failures, metrics
 from prefgrid.training.batches import DataOrder, Group
 from prefgrid.training.checkpoint import Checkpoints, RunState

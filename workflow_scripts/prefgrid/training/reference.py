@@ -12,7 +12,7 @@ import peft
 import torch
 from torch import Tensor
 
-from prefgrid import store
+from prefgrid.files import store
 from prefgrid.training.batches import DataOrder
 from prefgrid.training.step import PolicyForward, Reference
 

@@ -1,0 +1,69 @@
+# The reference checkpoint: the base model, fine-tuned on supervised data if the config says so.
+
+if CONFIG.reference.sft is None:
+
+    rule adopt_reference:
+        input:
+            manifest="results/models/base/manifest.json",
+            weights=ancient("results/models/base/model.safetensors"),
+        output:
+            manifest=f"{REFERENCE}/manifest.json",
+            weights=f"{REFERENCE}/model.safetensors",
+            config=f"{REFERENCE}/config.json",
+            tokenizer=f"{REFERENCE}/tokenizer.json",
+        log:
+            "results/logs/adopt_reference.log",
+        conda:
+            "../../envs/prefgrid.yaml"
+        resources:
+            mem_mb=mem_mb,
+            runtime=runtime,
+        params:
+            spec=spec(),
+            code=fingerprint("steps.adopt_reference"),
+        message:
+            "Reference: the base model as it is"
+        shell:
+            "exec python -m run_job --log {log} steps/adopt_reference --base {input.manifest} "
+            "--weights {output.weights} --config {output.config} --tokenizer {output.tokenizer} "
+            "--manifest {output.manifest} --spec {params.spec:q} --code {params.code:q}"
+
+else:
+
+    rule train_reference:
+        input:
+            manifest="results/models/base/manifest.json",
+            weights=ancient("results/models/base/model.safetensors"),
+            data="results/data/ultrafeedback/train.jsonl",
+        output:
+            manifest=f"{REFERENCE}/manifest.json",
+            weights=f"{REFERENCE}/model.safetensors",
+            config=f"{REFERENCE}/config.json",
+            tokenizer=f"{REFERENCE}/tokenizer.json",
+            metrics=f"{REFERENCE}/metrics.jsonl",
+        log:
+            "results/logs/train_reference.log",
+        conda:
+            "../../envs/prefgrid.yaml"
+        resources:
+            gpu=TRAINING_GPU,
+            devices=TRAINING_DEVICES,
+            mem_mb=mem_mb,
+            runtime=runtime,
+        params:
+            spec=spec(
+                sft=CONFIG.reference.sft.model_dump(exclude={"training"}),
+                training=CONFIG.training_of(CONFIG.reference.sft.training).model_dump(),
+                data=CONFIG.data.model_dump(),
+                prompt_format=CONFIG.prompt_format,
+                max_prompt_tokens=CONFIG.max_prompt_tokens,
+                max_response_tokens=CONFIG.max_response_tokens,
+            ),
+            code=fingerprint("steps.train_reference", objectives.module_name("sft")),
+        message:
+            "Reference: supervised fine-tuning of the base model"
+        shell:
+            "exec python -m run_job --log {log} --gpus {resources.devices} steps/train_reference "
+            "--base {input.manifest} --data {input.data} --weights {output.weights} "
+            "--config {output.config} --tokenizer {output.tokenizer} --metrics {output.metrics} "
+            "--manifest {output.manifest} --spec {params.spec:q} --code {params.code:q}"

@@ -1,0 +1,260 @@
+"""The report: offline, escaped, reproducible; and the scripts that lead to it."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import synthetic_study as study
+import yaml
+
+from link_robustness import (
+    describe_link_robustness,
+    plot_calibration,
+    plot_convergence,
+    plot_frontier,
+    plot_reference_rewards,
+    plot_robustness,
+    plot_training,
+    tabulate_results,
+)
+from prefgrid.config import objectives
+from prefgrid.figures.style import display_name
+from prefgrid.files import store
+from prefgrid.job import jobs
+from prefgrid.plan.load import load
+from prefgrid.report import blocks, origin, page
+from prefgrid.report import samples as responses
+from steps import build_report
+
+REPOSITORY = Path(__file__).resolve().parents[4]
+NASTY = "</script><script>alert(1)</script> & <b>bold</b>"
+SPEC = {
+    "methods": study.METHODS,
+    "seeds": [0, 1],
+    "shifts": [0.0, 4.0],
+    "n": [500, 1500],
+    "link_temperature": 0.25,
+    "kappa": 0.5,
+    "baseline": "dpo",
+    "title": "prefgrid report",
+    "subtitle": "A test",
+    "samples": 1,
+    "trainings": [[study.METHODS, "3 epochs, 32 pairs a step"]],
+    "facts": [["World", "tiny"]],
+}
+TABLES = ("summary", "differences", "calibration", "identifiability", "runs")
+PLOTS = {
+    "reference_rewards": plot_reference_rewards,
+    "frontier": plot_frontier,
+    "robustness": plot_robustness,
+    "convergence": plot_convergence,
+    "calibration": plot_calibration,
+    "training": plot_training,
+}
+
+
+def _job(inputs: dict, outputs: dict, spec: dict) -> jobs.Job:
+    return jobs.Job(inputs=inputs, outputs=outputs, finals=outputs, spec=spec)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """Every file the scripts read, as the grid would have written them; tables and figures built."""
+    root = tmp_path_factory.mktemp("study")
+    samples = study.samples()
+    reference_samples = study.reference_samples(16)
+    prompts = [{"prompt_id": name, "prompt": f"tale {name} {NASTY}"} for name in study.PROMPTS]
+    files = {
+        name: root / f"{name}.parquet"
+        for name in ("samples", "indices", "training", "reference_samples")
+    }
+    store.write_parquet(files["samples"], samples)
+    store.write_parquet(files["indices"], study.indices())
+    store.write_parquet(files["training"], study.metrics())
+    store.write_parquet(files["reference_samples"], reference_samples)
+    files["evaluations"] = root / "evaluations.csv"
+    store.write_csv(files["evaluations"], study.evaluations(samples))
+    files["prompts"] = root / "prompts.jsonl"
+    store.write_jsonl(files["prompts"], prompts)
+    files["rewards"] = [root / f"seed={seed}" / "rewards.jsonl" for seed in SPEC["seeds"]]
+    for seed, path in zip(SPEC["seeds"], files["rewards"], strict=True):
+        store.write_jsonl(path, study.rewards(seed))
+    tables = {name: root / f"{name}.csv" for name in TABLES}
+    tabulate_results.main(_job(files, tables, SPEC))
+    files |= tables
+    files["figures"] = []
+    for name, script in PLOTS.items():
+        outputs = {kind: root / f"{name}.{kind}" for kind in ("svg", "png")}
+        script.main(_job(files, outputs, SPEC))
+        files["figures"].append(outputs["svg"])
+    files["quality"] = None
+    metrics = root / "policies" / "metrics.jsonl"
+    _record(root / "_provenance.json", "gather_evaluations", files["samples"], metrics)
+    _record(metrics.with_name("_provenance.json"), "train_policy", metrics)
+    return files
+
+
+def _record(place: Path, script: str, output: Path, *inputs: Path, seconds: float = 61.0) -> None:
+    """A provenance record, as a job would have written it."""
+    record = {
+        "script": script,
+        "spec": {},
+        "code": f"{script}@0123456789abcdef",
+        "inputs": {"all": {str(path): "sha" for path in inputs}},
+        "outputs": {str(output): "sha"},
+        "packages": {"torch": "2.13.0"},
+        "git_commit": "abc123",
+        "device": "cpu",
+        "python": "3.11.2",
+        "wall_time_seconds": seconds,
+        "peak_memory_bytes": {"host": int(seconds)},
+    }
+    store.write_json(place, record)
+
+
+def _build(inputs, tmp_path, **changes) -> str:
+    section, spec = tmp_path / "section.json", SPEC | changes
+    describe_link_robustness.main(_job(inputs, {"section": section}, spec))
+    # The study's provenance is beside its tables, not beside a section that no job has published.
+    _record(tmp_path / "_provenance.json", "describe_link_robustness", section, inputs["samples"])
+    pages = {"sections": [section], "quality": inputs["quality"]}
+    build_report.main(_job(pages, {"report": tmp_path / "report.html"}, spec))
+    return (tmp_path / "report.html").read_text()
+
+
+def test_the_page_is_complete_and_loads_nothing(inputs, tmp_path):
+    html = _build(inputs, tmp_path)
+    assert html.count("data:image/svg+xml;base64,") == len(PLOTS)
+    for text in (
+        "At shift 4 the labels can tell the true link from a logistic one",
+        "no method can be told apart",
+        "conditional on the seeds",
+        "train_policy",
+        "abc123",
+    ):
+        assert text in html
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", html)
+    assert "url(" not in html
+    assert "@import" not in html
+    assert 'id="quality"' not in html
+
+
+def test_the_same_inputs_give_the_same_bytes(inputs, tmp_path):
+    assert _build(inputs, tmp_path) == _build(inputs, tmp_path)
+
+
+def test_how_long_jobs_took_does_not_change_a_byte(inputs, tmp_path):
+    before = _build(inputs, tmp_path)
+    metrics = inputs["samples"].parent / "policies" / "metrics.jsonl"
+    place = metrics.with_name("_provenance.json")
+    _record(place, "train_policy", metrics, seconds=3600.5)
+    assert _build(inputs, tmp_path) == before
+    _record(place, "train_policy", metrics)
+
+
+def test_only_ancestors_enter_the_provenance(inputs, tmp_path):
+    before = _build(inputs, tmp_path)
+    other = inputs["samples"].parent / "older_grid" / "metrics.jsonl"
+    _record(other.with_name("_provenance.json"), "train_policy", other)
+    assert _build(inputs, tmp_path) == before
+    assert "from 3 artifacts" in before  # the section, the gathered tables, a policy
+
+
+def test_texts_cannot_leave_their_place(inputs, tmp_path):
+    html = _build(inputs, tmp_path, subtitle=NASTY)
+    assert "<script>alert" not in html
+    assert "&lt;/script&gt;" in html
+    data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', html).group(1))
+    assert data["prompts"][0]["text"].endswith(NASTY)
+
+
+def test_quality_is_shown_when_given(inputs, tmp_path):
+    store.write_json(tmp_path / "quality.json", {"reward_model": {"pair_accuracy": 0.9123}})
+    html = _build(inputs | {"quality": tmp_path / "quality.json"}, tmp_path)
+    assert "Pair accuracy" in html
+    assert "0.9123" in html
+
+
+def test_quality_groups():
+    quality = {"the_model": {"rows": 1200, "entropy_nats": 1.5, "x": -0.5}}
+    assert blocks.quality_groups(quality) == [
+        ("The model", [("Rows", "1,200"), ("Entropy (nats)", "1.5"), ("X", "−0.5")])
+    ]
+
+
+def test_missing_cells_are_shown_as_missing_and_sort_last():
+    frame = pd.DataFrame({"method": ["dpo", "pspo"], "reward": [1.5, float("nan")]})
+    columns = [blocks.Column("Reward", lambda row: blocks.number(row["reward"]), "reward")]
+    rows = blocks.table("T", "c", frame, columns, "t.csv")["rows"]
+    assert rows[0][0] == {"text": "1.50", "sort": 1.5, "missing": False}
+    assert rows[1][0] == {"text": "missing", "sort": "", "missing": True}
+
+
+def test_the_sample_browser_shows_few_betas_and_the_trained_policy(inputs):
+    data = responses.browser(
+        study.samples(), study.reference_samples(16), dict.fromkeys(study.PROMPTS, "x"), ["dpo"]
+    )
+    assert data["betas"] == ["0.25", "1", "1.5", "9"]
+    assert len(data["prompts"]) == responses.PROMPTS
+    key = f"{data['prompts'][0]['id']}|4|1|dpo"
+    assert data["responses"][key]["tokens"] > 0
+
+
+def test_json_cannot_close_its_element():
+    text = str(page.script_json({"a": NASTY}))
+    assert "<" not in text
+    assert json.loads(text) == {"a": NASTY}
+
+
+def test_provenance_shows_every_version_it_finds():
+    record = {
+        "script": "train_policy",
+        "packages": {"torch": "2.13.0"},
+        "git_commit": "0123456789abcdef0123456789abcdef01234567",
+        "device": "cpu",
+        "python": "3.11.2",
+    }
+    other = record | {
+        "packages": {"torch": "2.12.0"},
+        "git_commit": record["git_commit"] + "+changes",
+    }
+    summary = origin.summarise([record, other])
+    assert summary["packages"] == [("torch", "2.12.0, 2.13.0")]
+    assert summary["steps"] == [("train_policy", 2)]
+    assert summary["artifacts"] == 2
+    assert summary["commits"] == ["0123456789ab", "0123456789ab+changes"]
+
+
+def test_trainings_are_named_by_their_methods_unless_they_are_all_alike(inputs, tmp_path):
+    assert "<dt>Training</dt><dd>3 epochs, 32 pairs a step</dd>" in _build(inputs, tmp_path)
+    first, *rest = study.METHODS
+    html = _build(inputs, tmp_path, trainings=[[[first], "2 epochs"], [rest, "7 steps"]])
+    assert f"<dt>Training of {display_name(first)}</dt><dd>2 epochs</dd>" in html
+    others = ", ".join(map(display_name, rest))
+    assert f"<dt>Training of {others}</dt><dd>7 steps</dd>" in html
+
+
+def test_the_rules_word_the_training_that_each_label_really_gets():
+    """specs.smk is plain Python over the names that common.smk makes."""
+    config = load(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
+    labels = ["dpo", "ospo", "dpo_published", "pspo_published"]
+    names = {"CONFIG": config, "STUDY": config.link_robustness, "ROOT": "results"}
+    names |= {"objectives": objectives, "asked_often": lambda function: function}
+    exec((REPOSITORY / "rules" / "specs.smk").read_text(), names)
+    (plain, first), (published, second) = names["trainings"](labels, names["training_words"])
+    assert (plain, published) == (labels[:2], labels[2:])
+    for text, method in ((first, "dpo"), (second, "dpo_published")):
+        training = config.training_of(config.methods[method].training)
+        assert f"{training.batch_size} pairs a step, lr {training.learning_rate:g}, " in text
+        assert f"LoRA rank {training.lora.rank}, float32" in text
+    assert first.startswith(f"{config.training.epochs:g} epochs, ")
+    assert second.startswith("125 steps, 16 pairs a step, lr 5e-06, training β 1, LoRA rank 16")
+    assert "Training" not in dict(names["facts"]())
+
+
+def test_numbers_have_a_real_minus_and_no_negative_zero():
+    assert blocks.number(-1.234) == "−1.23"
+    assert blocks.number(-0.0004, 3) == "0.000"
+    assert blocks.number(-0.0004, 3, signed=True) == "+0.000"

@@ -1,0 +1,75 @@
+"""Tabulate a grid: reward at one KL, differences to the baseline, calibration, what labels can tell.
+
+Inputs: evaluations (CSV), samples, indices (parquet), all of the whole grid; reference_samples
+(parquet); rewards (JSONL of scored pairs, one file a seed). Outputs: summary, differences,
+calibration, identifiability, runs (CSV).
+Spec: methods, seeds, shifts, n, link_temperature, baseline, kappa, samples (a prompt, of the scans).
+"""
+
+import numpy
+import pandas
+
+from prefgrid.data import preferences
+from prefgrid.files import grid, reading, records, store, table_rows
+from prefgrid.job import jobs
+from prefgrid.statistics import calibration, comparison, identifiability, prompts, reference
+
+SAMPLE_COLUMNS = [*prompts.RUN, "beta", "prompt_id", "reward", "kl_nats"]
+
+
+def main(job: jobs.Job) -> None:
+    spec = job.spec
+    methods, kappa = spec["methods"], spec["kappa"]
+    reference_samples = reading.read_parquet(
+        job.inputs["reference_samples"],
+        records.ReferenceSample,
+        columns=["prompt_id", "sample", "reward"],
+    )
+    base = reference.summarise(reference_samples)
+    noise = reference.scan_noise(reference_samples, spec["samples"])
+    evaluations = reference.controlled_evaluations(
+        reading.read_csv(job.inputs["evaluations"], records.Evaluation), noise
+    )
+    samples = reference.controlled_samples(
+        reading.read_parquet(
+            job.inputs["samples"], table_rows.GatheredSample, columns=SAMPLE_COLUMNS
+        ),
+        noise,
+    )
+    runs = comparison.runs_at_kl(evaluations, kappa, base)
+    by_prompt = prompts.prompts_at_kl(samples, kappa, base)
+    tables = {
+        "summary": comparison.summarise(runs, by_prompt, base, kappa, methods, spec["seeds"]),
+        "differences": comparison.differences(runs, by_prompt, base, methods, spec["baseline"]),
+        "calibration": calibration.table(
+            reading.read_parquet(job.inputs["indices"], table_rows.GatheredIndex), methods
+        ),
+        "identifiability": identifiability.table(
+            utilities(grid.read_grid(job.inputs["rewards"], records.Scored)),
+            spec["shifts"],
+            spec["n"],
+            spec["link_temperature"],
+        ),
+        "runs": runs.join(by_prompt.of_runs(), on=prompts.RUN),
+    }
+    for name, table in tables.items():
+        store.write_csv(job.outputs[name], table)
+    missing = int(runs["reward"].isna().sum())
+    store.log(f"{len(runs)} runs, {missing} of them do not reach KL {kappa:g}")
+
+
+def utilities(pairs: pandas.DataFrame) -> dict[int, numpy.ndarray]:
+    """Seed → u of its pairs, as they were labelled: the first n are the training set of size n."""
+    found = {}
+    for seed, own in pairs.groupby("seed"):
+        first, second = own["reward_0"].to_numpy(), own["reward_1"].to_numpy()
+        found[int(seed)] = (second - first) * preferences.reward_scale(first, second)
+    return found
+
+
+if __name__ == "__main__":
+    jobs.run(
+        main,
+        inputs=("evaluations", "samples", "indices", "reference_samples", "rewards*"),
+        outputs=("summary", "differences", "calibration", "identifiability", "runs"),
+    )

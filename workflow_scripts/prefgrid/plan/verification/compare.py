@@ -1,0 +1,228 @@
+"""An artifact beside its record and the present plan: what is stale, foreign or corrupt, and why.
+
+Pure: files come in as a table of checksums. An artifact is judged by itself first; one that is
+right by itself but made from another that is not, follows from it.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prefgrid.files import artifacts
+from prefgrid.files.store import canonical_json
+from prefgrid.plan.verification.plan import PlannedJob
+
+STALE, FOREIGN, CORRUPT, MISSING = "stale", "foreign", "corrupt", "missing"
+# What a spec key has on the side where it is not.
+ABSENT = "(none)"
+# Characters of a spec's value that are shown.
+WIDTH = 80
+
+Record = dict[str, Any]
+
+
+@dataclass
+class Finding:
+    """What is wrong with one artifact.
+
+    reasons: its own. roots: names of the artifacts it follows from, if it has none of its own.
+    """
+
+    job: PlannedJob
+    kind: str
+    reasons: tuple[str, ...] = ()
+    roots: frozenset[str] = frozenset()
+
+
+@dataclass
+class Verdict:
+    """findings: name of the artifact → finding, ancestors first. built, missing: jobs."""
+
+    findings: dict[str, Finding] = field(default_factory=dict)
+    built: list[PlannedJob] = field(default_factory=list)
+    missing: list[PlannedJob] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was found on disk.
+
+    records: artifact's name → its record, None without one, a text if damaged. present: path →
+    SHA-256, None or absent where there is no file. manifests: manifest's path → file name →
+    SHA-256, of the manifests that can be read.
+    """
+
+    records: Mapping[str, Record | str | None]
+    present: Mapping[str, str | None]
+    manifests: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def compare(jobs: Iterable[PlannedJob], evidence: Evidence) -> Verdict:
+    """Judge every artifact that exists; find out which follow from others."""
+    ordered = in_order(jobs)
+    maker = {path: job for job in ordered for path in job.outputs}
+    owner = _owners(evidence.records)
+    verdict = Verdict()
+    for job in ordered:
+        exists = any(evidence.present.get(path) for path in job.outputs)
+        (verdict.built if exists else verdict.missing).append(job)
+    built = {job.name for job in verdict.built}
+    used = {path for name in built for path in _inputs(evidence.records[name])}
+    for job in ordered:
+        if job.name not in built:
+            if used.intersection(job.outputs):
+                reason = "not there, though something was made from it"
+                verdict.findings[job.name] = Finding(job, MISSING, (reason,))
+            continue
+        bad = {
+            path: verdict.findings[maker[path].name]
+            for path in job.inputs
+            if path in maker and maker[path].name in verdict.findings
+        }
+        kind, reasons = _own(job, evidence, owner, followed=bad.keys())
+        if reasons:
+            verdict.findings[job.name] = Finding(job, kind, tuple(reasons))
+        elif bad:
+            roots = (finding.roots or {finding.job.name} for finding in bad.values())
+            verdict.findings[job.name] = Finding(job, STALE, roots=frozenset().union(*roots))
+    return verdict
+
+
+def in_order(jobs: Iterable[PlannedJob]) -> list[PlannedJob]:
+    """The jobs, each once, after those it takes inputs from."""
+    jobs = {job.name: job for job in jobs}
+    maker = {path: job for job in jobs.values() for path in job.outputs}
+    ordered: dict[str, PlannedJob] = {}
+    for start in jobs.values():
+        waiting = [start]
+        while waiting:
+            job = waiting[-1]
+            makers = {maker[path].name for path in job.inputs if path in maker}
+            before = {name for name in makers if name not in ordered}
+            if before and job.name not in ordered:
+                waiting += [jobs[name] for name in sorted(before)]
+            else:
+                ordered[waiting.pop().name] = job
+    return list(ordered.values())
+
+
+def _own(
+    job: PlannedJob, evidence: Evidence, owner: Mapping[str, str], followed: Iterable[str]
+) -> tuple[str, list[str]]:
+    """(kind, reasons) of the artifact by itself; no reasons if all is right."""
+    record, present = evidence.records[job.name], evidence.present
+    lost = [path for path in job.outputs if not present.get(path)]
+    half = [f"half an artifact: {path} is missing" for path in lost]
+    if record is None:
+        return (CORRUPT, half) if half else (STALE, ["has no provenance record"])
+    if isinstance(record, str):
+        return CORRUPT, [*half, record]
+    if record["script"] != job.script:
+        return FOREIGN, [f"made by {record['script']}, now by {job.script}"]
+    if not record["outputs"].keys() >= set(job.outputs):
+        others = sorted(record["outputs"].keys() - set(job.outputs))
+        return FOREIGN, [f"its record is of {', '.join(others) or 'other files'}"]
+    damage = half + _damage(record, evidence, owner, known=lost)
+    if damage:
+        return CORRUPT, damage
+    reasons = [] if record["code"] == job.code else [f"code {record['code']} → {job.code}"]
+    reasons += spec_changes(record["spec"], job.spec)
+    return STALE, reasons + _input_changes(job, record, present, set(followed))
+
+
+def _damage(
+    record: Record, evidence: Evidence, owner: Mapping[str, str], known: Sequence[str]
+) -> list[str]:
+    """Files that are not what the record or a manifest says."""
+    wanted = {path: (checksum, "its record") for path, checksum in record["outputs"].items()}
+    for path in record["outputs"].keys() & evidence.manifests.keys():
+        for name, checksum in evidence.manifests[path].items():
+            wanted.setdefault(str(Path(path).with_name(name)), (checksum, path))
+    reasons = []
+    for path, (checksum, source) in sorted(wanted.items()):
+        found = evidence.present.get(path)
+        if found is None and path not in known:
+            reasons.append(f"half an artifact: {path} is missing")
+        elif found is not None and found != checksum:
+            whose = f"; they are those of {owner[found]}" if found in owner else ""
+            reasons.append(f"bytes of {path} differ from {source}{whose}")
+    return reasons
+
+
+def _input_changes(
+    job: PlannedJob, record: Record, present: Mapping[str, str | None], followed: set[str]
+) -> list[str]:
+    """Changes of inputs that no finding about the input's own artifact explains.
+
+    A file that a recorded manifest vouches for need not be in the record itself.
+    """
+    recorded, declared = _inputs(record), set(job.inputs)
+    vouched = {str(Path(path).parent) for path in recorded if Path(path).name == artifacts.MANIFEST}
+    changes: dict[str, list[str]] = {}
+    for path in sorted((recorded.keys() | declared) - followed):
+        if path not in declared:
+            changes.setdefault("used then, not now", []).append(path)
+        elif path not in recorded:
+            if str(Path(path).parent) not in vouched:
+                changes.setdefault("not in the record", []).append(path)
+        elif present.get(path) is None:
+            changes.setdefault("gone", []).append(path)
+        elif present[path] != recorded[path]:
+            changes.setdefault("changed", []).append(path)
+    return [f"input {change}: {_short(paths)}" for change, paths in changes.items()]
+
+
+def _short(paths: Sequence[str]) -> str:
+    return paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+
+
+def spec_changes(old: Any, new: Any) -> list[str]:
+    """One text a changed key: `spec training.learning_rate 0.0002 → 0.001`."""
+    before, after = _flat(old), _flat(new)
+    pairs = {
+        key: (before.get(key, ABSENT), after.get(key, ABSENT))
+        for key in sorted(before.keys() | after.keys())
+    }
+    return [f"spec {key} {_step(*pair)}" for key, pair in pairs.items() if pair[0] != pair[1]]
+
+
+def _step(old: str, new: str) -> str:
+    """old → new; of long values the part from a little before they differ."""
+    same = len(os.path.commonprefix([old, new]))
+    start = max(same - WIDTH // 4, 0) if max(len(old), len(new)) > WIDTH else 0
+    parts = [
+        ("…" if start else "")
+        + text[start : start + WIDTH]
+        + ("…" if len(text) > start + WIDTH else "")
+        for text in (old, new)
+    ]
+    return " → ".join(parts)
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, str]:
+    """Dotted key → canonical JSON; lists are values."""
+    if not isinstance(value, dict) or not value:
+        return {prefix: canonical_json(value)}
+    items = ((f"{prefix}.{key}" if prefix else key, inner) for key, inner in value.items())
+    return {key: text for name, inner in items for key, text in _flat(inner, name).items()}
+
+
+def _inputs(record: Record | str | None) -> dict[str, str]:
+    """Path → SHA-256 of all recorded inputs."""
+    if not isinstance(record, dict):
+        return {}
+    return {
+        path: checksum for group in record["inputs"].values() for path, checksum in group.items()
+    }
+
+
+def _owners(records: Mapping[str, Record | str | None]) -> dict[str, str]:
+    """SHA-256 → the file that has it by its record."""
+    return {
+        checksum: path
+        for record in records.values()
+        if isinstance(record, dict)
+        for path, checksum in record["outputs"].items()
+    }

@@ -1,0 +1,71 @@
+"""Tabulate the single-index study: rewards at one KL, paired differences, what labels can tell.
+
+Inputs: runs, evidence (CSV), curves (parquet), all of the whole grid.
+Outputs: summary, differences, identifiability (CSV).
+Spec: methods, baseline, variants (pairs [label, label it is compared with]), seeds, kappa.
+"""
+
+import pandas
+
+from prefgrid.files import reading, store, table_rows
+from prefgrid.job import jobs
+from prefgrid.statistics import area, contrasts
+from prefgrid.studies.single_index.names import GROUPS, ORACLE
+
+# Holm's correction covers all rows of one n and τ that are compared with the same label.
+FAMILY = ["tau", "n"]
+VALUES = ("reward", "mean_height", "index_correlation", "pair_accuracy")
+EVIDENCE = ["excess_kl_nats", "evidence_nats", "bayes_accuracy", "power"]
+
+
+def main(job: jobs.Job) -> None:
+    spec = job.spec
+    runs = reading.read_csv(job.inputs["runs"], table_rows.SingleRun)
+    curves = reading.read_parquet(job.inputs["curves"], table_rows.SingleCurve)
+    heights = area.mean_heights(curves, "avg_reward", GROUPS, spec["kappa"])
+    limits = heights.groupby(GROUPS)[["area_kl_low", "area_kl_high"]].first().reset_index()
+    runs = runs.merge(heights, on=["method", "seed", *GROUPS], validate="one_to_one")
+    evidence = reading.read_csv(job.inputs["evidence"], table_rows.SingleEvidence).groupby(GROUPS)
+    tables = {
+        "summary": summary(runs, [*spec["methods"], ORACLE], spec["seeds"]).merge(
+            limits, on=GROUPS
+        ),
+        "differences": differences(runs, spec["methods"], spec["baseline"], spec["variants"]),
+        "identifiability": evidence[EVIDENCE].mean().assign(seeds=evidence.size()).reset_index(),
+    }
+    for name, table in tables.items():
+        store.write_csv(job.outputs[name], table)
+    missing = int(runs["reward"].isna().sum())
+    store.log(f"{len(runs)} runs, {missing} of them do not reach KL {spec['kappa']:g}")
+
+
+def summary(runs: pandas.DataFrame, methods: list[str], seeds: int) -> pandas.DataFrame:
+    """One row a cell: mean and t interval over seeds of each value."""
+    parts = []
+    for value in VALUES:
+        means = contrasts.over_seeds(runs, value, GROUPS, methods, range(seeds))
+        means = means.set_index(["method", *GROUPS])
+        names = {"mean": value, "low": f"{value}_low", "high": f"{value}_high"}
+        counts = means[["seeds", "seeds_missing"]] if value == "reward" else None
+        parts += [counts, means[list(names)].rename(columns=names)]
+    return pandas.concat(parts, axis=1).reset_index()
+
+
+def differences(
+    runs: pandas.DataFrame, methods: list[str], baseline: str, variants: list[list[str]]
+) -> pandas.DataFrame:
+    """Paired differences in reward: of every method to the baseline, then of the `variants`."""
+    pairs = [[methods, baseline]]
+    pairs += [[[label, other], other] for label, other in variants if other != baseline]
+    return pandas.concat(
+        [contrasts.paired(runs, "reward", GROUPS, *pair, FAMILY) for pair in pairs],
+        ignore_index=True,
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(
+        main,
+        inputs=("runs", "curves", "evidence"),
+        outputs=("summary", "differences", "identifiability"),
+    )

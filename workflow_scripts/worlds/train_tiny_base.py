@@ -1,0 +1,34 @@
+"""Train the tiny world's base model from scratch.
+
+Inputs: data, tokenizer_file, tokenizer_config (beside it). Outputs: weights, config, tokenizer, manifest.
+Spec: seed, whole_text_share, schedule (fields of tinyworld.training.Schedule), architecture
+(fields of Qwen3Config and rope_theta), data.
+"""
+
+from prefgrid.job import jobs
+from prefgrid.models.loading import load_tokenizer, save_model
+from prefgrid.tinyworld import files
+from prefgrid.tinyworld.base_model import train_base
+from prefgrid.tinyworld.training import Schedule
+
+
+def main(job: jobs.Job) -> None:
+    spec = job.spec
+    tokenizer = load_tokenizer(job.inputs["tokenizer_file"].parent)
+    model = train_base(
+        tokenizer,
+        files.training_dialogues(job.inputs["data"], **spec["data"]),
+        spec["architecture"],
+        Schedule(**spec["schedule"]),
+        spec["whole_text_share"],
+        spec["seed"],
+    )
+    save_model(job.folder("manifest"), model, tokenizer)
+
+
+if __name__ == "__main__":
+    jobs.run(
+        main,
+        inputs=("data", "tokenizer_file", "tokenizer_config"),
+        outputs=("weights", "config", "tokenizer", "manifest"),
+    )
