@@ -6,7 +6,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 LOCK := requirements.lock
 
-.PHONY: run test verify bench bench-graph setup lint clean
+.PHONY: run test verify bench bench-graph schema setup lint clean
 
 run: $(READY)
 	$(VENV)/bin/snakemake
@@ -24,6 +24,9 @@ bench: $(READY) # one table of ratios; `naive` needs the results of `make run`
 
 bench-graph: $(READY) # what a wide grid costs before any job; --dry 50000 --no-op 5000 takes long
 	$(VENV)/bin/python -m benchmarks.graph
+
+schema: $(READY) # what editors complete and check config.yaml and presets by
+	PYTHONPATH=workflow_scripts $(VENV)/bin/python -m prefgrid.plan.json_schema > config.schema.json
 
 setup: $(READY)
 

@@ -17,18 +17,25 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 
 
 include: "rules/common.smk"
-include: "rules/specs.smk"
-include: "rules/studies/single_index_specs.smk"
 include: f"rules/worlds/{CONFIG.world}.smk"
 include: "rules/steps/reference.smk"
 include: "rules/steps/pools.smk"
-include: "rules/studies/link_robustness_preferences.smk"
+include: "rules/steps/sample.smk"
+include: "rules/steps/score.smk"
+include: "rules/steps/logps.smk"
 include: "rules/steps/train.smk"
 include: "rules/steps/evaluate.smk"
-include: "rules/studies/link_robustness_figures.smk"
-include: "rules/studies/single_index.smk"
-include: "rules/studies/single_index_figures.smk"
+include: "rules/steps/gather.smk"
+include: "rules/steps/draw.smk"
 include: "rules/steps/report.smk"
+
+
+# A study's own rules, if it has any.
+for path in registry.rules(CONFIG.packages):
+
+    include: path
+
+
 include: "rules/targets.smk"
 
 

@@ -1,17 +1,33 @@
-"""A bare Snakefile with another workflow's rules: same files and shells, constant params, no code.
+"""A bare Snakefile with another workflow's jobs: same files and shells, literal patterns, no code.
 
-It stands for what Snakemake itself costs. Run as a program, in the folder the workflow is for:
-`python -m benchmarks.bare SNAKEFILE PRESET` writes `bare.smk` and `bare.json` there. Reading a
-workflow's rules is not part of Snakemake's public interface; this was written for 9.27.
+It stands for what Snakemake itself costs. Where our rules ask a study's wiring for a cell's inputs and
+params, the bare rules have patterns with a wildcard an axis (`seed={seed}/n={n}`) and constant params.
+They are made from the jobs that ours plan: a pattern is that of a first cell, and is held to all others,
+so a grid whose cells no pattern describes (methods of several precisions) is refused. One of our rules
+becomes several where its cells have different axes, and one a file where its wildcard is no cell.
+
+Run as a program, in the folder the workflow is for: `python -m benchmarks.bare SNAKEFILE PRESET` writes
+`bare.smk` and `bare.json` there. Reading a workflow's rules and jobs is not part of Snakemake's public
+interface; this was written for 9.27.
 """
 
 import json
+import re
 import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 from snakemake.api import SnakemakeApi
-from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
+from snakemake.io import is_callable, is_flagged
+from snakemake.settings.types import (
+    ConfigSettings,
+    DAGSettings,
+    OutputSettings,
+    Quietness,
+    ResourceSettings,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,18 +46,47 @@ def files(rule, kind):
 
 """
 
+# [name or number, path or paths, ancient] each.
+Files = list[tuple[str, str | list[str], bool]]
 
-def describe(rule, cell: SimpleNamespace) -> dict:
-    """What the bare rule is made of; files as [name or number, path or paths, ancient].
 
-    cell: the wildcards of some cell, for input functions. In a grid with one precision they name
-    the same files for all cells, and the bare rule names them outright.
-    """
+def described(rule: Any, jobs: Iterable[Any]) -> dict[str, dict]:
+    """Name → what it is made of, of the bare rules that stand for one rule and its `jobs`."""
+    if not any(is_callable(value) for _, value in rule.input._allitems()):
+        return {rule.name: _described(rule, _files(rule.input), {})}
+    families = defaultdict(list)
+    for job in jobs:
+        axes = _axes(job.wildcards_dict.get("cell", ""))
+        others = [value for key, value in job.wildcards_dict.items() if key != "cell"]
+        families[*others, *axes].append((job, axes))
+    found = {}
+    for number, members in enumerate(families.values()):
+        job, axes = members[0]
+        inputs = _patterns(_files(job.input), axes)
+        for other, values in members:
+            if _patterns(_files(other.input), values) != inputs:
+                raise RuntimeError(f"no pattern has the inputs of both {job} and {other}")
+        cell = "/".join(f"{key}={{{key}}}" for key in axes)
+        name = rule.name if len(families) == 1 else f"{rule.name}_{number}"
+        found[name] = _described(rule, inputs, job.wildcards_dict | {"cell": cell})
+    return found
+
+
+def _described(rule: Any, inputs: Files, wildcards: Mapping[str, str]) -> dict:
+    """wildcards: those of the rule that are spelled out, as text."""
+
+    def filled(text: str, prefix: str = "") -> str:
+        # With what Snakemake has added to it: what the wildcard may be.
+        for key, value in wildcards.items():
+            named = value.replace("{", "{" + prefix)
+            text = re.sub(rf"\{{{prefix}{key}(,[^{{}}]*)?\}}", named, text)
+        return text
+
     return {
-        "input": _files(rule.input, cell),
-        "output": _files(rule.output, cell),
-        "log": [str(path) for path in rule.log],
-        "message": rule.message,
+        "input": inputs,
+        "output": [(name, filled(path), old) for name, path, old in _files(rule.output)],
+        "log": [filled(str(path)) for path in rule.log],
+        "message": rule.message and filled(rule.message, "wildcards."),
         "shell": rule.shellcmd,
         "conda": rule.conda_env and str(ROOT / "envs" / Path(rule.conda_env).name),
         "params": list(rule.params.keys()),
@@ -49,12 +94,29 @@ def describe(rule, cell: SimpleNamespace) -> dict:
     }
 
 
-def _files(entries, cell: SimpleNamespace) -> list[tuple[str, str | list[str], bool]]:
+def _axes(cell: str) -> dict[str, str]:
+    """seed=0/n=400 → {seed: "0", n: "400"}"""
+    return dict(part.split("=", 1) for part in cell.split("/") if part)
+
+
+def _patterns(files: Files, axes: Mapping[str, str]) -> Files:
+    """With a wildcard for each folder that is one of the cell's own."""
+    folders = {f"{key}={value}": f"{key}={{{key}}}" for key, value in axes.items()}
+
+    def pattern(path: str) -> str:
+        return "/".join(folders.get(part, part) for part in path.split("/"))
+
+    return [
+        (name, pattern(value) if isinstance(value, str) else [*map(pattern, value)], old)
+        for name, value, old in files
+    ]
+
+
+def _files(entries: Any) -> Files:
     found = []
     for number, (name, value) in enumerate(entries._allitems()):
-        value = value(cell) if callable(value) else value
         many = not isinstance(value, str)
-        old = "ancient" in getattr(value[0] if many and value else value, "flags", {})
+        old = is_flagged(value[0] if many and value else value, "ancient")
         found.append((name or str(number), [*map(str, value)] if many else str(value), old))
     return found
 
@@ -84,14 +146,21 @@ def text(name: str, rule: dict, local: bool) -> str:
 def main() -> None:
     snakefile, preset = map(Path, sys.argv[1:])
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL}, dryrun=True)) as api:
-        workflow = api.workflow(
+        loaded = api.workflow(
             ResourceSettings(cores=1),
             config_settings=ConfigSettings(configfiles=[preset.absolute()]),
             snakefile=snakefile.absolute(),
-        )._workflow
-        cell = SimpleNamespace(method=workflow.globals["STUDY"].methods[0])
-        rules = {rule.name: describe(rule, cell) for rule in workflow.rules}
-        local = workflow._localrules
+        )
+        loaded.dag(DAGSettings()).execute_workflow(executor="dryrun")
+        workflow = loaded._workflow
+        jobs = defaultdict(list)
+        for job in workflow.dag.jobs:
+            jobs[job.rule.name].append(job)
+        rules, local = {}, set()
+        for rule in workflow.rules:
+            made = described(rule, jobs[rule.name])
+            rules |= made
+            local |= made.keys() if rule.name in workflow._localrules else set()
         default = workflow.default_target
     order = sorted(rules, key=lambda name: name != default)
     Path("bare.json").write_text(json.dumps(rules), encoding="utf-8")

@@ -4,8 +4,8 @@ The grids have many seeds and are made for the purpose; nothing of them is ever 
 no-op runs every result is an empty file that `snakemake --touch` has accepted. All times are CPU
 seconds, which for Snakemake's own work are its seconds on a quiet machine.
 
-Our share: the same dry run of a bare Snakefile (`bare`), with the same rules and files and constant
-params.
+Our share: the same dry run of a bare Snakefile (`bare`), which plans the same jobs of the same files by
+literal patterns, with constant params: what is above it is our config, wiring, specs and fingerprints.
 
     python -m benchmarks.graph                        # 1,000 and 10,000 policy cells
     python -m benchmarks.graph --dry 50000 --no-op 5000

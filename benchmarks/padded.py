@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from prefgrid.logprobs.packing import Tokens
+from prefgrid.logprobs.ragged import as_table
 
 # Logits that exist at a time, outside of autograd's memory, are this many rows.
 LOGIT_ROWS = 1024
@@ -21,6 +22,7 @@ def padded_logps(
     response_tokens: Sequence[Sequence[Tokens]],
     *,
     pad_id: int,
+    width: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """As `prefgrid.logprobs.sequence.sequence_logps`: ([G, K] nats, lengths [G, K])."""
     rows = [
@@ -45,8 +47,8 @@ def padded_logps(
     ]
     token_logps = torch.zeros(scored.shape, device=model.device)
     sums = token_logps.masked_scatter(scored, torch.cat(parts)).sum(1)
-    shape = (len(prompt_tokens), len(response_tokens[0]))
-    return sums.view(shape), lengths.view(shape)
+    counts = torch.tensor([len(responses) for responses in response_tokens])
+    return as_table(sums, counts, width), as_table(lengths, counts, width)
 
 
 @contextmanager

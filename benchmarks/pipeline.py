@@ -9,11 +9,12 @@ from benchmarks.finished_grid import FinishedGrid
 from prefgrid.evaluation.beta_scan import scan
 from prefgrid.evaluation.held_out import HeldOutPairs, held_out_pairs
 from prefgrid.evaluation.indices import held_out_indices
-from prefgrid.files import store
+from prefgrid.files import reading, records
 from prefgrid.logprobs.table import dataset_logps
 from prefgrid.sampling.transformers_backend import sample_responses
 from prefgrid.seeding import uniforms
 from prefgrid.training.loop import train
+from prefgrid.training.step import PolicyForward
 
 # The slices: prompts scanned and pairs sampled.
 SCANNED, SAMPLED = 50, 200
@@ -66,8 +67,8 @@ class Pipeline:
         )
         with tempfile.TemporaryDirectory() as folder:
             files = {name: Path(folder, name) for name in ("metrics_path", "failure_path")}
-            arguments = {"pad_id": grid.pad_id, "reference_logps": logps, **files}
-            return seconds(lambda: train(policy, groups, objective, options, **arguments))
+            forward = PolicyForward(policy, groups, options, grid.pad_id)
+            return seconds(lambda: train(forward, objective, reference_logps=logps, **files))
 
     def held_out_reference(self) -> float:
         """The reference's log-probabilities of all held-out pairs: once for all policies."""
@@ -78,10 +79,9 @@ class Pipeline:
 
     def _held_out(self) -> HeldOutPairs:
         """Of the slice's prompts."""
-        grid = self.grid
-        tokens = {row["prompt_id"]: grid.tokens(row["prompt"]) for row in self._scanned()}
-        samples = grid.reference_samples[grid.reference_samples["prompt_id"].isin(tokens.keys())]
-        return held_out_pairs(samples, tokens, grid.study.evaluation.index_pairs_per_prompt)
+        shown = {row["prompt_id"] for row in self._scanned()}
+        samples = [row for row in self.grid.reference_samples if row["prompt_id"] in shown]
+        return held_out_pairs(samples, self.grid.study.evaluation.index_pairs_per_prompt)
 
     def _scanned(self) -> list[dict[str, Any]]:
         return self.grid.eval_prompts[:SCANNED]
@@ -94,7 +94,7 @@ class Pipeline:
     def evaluation(self, method: str, n: int) -> float:
         grid, evaluation = self.grid, self.grid.study.evaluation
         policy = grid.policy(method, n)
-        link = store.read_json(grid.policy_folder(method, n) / "link.json")
+        link = reading.read_json(grid.policy_folder(method, n) / "link.json", records.Link)
         prompts = self._scanned()
 
         def evaluate() -> None:
@@ -117,8 +117,10 @@ class Pipeline:
                 pairs.looked_up(grid.reference_sample_logps),
                 reward_scale=1.0,
                 link=link,
-                link_shift=grid.study.shifts[0],
-                link_temperature=grid.study.link_temperature,
+                truth={
+                    "shift": grid.study.shifts[0],
+                    "temperature": grid.study.link_temperature,
+                },
             )
 
         return seconds(evaluate) / len(prompts) * evaluation.prompts

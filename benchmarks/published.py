@@ -69,7 +69,7 @@ def training_step(
             log_ratios=ratios,
             logp_sums=ratios,
             lengths=lengths.to(ratios.device),
-            labels=torch.tensor([group.label for group in members], device=ratios.device),
+            targets=torch.tensor([group.target for group in members], device=ratios.device),
         )
         (objective.loss(batch) * len(part) / len(rows)).backward()
     weights = [weight for weight in policy.parameters() if weight.requires_grad]

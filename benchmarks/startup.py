@@ -7,26 +7,26 @@ script, which on a quiet machine is about the same. The memory is what Linux cou
 """
 
 import contextlib
-import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import psutil
 import yaml
 
 from benchmarks.table import Row
-from prefgrid.files import store
+from prefgrid.files import artifacts, formats, store
 from prefgrid.logprobs.table import dataset_logps, logp_frame
 from prefgrid.models import loading
+from prefgrid.plan import job_environment
+from prefgrid.run.preload import address
 from prefgrid.tinyworld import base_model, files, tokenizer
 
 ROOT = Path(__file__).resolve().parents[1]
-SCRIPTS = ROOT / "workflow_scripts"
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 PAIRS = 300
 ROUNDS = 5
@@ -34,19 +34,16 @@ ROUNDS = 5
 
 def rows() -> list[Row]:
     """Start-up of one training job, and the memory that the fork server needs for it."""
-    # Not TMPDIR, which may be long: a socket's path has at most 107 bytes.
-    with tempfile.TemporaryDirectory(prefix="startup-", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="startup-") as name:
         folder = Path(name)
         words = _training_job(folder)
-        # The first job starts the server, plainly itself.
-        _first_step(folder, words, preload=True)
-        (socket,) = _waited_for(folder, "runtime/*/*.socket")
         plain, preloaded = [], []
-        for _ in range(ROUNDS):
-            plain.append(_first_step(folder, words, preload=False))
-            preloaded.append(_first_step(folder, words, preload=True))
-        (server,) = [process for process, line in _processes() if str(socket) in line]
-        memory = server.memory_full_info().uss / 2**20
+        with _fork_server(folder) as server:
+            _first_step(folder, words, preload=False)  # all files are read once
+            for _ in range(ROUNDS):
+                plain.append(_first_step(folder, words, preload=False))
+                preloaded.append(_first_step(folder, words, preload=True))
+            memory = server.memory_full_info().uss / 2**20
     found = []
     for kind, ours, other in zip(
         ("wall", "CPU"), zip(*preloaded, strict=True), zip(*plain, strict=True), strict=True
@@ -63,6 +60,25 @@ def rows() -> list[Row]:
     what = "memory of imported packages, once for all jobs (other: plain start, in each job)"
     shared, each = f"{memory:.0f} MB", f"{memory:.0f} MB a job"
     return [*found, Row(what, shared, each, ratio=float("nan"), target="reported")]
+
+
+@contextlib.contextmanager
+def _fork_server(folder: Path) -> Iterator[psutil.Process]:
+    """A server in Snakemake's manner, ready; for jobs that run in `folder`."""
+    with mock.patch.dict(os.environ):
+        with contextlib.chdir(folder):
+            job_environment.prepare({})
+            server = job_environment.start_server()
+        try:
+            while os.environ[address.VARIABLE] not in Path("/proc/net/unix").read_text():
+                if server.poll() is not None:
+                    log = (folder / job_environment.SERVER_LOG).read_text()
+                    raise RuntimeError(f"no fork server:\n{log}")
+                time.sleep(0.1)
+            yield psutil.Process(server.pid)
+        finally:
+            server.kill()
+            server.wait()
 
 
 def _training_job(folder: Path) -> list[str]:
@@ -83,7 +99,11 @@ def _training_job(folder: Path) -> list[str]:
     ]
     pad_id = loading.pad_id(learned)
     logp_sums, lengths = dataset_logps(model, prompts, responses, pad_id=pad_id, batch_size=32)
-    store.write_parquet(folder / "logps.parquet", logp_frame(range(PAIRS), logp_sums, lengths))
+    logps = folder / "logps.parquet"
+    store.write_parquet(logps, logp_frame(range(PAIRS), logp_sums, lengths))
+    record = {"script": "startup", "spec": {}, "code": "", "inputs": {}}
+    record["outputs"] = {logps.name: store.sha256_file(logps)}
+    store.write_json(artifacts.record_places(logps)[1], record)
     pairs = [
         {"pair": n, "prompt_id": f"{n:016x}", "prompt": text, "prompt_tokens": prompt, "z": n % 2}
         | {
@@ -101,7 +121,7 @@ def _training_job(folder: Path) -> list[str]:
     ]
     store.write_jsonl(folder / "preferences.jsonl", pairs)
     training = CONFIG["training"] | {"epochs": None, "max_steps": 1}
-    spec = {"seed": 0, "objective": "dpo", "options": {}, "training": training}
+    spec = {"seed": 0, "objective": "prefgrid.objectives.dpo", "options": {}, "training": training}
     outputs = {
         "adapter": "adapter_model.safetensors",
         "config": "adapter_config.json",
@@ -110,8 +130,8 @@ def _training_job(folder: Path) -> list[str]:
         "manifest": "manifest.json",
     }
     return [
-        *("train_policy", "--preferences", "preferences.jsonl", "--logps", "logps.parquet"),
-        *("--reference", "reference/manifest.json", "--spec", store.canonical_json(spec)),
+        *("steps/train_policy", "--data", "preferences.jsonl", "--logps", "logps.parquet"),
+        *("--reference", "reference/manifest.json", "--spec", formats.canonical_json(spec)),
         *(
             w
             for flag, name in outputs.items()
@@ -122,15 +142,11 @@ def _training_job(folder: Path) -> list[str]:
 
 def _first_step(folder: Path, words: list[str], *, preload: bool) -> tuple[float, float]:
     """Wall and CPU seconds from the runner's start to the script's first training step."""
-    runtime = folder / "runtime"
-    runtime.mkdir(exist_ok=True)
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(SCRIPTS), str(ROOT)]),
-        "PREFGRID_EXECUTION": json.dumps({"preload": preload}),
-        "PREFGRID_PARENT": str(os.getpid()),
-        "XDG_RUNTIME_DIR": str(runtime),
-    }
-    command = [sys.executable, "-m", "run_job", "--log", "logs/train_policy.log", *words]
+    # As Snakemake sets it; `job_environment.start_server` has told the server's name to all jobs.
+    environment = os.environ | dict.fromkeys(job_environment.TEMPORARY, tempfile.gettempdir())
+    if not preload:
+        environment.pop(address.VARIABLE, None)
+    command = ["python", "-m", "run_job", "--log", "logs/train_policy.log", *words]
     started, found = time.perf_counter(), None
     with subprocess.Popen(
         command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True
@@ -153,13 +169,3 @@ def _processes() -> Iterator[tuple[psutil.Process, list[str]]]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             yield process, process.cmdline()
-
-
-def _waited_for(folder: Path, pattern: str, seconds: float = 60.0) -> list[Path]:
-    end = time.monotonic() + seconds
-    while not (found := list(folder.glob(pattern))):
-        if time.monotonic() > end:
-            logs = [path.read_text() for path in folder.glob("runtime/*/*.log")]
-            raise RuntimeError(f"no fork server after {seconds:.0f} s: {logs}")
-        time.sleep(0.1)
-    return found

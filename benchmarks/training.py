@@ -39,6 +39,7 @@ from prefgrid.models.loading import add_lora
 from prefgrid.objectives.base import create
 from prefgrid.training.loop import train
 from prefgrid.training.options import TrainingOptions
+from prefgrid.training.step import PolicyForward
 
 BETA, LEARNING_RATE = 0.1, 1e-3
 LORA = {"rank": 16, "alpha": 32, "dropout": 0.0, "targets": "all-linear"}
@@ -110,11 +111,8 @@ class Comparison:
         policy = self._policy().to(devices.device())
         clock.start()
         result = train(
-            policy,
-            self.groups,
+            PolicyForward(policy, self.groups, options, PAD),
             objective,
-            options,
-            pad_id=PAD,
             metrics_path=folder / "metrics.jsonl",
             failure_path=folder / "failure.json",
             reference_logps=self.reference,

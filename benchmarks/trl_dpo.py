@@ -60,8 +60,8 @@ def run(
     response of `groups` is left to TRL, which adds it.
     """
     ids = model.config.vocab_size, model.config.pad_token_id, model.config.eos_token_id
-    preferred = [group.responses[int(group.label)] for group in groups]
-    other = [group.responses[1 - int(group.label)] for group in groups]
+    preferred = [group.responses[int(group.target)] for group in groups]
+    other = [group.responses[1 - int(group.target)] for group in groups]
     trainer = DPOTrainer(
         model=model,
         args=DPOConfig(

@@ -1,43 +1,50 @@
-# Shared helpers, loaded first. The checked config, specs, code fingerprints, grid cells, resources.
+# Shared helpers, loaded first. The checked config, the studies' wiring, params, resources.
 
 import functools
 import glob
 import inspect
-import itertools
 from pathlib import Path
 
-from prefgrid.config import objectives
-from prefgrid.files.store import canonical_json
+from prefgrid.config import judges
+from prefgrid.files import cells
+from prefgrid.files.formats import canonical_json
 from prefgrid.plan import job_environment, run_lock
 from prefgrid.plan.fingerprint import fingerprint
 from prefgrid.plan.load import ConfigError, load
+from prefgrid.studies import registry
 
 try:
     CONFIG = load(config)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
-STUDY = CONFIG.link_robustness
 REFERENCE = "results/models/reference"
 REWARD = "results/models/reward"
-ROOT = "results/link_robustness"
-CELL = "method={method}/seed={seed}/shift={shift}/n={n}"
 
-# A cluster job is alone in its allocation: a server of preloaded processes would serve nobody else.
-PRELOAD = CONFIG.execution.preload and not workflow.remote_exec
-job_environment.prepare(CONFIG.execution.model_dump() | {"preload": PRELOAD})
+# A study's answers to what its cells are made from; a study that the config does not list has none.
+WIRING = {name: registry.wiring(package, CONFIG) for name, package in CONFIG.packages.items()}
+# Read by the one template of captions in `snakemake --report`.
+config["captions"] = {
+    path: text for study in WIRING.values() for path, text in study.captions().items()
+}
+
+job_environment.prepare(CONFIG.execution.model_dump())
 if workflow.is_main_process and not workflow.output_settings.dryrun:
     run_lock.hold(Path(".snakemake"))
 
 
+# Called in the main process alone, and only if there are jobs to run.
+onstart:
+    # A cluster job is alone in its allocation: a server would serve nobody else there.
+    if CONFIG.execution.preload and workflow.local_exec:
+        job_environment.start_server()
+
+
 wildcard_constraints:
-    method=r"[A-Za-z][A-Za-z0-9_.-]*",
-    seed=r"\d+",
-    shift=r"\d+(\.\d+)?(e[+-]?\d+)?",
-    n=r"\d+",
-    shard=r"\d+",
-    tau=r"\d+(\.\d+)?(e[+-]?\d+)?",
-    seeds=r"\d+-\d+",
+    study="|".join(WIRING),
+    cell=cells.PATTERN,
+    figure=r"[a-z][a-z0-9_]*",
+    table=r"[a-z][a-z0-9_]*\.(csv|parquet)",
 
 
 def spec(**values):
@@ -45,25 +52,55 @@ def spec(**values):
     return canonical_json(values)
 
 
-def shifts():
-    """Link shifts in their one path form: 0.0, 0.5, 4.0."""
-    return [repr(shift) for shift in STUDY.shifts]
+def asked_often(function):
+    """`function` with its signature at hand: Snakemake looks for it before each of its calls."""
+    function.__signature__ = inspect.signature(function)
+    return function
 
 
-def cells(pattern):
-    """`pattern` filled with every cell of the grid."""
-    axes = itertools.product(STUDY.methods, STUDY.seeds, shifts(), STUDY.n)
-    return [pattern.format(method=m, seed=s, shift=b, n=n) for m, s, b, n in axes]
+# Snakemake asks for one job's input and params one after the other, and again in later rounds.
+@functools.lru_cache(maxsize=4096)
+def step(block, study, cell):
+    """The Step of one cell: what the study's wiring answers to `block`."""
+    return getattr(WIRING[study], block)(cell)
 
 
-def of_studies(**files):
-    """The files of the studies that this run has, of lists by study."""
-    return [path for study in CONFIG.studies for path in files[study]]
+def made_from(block, key="cell", study=None):
+    """(inputs, spec, code) of a shared rule, as functions of its wildcards.
+
+    inputs: those that depend on the study or the cell; others stand in the rule, where they cost nothing.
+    block: which of the wiring's methods knows. key: the wildcard that it is asked with, None for a rule
+    without one. study: of a rule that belongs to one study.
+    """
+
+    def found(wildcards):
+        cell = "" if key is None else getattr(wildcards, key)
+        return step(block, study or wildcards.study, cell)
+
+    @asked_often
+    def inputs(wildcards):
+        one = found(wildcards)
+        if not one.weights:
+            return one.inputs
+        return {**one.inputs, "weights": [ancient(path) for path in one.weights]}
+
+    @asked_often
+    def settings(wildcards):
+        return canonical_json(found(wildcards).spec)
+
+    def code(script):
+        @asked_often
+        def print_of(wildcards):
+            return fingerprint(script, *found(wildcards).modules)
+
+        return print_of
+
+    return unpack(inputs), settings, code
 
 
-def shards(pattern):
-    """`pattern`, which still holds {seed}, filled with every shard of a seed."""
-    return [pattern.replace("{shard}", str(k)) for k in range(STUDY.generation.shards)]
+def stage(name):
+    """The files of one stage, of all studies of this run."""
+    return [path for study in WIRING.values() for path in study.cells(name)]
 
 
 def gpu_shares(devices):
@@ -88,12 +125,6 @@ TRAINING_DEVICES = CONFIG.execution.gpus_per_job
 MODEL_DEVICES = min(1, TRAINING_DEVICES)
 TRAINING_GPU = gpu_shares(TRAINING_DEVICES)
 MODEL_GPU = gpu_shares(MODEL_DEVICES)
-
-
-def asked_often(function):
-    """`function` with its signature at hand: Snakemake looks for it before each of its calls."""
-    function.__signature__ = inspect.signature(function)
-    return function
 
 
 @asked_often

@@ -2,35 +2,33 @@
 
 
 localrules:
-    link_robustness,
-    single_index,
     sources,
     references,
     preferences,
     policies,
     evaluations,
     figures,
+    tables,
     report,
     clean_work,
 
 
-rule link_robustness:
-    input:
-        FIGURES,
-        TABLES,
+for name, study in WIRING.items():
 
-
-rule single_index:
-    input:
-        SINGLE_FIGURES,
-        SINGLE_TABLES,
+    rule:
+        name:
+            name
+        input:
+            study.cells("figures"),
+            study.cells("tables"),
+        localrule: True
 
 
 rule sources:
     input:
         "results/models/base/manifest.json",
         f"{REWARD}/manifest.json",
-        "results/data/ultrafeedback/train.jsonl",
+        CONFIG.data.path,
 
 
 rule references:
@@ -40,31 +38,27 @@ rule references:
 
 rule preferences:
     input:
-        [
-            f"{ROOT}/preferences/seed={seed}/shift={shift}/n={n}/preferences.jsonl"
-            for seed, shift, n in itertools.product(STUDY.seeds, shifts(), STUDY.n)
-        ],
+        stage("preferences"),
 
 
 rule policies:
     input:
-        of_studies(
-            link_robustness=cells(f"{POLICY}/manifest.json"),
-            single_index=single_cells(f"{SINGLE_POLICY}/policies.safetensors"),
-        ),
+        stage("policies"),
 
 
 rule evaluations:
     input:
-        of_studies(
-            link_robustness=cells(f"{EVALUATION}/evaluation.csv"),
-            single_index=single_cells(f"{SINGLE_EVALUATION}/runs.csv"),
-        ),
+        stage("evaluations"),
 
 
 rule figures:
     input:
-        of_studies(link_robustness=FIGURES, single_index=SINGLE_FIGURES),
+        stage("figures"),
+
+
+rule tables:
+    input:
+        stage("tables"),
 
 
 rule report:

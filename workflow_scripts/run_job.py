@@ -6,7 +6,7 @@ The supervisor
 * leases the devices the job asks for, and keeps them until its last descendant is gone,
 * copies the script's output to the rule's log and to the terminal,
 * forwards signals, and ends with the script's own exit status,
-* starts the script itself, or has the fork server do it (`prefgrid/preload`),
+* starts the script itself, or has the fork server do it (`prefgrid/run/preload`),
 * sets what must be set before Python imports torch: threads, visible devices, offline mode.
 
 Standard library only, so that it costs milliseconds. Linux only (prctl).
@@ -26,9 +26,6 @@ from pathlib import Path
 from prefgrid.run import device_pool, execution, job_lock, job_log, leases, supervision
 from prefgrid.run.preload import client
 
-# Set by the Snakefile: Snakemake's process id.
-PARENT_VARIABLE = "PREFGRID_PARENT"
-
 # A script's process, started here or by the fork server.
 Script = supervision.Script | client.PreloadedScript
 # Writes a line of the supervisor's own to the log and to the terminal.
@@ -38,7 +35,7 @@ Say = Callable[[str], None]
 def main() -> int:
     """Supervise one script; return the exit status."""
     options = _options()
-    supervision.die_with_parent(os.environ.get(PARENT_VARIABLE))
+    supervision.die_with_parent(os.environ.get(execution.PARENT_VARIABLE))
     supervision.end_on_signals()
     path = Path(options.log)
     try:
@@ -62,7 +59,7 @@ def _run(options: argparse.Namespace, log: job_log.Log) -> int:
         with _devices(options.gpus, say) as (names, lease):
             environment = _environment(options, work, names)
             child = _start(options, environment, (lock, *lease))
-            status = _supervise(options.script, child, log, say)
+            status = _supervise(Path(options.script).name, child, log, say)
     except (OSError, ValueError) as error:
         say(f"error: {error}")
     finally:
@@ -121,20 +118,9 @@ def _environment(options: argparse.Namespace, work: Path, devices: list[str]) ->
         execution.GPUS_VARIABLE: str(options.gpus),
         execution.WORK_VARIABLE: str(work),
         "CUDA_VISIBLE_DEVICES": ",".join(devices),
-        # The numbering that the leases go by; CUDA's own puts the fastest first.
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-        "TOKENIZERS_PARALLELISM": "false",
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONHASHSEED": "0",
-        "MPLBACKEND": "Agg",
-        # Large tensors in huge pages: a tenth less time on a CPU, most of it page faults.
-        "THP_MEM_ALLOC_ENABLE": "1",
+        **execution.ENVIRONMENT,
     }
-    if not options.online:
-        environment["HF_HUB_OFFLINE"] = "1"
-        # Loading local files takes a moment; its bars would only break up our progress lines.
-        environment["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-    return environment
+    return environment if options.online else environment | execution.OFFLINE
 
 
 def _start(
@@ -151,8 +137,7 @@ def _start(
         environment = elastic_worker.environment(environment)
     script = Path(__file__).parent / f"{options.script}.py"
     # Not on a device, which nobody may have touched before a fork, nor where the hub is in reach.
-    preload = options.gpus == 0 and not options.online and bool(os.environ.get(PARENT_VARIABLE))
-    if preload and execution.setting("preload", False):
+    if options.gpus == 0 and not options.online:
         preloaded = client.start(script, options.arguments, environment, descriptors=descriptors)
         if preloaded is not None:
             return preloaded

@@ -1,13 +1,13 @@
-# Prompt pools: disjoint training and evaluation prompts, the same for every cell.
+# Prompt pools: disjoint training and evaluation prompts, the same for every study and cell.
 
 
 rule build_prompt_pools:
     input:
-        data="results/data/ultrafeedback/train.jsonl",
+        data=CONFIG.data.path,
         tokenizer="results/models/base/tokenizer.json",
     output:
-        train=f"{ROOT}/prompts/train.jsonl",
-        evaluation=f"{ROOT}/prompts/eval.jsonl",
+        train="results/data/prompts/train.jsonl",
+        evaluation="results/data/prompts/eval.jsonl",
     log:
         "results/logs/build_prompt_pools.log",
     conda:
@@ -17,11 +17,10 @@ rule build_prompt_pools:
         runtime=runtime,
     params:
         spec=spec(
-            data=CONFIG.data.model_dump(),
-            prompts=STUDY.prompts.model_dump(),
+            data=CONFIG.data.reading,
             max_prompt_tokens=CONFIG.max_prompt_tokens,
         ),
-        code=fingerprint("steps.build_prompt_pools"),
+        code=fingerprint("steps.build_prompt_pools", CONFIG.data.module),
     message:
         "Prompt pools: hash split into training and evaluation"
     shell:

@@ -34,7 +34,7 @@ else:
         input:
             manifest="results/models/base/manifest.json",
             weights=ancient("results/models/base/model.safetensors"),
-            data="results/data/ultrafeedback/train.jsonl",
+            data=CONFIG.data.path,
         output:
             manifest=f"{REFERENCE}/manifest.json",
             weights=f"{REFERENCE}/model.safetensors",
@@ -54,12 +54,12 @@ else:
             spec=spec(
                 sft=CONFIG.reference.sft.model_dump(exclude={"training"}),
                 training=CONFIG.training_of(CONFIG.reference.sft.training).model_dump(),
-                data=CONFIG.data.model_dump(),
+                data=CONFIG.data.reading,
                 prompt_format=CONFIG.prompt_format,
                 max_prompt_tokens=CONFIG.max_prompt_tokens,
                 max_response_tokens=CONFIG.max_response_tokens,
             ),
-            code=fingerprint("steps.train_reference", objectives.module_name("sft")),
+            code=fingerprint("steps.train_reference", "prefgrid.objectives.sft", CONFIG.data.module),
         message:
             "Reference: supervised fine-tuning of the base model"
         shell:

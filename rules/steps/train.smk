@@ -1,23 +1,21 @@
-# One policy a cell: the reference with an adapter, trained by the label's objective.
+# One policy a cell: what it starts from with an adapter, trained by the method's objective.
 
-
-POLICY = f"{ROOT}/policies/{CELL}"
+FILES, SETTINGS, CODE = made_from("policy")
 
 
 rule train_policy:
     input:
-        preferences=f"{PREFERENCES}/preferences.jsonl",
-        logps=f"{ROOT}/reference_logps/seed={{seed}}/logps.parquet",
+        FILES,
         reference=f"{REFERENCE}/manifest.json",
-        weights=ancient(f"{REFERENCE}/model.safetensors"),
+        reference_weights=ancient(f"{REFERENCE}/model.safetensors"),
     output:
-        manifest=f"{POLICY}/manifest.json",
-        adapter=f"{POLICY}/adapter_model.safetensors",
-        config=f"{POLICY}/adapter_config.json",
-        metrics=f"{POLICY}/metrics.jsonl",
-        link=f"{POLICY}/link.json",
+        manifest="results/{study}/policies/{cell}/manifest.json",
+        adapter="results/{study}/policies/{cell}/adapter_model.safetensors",
+        config="results/{study}/policies/{cell}/adapter_config.json",
+        metrics="results/{study}/policies/{cell}/metrics.jsonl",
+        link="results/{study}/policies/{cell}/link.json",
     log:
-        f"results/logs/train_policy/{CELL}.log",
+        "results/logs/train_policy/{study}/{cell}.log",
     conda:
         "../../envs/prefgrid.yaml"
     resources:
@@ -26,13 +24,13 @@ rule train_policy:
         mem_mb=mem_mb,
         runtime=runtime,
     params:
-        spec=policy_spec,
-        code=policy_code,
+        spec=SETTINGS,
+        code=CODE("steps.train_policy"),
     message:
-        "Policy: {wildcards.method}, seed {wildcards.seed}, shift {wildcards.shift}, n {wildcards.n}"
+        "Policy: {wildcards.study}, {wildcards.cell}"
     shell:
         "exec python -m run_job --log {log} --gpus {resources.devices} steps/train_policy "
-        "--preferences {input.preferences} --logps {input.logps} --reference {input.reference} "
-        "--adapter {output.adapter} --config {output.config} --metrics {output.metrics} "
-        "--link {output.link} --manifest {output.manifest} "
-        "--spec {params.spec:q} --code {params.code:q}"
+        "--data {input.data} --logps {input.logps} --reference {input.reference} "
+        "--adapters {input.adapters} --adapter {output.adapter} "
+        "--config {output.config} --metrics {output.metrics} --link {output.link} "
+        "--manifest {output.manifest} --spec {params.spec:q} --code {params.code:q}"

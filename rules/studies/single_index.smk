@@ -1,131 +1,112 @@
 # The single-index study: rewards and KL are exact, a run takes a fraction of a second, and one job
 # trains a block of seeds.
 
+FILES, SETTINGS, _ = made_from("draws", study="single_index")
+
 
 rule draw_single_index:
+    input:
+        FILES,
     output:
-        draws=f"{SINGLE_ROOT}/data/n={{n}}/seeds={{seeds}}/draws.safetensors",
+        draws="results/single_index/data/{cell}/draws.safetensors",
     log:
-        "results/logs/draw_single_index/n={n}/seeds={seeds}.log",
+        "results/logs/draw_single_index/{cell}.log",
     conda:
         "../../envs/prefgrid.yaml"
     resources:
         mem_mb=mem_mb,
         runtime=runtime,
     params:
-        spec=single_draws_spec,
+        spec=SETTINGS,
         code=fingerprint("single_index.draw_single_index"),
     message:
-        "Single index: draws of seeds {wildcards.seeds}, n {wildcards.n}"
+        "Single index: draws, {wildcards.cell}"
     shell:
-        "exec python -m run_job --log {log} single_index/draw_single_index --draws {output.draws} "
-        "--spec {params.spec:q} --code {params.code:q}"
+        "exec python -m run_job --log {log} single_index/draw_single_index "
+        "--draws {output.draws} --spec {params.spec:q} --code {params.code:q}"
 
 
-SINGLE_POLICY = f"{SINGLE_ROOT}/policies/method={{method}}/{SINGLE_DATA}"
+FILES, SETTINGS, CODE = made_from("policy", study="single_index")
 
 
 rule train_single_index:
     input:
-        draws=f"{SINGLE_ROOT}/data/n={{n}}/seeds={{seeds}}/draws.safetensors",
+        FILES,
     output:
-        policies=f"{SINGLE_POLICY}/policies.safetensors",
+        policies="results/single_index/policies/{cell}/policies.safetensors",
     log:
-        f"results/logs/train_single_index/method={{method}}/{SINGLE_DATA}.log",
+        "results/logs/train_single_index/{cell}.log",
     conda:
         "../../envs/prefgrid.yaml"
     resources:
         mem_mb=mem_mb,
         runtime=runtime,
     params:
-        spec=single_policy_spec,
-        code=single_policy_code,
+        spec=SETTINGS,
+        code=CODE("single_index.train_single_index"),
     message:
-        "Single index: {wildcards.method}, seeds {wildcards.seeds}, shift {wildcards.shift}, "
-        "tau {wildcards.tau}, n {wildcards.n}"
+        "Single index: policies, {wildcards.cell}"
     shell:
-        "exec python -m run_job --log {log} single_index/train_single_index --draws {input.draws} "
-        "--policies {output.policies} --spec {params.spec:q} --code {params.code:q}"
+        "exec python -m run_job --log {log} single_index/train_single_index "
+        "--draws {input.draws} --policies {output.policies} "
+        "--spec {params.spec:q} --code {params.code:q}"
 
 
-SINGLE_EVALUATION = f"{SINGLE_ROOT}/evaluations/{SINGLE_DATA}"
+FILES, SETTINGS, _ = made_from("evaluation", study="single_index")
 
 
 rule evaluate_single_index:
     input:
-        draws=f"{SINGLE_ROOT}/data/n={{n}}/seeds={{seeds}}/draws.safetensors",
-        policies=[
-            f"{SINGLE_POLICY}/policies.safetensors".replace("{method}", method)
-            for method in SINGLE.methods
-        ],
+        FILES,
     output:
-        runs=f"{SINGLE_EVALUATION}/runs.csv",
-        curves=f"{SINGLE_EVALUATION}/curves.parquet",
-        links=f"{SINGLE_EVALUATION}/links.parquet",
-        evidence=f"{SINGLE_EVALUATION}/evidence.csv",
+        runs="results/single_index/evaluations/{cell}/runs.csv",
+        curves="results/single_index/evaluations/{cell}/curves.parquet",
+        links="results/single_index/evaluations/{cell}/links.parquet",
+        evidence="results/single_index/evaluations/{cell}/evidence.csv",
     log:
-        f"results/logs/evaluate_single_index/{SINGLE_DATA}.log",
+        "results/logs/evaluate_single_index/{cell}.log",
     conda:
         "../../envs/prefgrid.yaml"
     resources:
         mem_mb=mem_mb,
         runtime=runtime,
     params:
-        spec=single_evaluation_spec,
+        spec=SETTINGS,
         code=fingerprint("single_index.evaluate_single_index"),
     message:
-        "Single index: evaluation of seeds {wildcards.seeds}, shift {wildcards.shift}, "
-        "tau {wildcards.tau}, n {wildcards.n}"
+        "Single index: evaluation, {wildcards.cell}"
     shell:
-        "exec python -m run_job --log {log} single_index/evaluate_single_index --draws {input.draws} "
-        "--policies {input.policies} --runs {output.runs} --curves {output.curves} "
-        "--links {output.links} --evidence {output.evidence} "
+        "exec python -m run_job --log {log} single_index/evaluate_single_index "
+        "--draws {input.draws} --policies {input.policies} --runs {output.runs} "
+        "--curves {output.curves} --links {output.links} --evidence {output.evidence} "
         "--spec {params.spec:q} --code {params.code:q}"
 
 
-SINGLE_GATHERED = f"{SINGLE_ROOT}/gathered"
-
-
-# As in gather_evaluations, the spec names the cells and not the command line.
-rule gather_single_index:
-    input:
-        runs=single_cells(f"{SINGLE_EVALUATION}/runs.csv"),
-        curves=single_cells(f"{SINGLE_EVALUATION}/curves.parquet"),
-        links=single_cells(f"{SINGLE_EVALUATION}/links.parquet"),
-        evidence=single_cells(f"{SINGLE_EVALUATION}/evidence.csv"),
-    output:
-        runs=f"{SINGLE_GATHERED}/runs.csv",
-        curves=f"{SINGLE_GATHERED}/curves.parquet",
-        links=f"{SINGLE_GATHERED}/links.parquet",
-        evidence=f"{SINGLE_GATHERED}/evidence.csv",
-    log:
-        "results/logs/gather_single_index.log",
-    conda:
-        "../../envs/prefgrid.yaml"
-    resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
-    params:
-        spec=spec(root=SINGLE_ROOT, cells=single_cells(SINGLE_DATA)),
-        code=fingerprint("single_index.gather_single_index"),
-    message:
-        "Single index: gather all evaluations into one table each"
-    shell:
-        "exec python -m run_job --log {log} single_index/gather_single_index --runs {output.runs} "
-        "--curves {output.curves} --links {output.links} "
-        "--evidence {output.evidence} "
-        "--spec {params.spec:q} --code {params.code:q}"
+FILES, SETTINGS, _ = made_from("tabulation", key=None, study="single_index")
 
 
 rule tabulate_single_index:
     input:
-        runs=f"{SINGLE_GATHERED}/runs.csv",
-        curves=f"{SINGLE_GATHERED}/curves.parquet",
-        evidence=f"{SINGLE_GATHERED}/evidence.csv",
+        FILES,
     output:
-        summary=table("summary", "single_index"),
-        differences=table("differences", "single_index"),
-        identifiability=table("identifiability", "single_index"),
+        summary=report(
+            "results/single_index/tables/summary.csv",
+            caption="../captions/artifact.rst",
+            category="Tables",
+            labels={"study": "single_index", "table": "summary"},
+        ),
+        differences=report(
+            "results/single_index/tables/differences.csv",
+            caption="../captions/artifact.rst",
+            category="Tables",
+            labels={"study": "single_index", "table": "differences"},
+        ),
+        identifiability=report(
+            "results/single_index/tables/identifiability.csv",
+            caption="../captions/artifact.rst",
+            category="Tables",
+            labels={"study": "single_index", "table": "identifiability"},
+        ),
     log:
         "results/logs/tabulate_single_index.log",
     conda:
@@ -134,18 +115,13 @@ rule tabulate_single_index:
         mem_mb=mem_mb,
         runtime=runtime,
     params:
-        spec=spec(
-            methods=SINGLE.methods,
-            baseline=SINGLE.baseline,
-            variants=single_variants(),
-            seeds=SINGLE.seeds,
-            kappa=SINGLE.evaluation.kappa,
-        ),
+        spec=SETTINGS,
         code=fingerprint("single_index.tabulate_single_index"),
     message:
-        "Single index: tables of rewards at one KL, differences, what the labels can tell"
+        "Single index: tables of rewards at one KL, differences, what preferences can tell"
     shell:
-        "exec python -m run_job --log {log} single_index/tabulate_single_index --runs {input.runs} "
-        "--curves {input.curves} --evidence {input.evidence} --summary {output.summary} "
-        "--differences {output.differences} --identifiability {output.identifiability} "
+        "exec python -m run_job --log {log} single_index/tabulate_single_index "
+        "--runs {input.runs} --curves {input.curves} --evidence {input.evidence} "
+        "--summary {output.summary} --differences {output.differences} "
+        "--identifiability {output.identifiability} "
         "--spec {params.spec:q} --code {params.code:q}"

@@ -1,7 +1,15 @@
 # The hub world: models and data from the Hugging Face hub or from local folders, pinned.
 
 # Nobody assesses models that are not made here.
-QUALITY = None
+QUALITY = []
+
+
+def model_spec(wildcards):
+    return spec(
+        **getattr(CONFIG.hub.models, wildcards.name).model_dump(),
+        name=wildcards.name,
+        prompt_format=CONFIG.prompt_format,
+    )
 
 
 rule fetch_model:
@@ -30,21 +38,21 @@ rule fetch_model:
         "--spec {params.spec:q} --code {params.code:q}"
 
 
-rule fetch_ultrafeedback:
+rule fetch_dataset:
     output:
-        data="results/data/ultrafeedback/train.jsonl",
+        data=CONFIG.data.path,
     log:
-        "results/logs/fetch_ultrafeedback.log",
+        "results/logs/fetch_dataset.log",
     conda:
         "../../envs/prefgrid.yaml"
     resources:
         mem_mb=mem_mb,
         runtime=runtime,
     params:
-        spec=spec(**CONFIG.hub.ultrafeedback.model_dump()),
-        code=fingerprint("worlds.fetch_ultrafeedback"),
+        spec=spec(**CONFIG.hub.dataset.model_dump(), fields=CONFIG.data.fields),
+        code=fingerprint("worlds.fetch_dataset"),
     message:
-        "Fetch UltraFeedback"
+        "Fetch the preference dataset"
     shell:
-        "exec python -m run_job --log {log} --online worlds/fetch_ultrafeedback --data {output.data} "
+        "exec python -m run_job --log {log} --online worlds/fetch_dataset --data {output.data} "
         "--spec {params.spec:q} --code {params.code:q}"

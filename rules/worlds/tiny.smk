@@ -1,12 +1,14 @@
 # The tiny world: data, tokenizer, base model and reward model, made here from nothing.
 
 TINY = CONFIG.tiny_world
-QUALITY = "results/data/tiny_world_quality/quality.json"
+# By samples of the reference that some study of the run makes and scores anyway.
+SCORED = [path for study in WIRING.values() if (path := study.assessed())][:1]
+QUALITY = ["results/data/tiny_world_quality/quality.json"] if SCORED else []
 
 
 rule write_tiny_data:
     output:
-        data="results/data/ultrafeedback/train.jsonl",
+        data=CONFIG.data.path,
     log:
         "results/logs/write_tiny_data.log",
     conda:
@@ -26,7 +28,7 @@ rule write_tiny_data:
 
 rule train_tiny_tokenizer:
     input:
-        data="results/data/ultrafeedback/train.jsonl",
+        data=CONFIG.data.path,
     output:
         tokenizer="results/models/tokenizer/tokenizer.json",
         config="results/models/tokenizer/tokenizer_config.json",
@@ -38,8 +40,8 @@ rule train_tiny_tokenizer:
         mem_mb=mem_mb,
         runtime=runtime,
     params:
-        spec=spec(**TINY.tokenizer.model_dump(), data=CONFIG.data.model_dump()),
-        code=fingerprint("worlds.train_tiny_tokenizer"),
+        spec=spec(**TINY.tokenizer.model_dump(), data=CONFIG.data.reading),
+        code=fingerprint("worlds.train_tiny_tokenizer", CONFIG.data.module),
     message:
         "Tiny world: byte-level BPE tokenizer with a chat template"
     shell:
@@ -50,7 +52,7 @@ rule train_tiny_tokenizer:
 
 rule train_tiny_base:
     input:
-        data="results/data/ultrafeedback/train.jsonl",
+        data=CONFIG.data.path,
         tokenizer="results/models/tokenizer/tokenizer.json",
         tokenizer_config="results/models/tokenizer/tokenizer_config.json",
     output:
@@ -67,8 +69,8 @@ rule train_tiny_base:
         mem_mb=mem_mb,
         runtime=runtime,
     params:
-        spec=spec(**TINY.base.model_dump(), data=CONFIG.data.model_dump()),
-        code=fingerprint("worlds.train_tiny_base"),
+        spec=spec(**TINY.base.model_dump(), data=CONFIG.data.reading),
+        code=fingerprint("worlds.train_tiny_base", CONFIG.data.module),
     message:
         "Tiny world: train the base language model"
     shell:
@@ -81,7 +83,7 @@ rule train_tiny_base:
 
 rule train_tiny_reward:
     input:
-        data="results/data/ultrafeedback/train.jsonl",
+        data=CONFIG.data.path,
         base="results/models/base/manifest.json",
         base_weights=ancient("results/models/base/model.safetensors"),
     output:
@@ -99,10 +101,10 @@ rule train_tiny_reward:
     params:
         spec=spec(
             **TINY.reward.model_dump(),
-            data=CONFIG.data.model_dump(),
+            data=CONFIG.data.reading,
             prompt_format=CONFIG.prompt_format,
         ),
-        code=fingerprint("worlds.train_tiny_reward"),
+        code=fingerprint("worlds.train_tiny_reward", CONFIG.data.module),
     message:
         "Tiny world: train the reward model on the rule"
     shell:
@@ -114,14 +116,13 @@ rule train_tiny_reward:
 
 rule assess_tiny_world:
     input:
-        samples=f"{ROOT}/reference_samples/samples.parquet",
-        prompts=f"{ROOT}/prompts/eval.jsonl",
+        samples=SCORED,
         reference=f"{REFERENCE}/manifest.json",
         weights=ancient(f"{REFERENCE}/model.safetensors"),
         reward=f"{REWARD}/manifest.json",
         reward_weights=ancient(f"{REWARD}/model.safetensors"),
     output:
-        quality=QUALITY,
+        quality="results/data/tiny_world_quality/quality.json",
     log:
         "results/logs/assess_tiny_world.log",
     conda:
@@ -132,12 +133,12 @@ rule assess_tiny_world:
         mem_mb=mem_mb,
         runtime=runtime,
     params:
-        spec=spec(reward=CONFIG.reward.model_dump(), prompt_format=CONFIG.prompt_format),
+        spec=spec(reward=judges.constants("scalar")[0], prompt_format=CONFIG.prompt_format),
         code=fingerprint("worlds.assess_tiny_world"),
     message:
         "Tiny world: is the reference fluent and diverse, is the reward model right?"
     shell:
         "exec python -m run_job --log {log} --gpus {resources.devices} worlds/assess_tiny_world "
-        "--samples {input.samples} --prompts {input.prompts} --reference {input.reference} "
+        "--samples {input.samples} --reference {input.reference} "
         "--reward {input.reward} --quality {output.quality} "
         "--spec {params.spec:q} --code {params.code:q}"

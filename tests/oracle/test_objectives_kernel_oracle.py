@@ -44,7 +44,8 @@ def test_ospo_equals_statsmodels_without_corrections(sample):
         "clip": 1e-6,
     }
     objective = ospo.Objective(options, base.Schedule(200, 10, 5, seed=0))
-    objective.update(0, torch.from_numpy(t).float(), torch.from_numpy(z).float())
+    ratios = torch.from_numpy(np.stack([0 * t, t], axis=1)).float()
+    objective.update(0, ratios, torch.from_numpy(z).float())
     query = np.linspace(-2, 2, 21)
     bandwidth = 1.5 * 200 ** (-1 / 5) * t.std()
     expected, _ = KernelReg(z, t, var_type="c", reg_type="lc", bw=[bandwidth]).fit(query)
@@ -80,7 +81,8 @@ def test_ospo_leave_one_out_equals_double_loop(sample):
     """Default options: flipped copies, a row and its copy left out, prior σ(t) of mass 1."""
     t, z = sample[0][:60], sample[1][:60]
     objective = ospo.Objective({"warm_start_epochs": 0}, base.Schedule(60, 10, 5, seed=0))
-    objective.update(0, torch.from_numpy(t).float(), torch.from_numpy(z).float())
+    ratios = torch.from_numpy(np.stack([0 * t, t], axis=1)).float()
+    objective.update(0, ratios, torch.from_numpy(z).float())
     rows = [3, 50, 7, 12]
     query = [t[row] + 0.3 for row in rows]  # the policy has moved since the memory was filled
 

@@ -10,6 +10,7 @@ from prefgrid.objectives.base import create
 from prefgrid.training.batches import Group
 from prefgrid.training.loop import train
 from prefgrid.training.options import TrainingOptions
+from prefgrid.training.step import PolicyForward
 
 BETA = 0.3
 STEPS = 5
@@ -98,11 +99,8 @@ def test_trajectory_equals_trl(tiny_qwen3, tiny_tokenizer, tmp_path):
         max_grad_norm=1.0,
     )
     result = train(
-        ours,
-        groups,
+        PolicyForward(ours, groups, options, tiny_tokenizer.pad_token_id),
         create("dpo", {"beta_train": BETA}, options.schedule(6, seed=0)),
-        options,
-        pad_id=tiny_tokenizer.pad_token_id,
         metrics_path=tmp_path / "metrics.jsonl",
         failure_path=tmp_path / "failure.json",
         reference_logps=reference_logps,

@@ -1,12 +1,11 @@
-"""Fork servers with little to import, in a private folder, for the tests beside it."""
+"""Fork servers of this process, for the tests beside it."""
 
 import contextlib
 import json
 import os
-import shutil
+import secrets
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ import psutil
 
 from prefgrid.run.preload import address, client
 
-# They start at once, and fork like any other.
+# A server with these starts at once, and forks like any other.
 FEW_PACKAGES = ("numpy", "psutil")
 WRITE = (
     "import os, signal, subprocess, sys, time\n"
@@ -37,26 +36,37 @@ SLEEP = f"{WRITE}write('script', os.getpid())\ntime.sleep(60)\n"
 
 
 class ForkServers:
-    """A private folder for servers, and the folder `work` to run scripts in."""
+    """A folder `work` to run scripts in, and a server that is a child of this process."""
 
     def __init__(self, work: Path) -> None:
         self.work = work
-        self.path: list[str] | None = None
-        # Not in `work`: a socket's path must be short.
-        self.runtime = Path(tempfile.mkdtemp(prefix="fork-", dir="/tmp"))
+        self.log = work / "fork_server.log"
+        self.server: psutil.Process | None = None
+        self._servers: list[subprocess.Popen] = []
         path = os.pathsep.join([*address.FIRST_PARTY, str(work / "of_the_user")])
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("PREFGRID_")},
-            "XDG_RUNTIME_DIR": str(self.runtime),
             "PYTHONPATH": path,
             "PYTHONHASHSEED": "0",
             "PYTHONUNBUFFERED": "1",
             "OMP_NUM_THREADS": "1",
         }
+        # Where a job runner looks for packages; pytest has folders of its own.
+        command = [sys.executable, "-c", "import json, sys; print(json.dumps(sys.path))"]
+        self.path = json.loads(subprocess.check_output(command, env=self.environment))
 
-    @property
-    def address(self) -> address.Address:
-        return address.address(self.environment)
+    def launch(self) -> None:
+        """Start a server as Snakemake does, and leave any earlier one."""
+        name = f"prefgrid-test-{secrets.token_hex(8)}"
+        with contextlib.chdir(self.work):
+            found = client.start_server(name, sys.executable, self.environment, self.log)
+        self._servers.append(found)
+        self.environment[address.VARIABLE] = name
+        self.server = psutil.Process(found.pid)
+
+    def ended(self) -> bool:
+        """Whether the last server has; it is reaped then."""
+        return self._servers[-1].poll() is not None
 
     def script(self, body: str) -> Path:
         path = self.work / "scripts" / "script_under_test.py"
@@ -65,16 +75,13 @@ class ForkServers:
         return path
 
     def try_start(self, body: str, *arguments: str, **options) -> client.PreloadedScript | None:
-        with mock.patch.object(sys, "path", self.path or sys.path):
+        with contextlib.chdir(self.work), mock.patch.object(sys, "path", self.path):
             return client.start(self.script(body), arguments, self.environment, **options)
 
-    def share_with_job_runner(self) -> None:
-        """Look for packages where another program would, which pytest does not."""
-        command = [sys.executable, "-c", "import json, sys; print(json.dumps(sys.path))"]
-        self.path = json.loads(subprocess.check_output(command, env=self.environment))
-
     def start(self, body: str, *arguments: str, **options) -> client.PreloadedScript:
-        """The script, started by a server that is waited for."""
+        """The script, started by a server that is started if there is none, and waited for."""
+        if self.server is None or self.ended():
+            self.launch()
         return until(lambda: self.try_start(body, *arguments, **options), "no server")
 
     def preloaded(self, body: str, *arguments: str) -> tuple[int, str]:
@@ -90,6 +97,7 @@ class ForkServers:
         """
         done = subprocess.run(
             ["env", "--default-signal", sys.executable, str(self.script(body)), *arguments],
+            cwd=self.work,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -98,34 +106,21 @@ class ForkServers:
         )
         return done.returncode, done.stdout.decode()
 
-    def processes(self) -> list[psutil.Process]:
-        """Servers and keepers, which have the same command line."""
-        mark = f"{self.runtime}/"
-        return [p for p in psutil.process_iter() if mark in " ".join(_words(p)[:3])]
-
-    def server(self) -> psutil.Process:
-        """The one that is not another's child."""
-        parents = {}
-        for process in self.processes():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                parents[process] = process.ppid()
-        pids = {process.pid for process in parents}
-        (server,) = [process for process, parent in parents.items() if parent not in pids]
-        return server
-
     def pid(self, role: str) -> int:
         """The process id that a process of this role wrote down, once it has."""
         until((self.work / role).exists, f"{role} did not start")
         return int((self.work / role).read_text())
 
     def end(self) -> None:
-        for process in self.processes():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        for server in self._servers:
+            keepers = [] if server.poll() is not None else psutil.Process(server.pid).children()
+            for process in (server, *keepers):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            server.wait()
         for role in ("script", "grandchild"):
             if (self.work / role).exists() and not gone(process := self.pid(role)):
                 psutil.Process(process).kill()
-        shutil.rmtree(self.runtime)
 
 
 def until(found: Callable[[], Any], failure: str, seconds: float = 180.0) -> Any:
@@ -142,10 +137,3 @@ def gone(process: int) -> bool:
         return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
-
-
-def _words(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []

@@ -5,12 +5,17 @@ import torch
 from prefgrid.objectives import base
 
 
+def ratios_at(index: torch.Tensor) -> torch.Tensor:
+    """Log-ratios [N, 2] whose indices are exactly the given ones: a0 = 0 and a1 = t."""
+    return torch.stack([torch.zeros_like(index), index], dim=1)
+
+
 def batch_at(index, labels, rows=None) -> base.Batch:
-    """A batch whose indices are exactly the given ones: a0 = 0 and a1 = t."""
+    """A batch of `ratios_at` the given indices."""
     index = torch.as_tensor(index, dtype=torch.float32)
     labels = torch.as_tensor(labels, dtype=torch.float32)
     rows = torch.arange(len(labels)) if rows is None else torch.as_tensor(rows)
-    ratios = torch.stack([torch.zeros_like(index), index], dim=1)
+    ratios = ratios_at(index)
     lengths = torch.full(ratios.shape, 5)
     return base.Batch(rows, ratios, ratios - 30.0, lengths, labels)
 
@@ -32,7 +37,7 @@ def fitted(name: str, options: dict, index: torch.Tensor, labels: torch.Tensor) 
     objective = base.create(name, options, base.Schedule(rows, 40, 10, seed=7))
     for step in range(11):
         if objective.wanted_rows(step) is not None:
-            objective.update(step, index, labels)
+            objective.update(step, ratios_at(index), labels)
         if step < 10:
             part = slice(step * rows // 10, (step + 1) * rows // 10)
             objective.observe(batch_at(index[part], labels[part], torch.arange(rows)[part]))

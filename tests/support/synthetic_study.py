@@ -29,7 +29,6 @@ def reference_samples(samples: int = 64) -> pd.DataFrame:
             "length_tokens": int(rng.integers(8, 30)),
             "finish": "stop",
             "response": f"the reference tells tale {sample} .",
-            "tokens": [5, 6 + sample, 1],
         }
         for p, prompt_id in enumerate(PROMPTS)
         for sample in range(samples)
@@ -161,20 +160,41 @@ def metrics(methods=METHODS, seeds=(0, 1), shifts=(0.0, 4.0), n=1500, steps=140)
 
 
 def rewards(seed: int, pairs: int = 1500) -> list[dict]:
-    """Scored pairs of a seed, in training order."""
+    """Scored pairs of a seed, in training order: groups of two."""
     rng = seeding.stream(seed, "synthetic pairs")
     scores = rng.normal(REFERENCE_MEAN, REFERENCE_SD, (pairs, 2)).tolist()
     return [
-        {
-            "pair": pair,
-            "prompt_id": PROMPTS[pair % len(PROMPTS)],
-            "prompt": "tell a tale",
-            "prompt_tokens": [5, 6, 7],
-            **{f"response_{k}": f"tale {k} ." for k in range(2)},
-            **{f"tokens_{k}": [8, 9 + k, 1] for k in range(2)},
-            **{f"finish_{k}": "stop" for k in range(2)},
-            **{f"reward_{k}": reward for k, reward in enumerate(rewards)},
-            "uniform": pair / pairs,
-        }
-        for pair, rewards in enumerate(scores)
+        _group(pair, PROMPTS[pair % len(PROMPTS)], [_response(k, one) for k, one in enumerate(two)])
+        for pair, two in enumerate(scores)
     ]
+
+
+def reference_rewards(samples: int = 64) -> list[dict]:
+    """`reference_samples` as the groups that a job scored."""
+    frame = reference_samples(samples)
+    return [
+        _group(
+            number,
+            prompt_id,
+            [
+                _response(row["sample"], row["reward"], row["length_tokens"])
+                | {"text": row["response"]}
+                for row in own.to_dict("records")
+            ],
+        )
+        for number, (prompt_id, own) in enumerate(frame.groupby("prompt_id", sort=False))
+    ]
+
+
+def _group(number: int, prompt_id: str, responses: list[dict]) -> dict:
+    prompt = {"prompt_id": prompt_id, "prompt": "tell a tale", "prompt_tokens": [5, 6, 7]}
+    return {"group": number, **prompt, "responses": responses}
+
+
+def _response(number: int, reward: float, tokens: int = 3) -> dict:
+    return {
+        "text": f"tale {number} .",
+        "tokens": [8, 9 + number, *[10] * (tokens - 3), 1],
+        "finish": "stop",
+        "reward": reward,
+    }

@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from pathlib import Path
 
+import tiny_scores
 import torch
 import yaml
 from safetensors.torch import save_file
@@ -24,6 +25,8 @@ ROWS, BATCH, STEPS = 9, 4, 8
 SHARED_STEPS = 5
 TARGETS = ["q_proj", "v_proj", "down_proj"]
 DROPOUT = 0.3
+# Responses of the groups that have unequal numbers of them.
+COUNTS = (3, 1, 2, 1, 3, 2, 2, 1, 3)
 FILES = ("weights.safetensors", "metrics.jsonl", "link.json")
 
 
@@ -35,6 +38,7 @@ def methods() -> dict[str, dict]:
         "dpo_adapter_off": {"objective": "dpo", "options": {}},
         "sft": {"objective": "sft", "options": {}},
         "sft_full": {"objective": "sft", "options": {}},
+        "scores": {"objective": "scores", "options": {}},
     }
     return {**yaml.safe_load(CONFIG.read_text())["methods"], **ours}
 
@@ -59,8 +63,7 @@ def run(
     `elsewhere`: the policy does not start at its reference, whose indices then are no rounding.
     """
     method, full = methods()[label], label.endswith("_full")
-    pairs = method["objective"] != "sft"
-    groups = random_groups(ROWS, responses=2 if pairs else 1, labels=pairs)
+    pairs = method["objective"] not in ("sft", "scores")
     settings = {
         "epochs": None,
         "max_steps": STEPS,
@@ -70,8 +73,14 @@ def run(
         "lora": None if full else {**LORA, "dropout": dropout, "targets": TARGETS},
     }
     options = TrainingOptions(**{**settings, **changes})
-    objective = base.create(method["objective"], method["options"], options.schedule(ROWS, 5))
+    schedule = options.schedule(ROWS, 5)
     model = tiny_model(num_hidden_layers=1, attention_dropout=dropout if full else 0.0)
+    if label == "scores":
+        groups = tiny_scores.scored_groups(model, COUNTS)
+        objective = tiny_scores.Objective(method["options"], schedule)
+    else:
+        groups = random_groups(ROWS, responses=2 if pairs else 1, labels=pairs)
+        objective = base.create(method["objective"], method["options"], schedule)
     reference = None
     if objective.needs["reference_logps"]:
         reference = logps_of(model, groups, batch_size=1)
@@ -87,11 +96,8 @@ def run(
                     weight += 0.05 * torch.randn(weight.shape, generator=random)
     folder.mkdir(parents=True, exist_ok=True)
     result = train(
-        model,
-        groups,
+        PolicyForward(model, groups, options, PAD),
         objective,
-        options,
-        pad_id=PAD,
         metrics_path=folder / "metrics.jsonl",
         failure_path=folder / "failure.json",
         reference_logps=reference,

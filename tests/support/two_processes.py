@@ -43,13 +43,13 @@ def compared(differences: list):
     with a whole share in one micro-batch and with one row in each."""
     step = loop.loss_and_gradient
 
-    def every_way(forward, objective, rows, reference, labels, backward, share):
+    def every_way(forward, objective, rows, reference, backward, share):
         weights = [weight for weight in forward.model.parameters() if weight.requires_grad]
         single_rows = replace(forward, options=replace(forward.options, micro_batch_size=1))
         results = []
         for way in (replace(forward, processes=Processes()), single_rows, forward):
             forward.model.zero_grad()
-            loss, batch = step(way, objective, rows, reference, labels, backward, share)
+            loss, batch = step(way, objective, rows, reference, backward, share)
             gradient = flat(weights)
             if way.processes.count > 1:
                 dist.all_reduce(gradient)
@@ -98,6 +98,8 @@ def resume(folder: Path, own: Path) -> None:
         run("pspo", own / "resumed", **settings, work=folder / "work")
     except Killed:
         loop.loss_and_gradient = step
+        # The first, which saves, may come here later; a kill would leave nobody to load meanwhile.
+        dist.barrier()
     run("pspo", own / "resumed", **settings, work=folder / "work")
     run("pspo", own / "quiet", **settings)
 

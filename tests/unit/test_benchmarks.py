@@ -1,6 +1,7 @@
 """What the benchmarks compare with is right, and they run."""
 
 import importlib
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,13 @@ def test_the_scan_s_benchmark_runs():
     assert math.isfinite(row.ratio) and row.target == "<= 3"
 
 
+def test_a_folder_without_results_is_no_finished_grid(tmp_path):
+    from benchmarks.finished_grid import FinishedGrid
+
+    with pytest.raises(FileNotFoundError, match="holds no finished grid: run `make run` first"):
+        FinishedGrid(tmp_path)
+
+
 def test_the_bare_snakefile_plans_the_same_jobs(tmp_path):
     from benchmarks import graph
 
@@ -74,3 +82,22 @@ def test_the_bare_snakefile_plans_the_same_jobs(tmp_path):
     grid.write_bare()
     ours, bare = (grid.dry_run(workflow) for workflow in (grid.ours, grid.bare))
     assert graph.jobs(ours) == graph.jobs(bare) > 16
+    made, again = (
+        files(grid.snakemake(*workflow, "--summary", "-q")) for workflow in (grid.ours, grid.bare)
+    )
+    assert made == again and sum(path.endswith("/evaluation.csv") for path in made) == 16
+    rules = json.loads((grid.folder / "bare.json").read_text())
+    patterns = {path for _, path, _ in rules["train_policy"]["input"] if isinstance(path, str)}
+    root = "results/link_robustness"
+    assert patterns == {
+        f"{root}/preferences/seed={{seed}}/shift={{shift}}/n={{n}}/preferences.jsonl",
+        f"{root}/reference_logps/seed={{seed}}/logps.parquet",
+        "results/models/reference/manifest.json",
+        "results/models/reference/model.safetensors",
+    }
+
+
+def files(summary) -> list[str]:
+    """What a workflow makes, as `snakemake --summary` lists it."""
+    names = (line.partition("\t")[0] for line in summary.output.splitlines())
+    return sorted(name for name in names if name.startswith("results/"))

@@ -47,14 +47,18 @@ LAYERS = (
     "limits",
 )
 # Modules of a study that describe it to the plan.
-PLANNING = ("base", "cells", "config", "checks", "wiring", "registry")
+PLANNING = ("base", "config", "checks", "wiring", "registry")
 RUNNER = "python -m run_job"
 HEIGHT = {part: -line for line, part in enumerate(LAYERS)}
 STANDARD_ONLY = ("run", "limits")
 
 
 def imported(path: Path) -> set[str]:
-    """Dotted names of all first-party modules that a file imports, inside functions too."""
+    """Dotted names of all modules of the package that a file imports, inside functions too."""
+    return {name for name in all_imported(path) if name.split(".")[0] == PACKAGE.name}
+
+
+def all_imported(path: Path) -> set[str]:
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -62,7 +66,7 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: relative import; the house style is absolute"
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.split(".")[0] == "prefgrid"}
+    return names
 
 
 def part(dotted: str) -> str:
@@ -86,6 +90,15 @@ def test_imports_point_downward(path):
         if other == own:
             continue
         assert HEIGHT[other] < HEIGHT[own], f"{name(path)} imports {dotted}, which is not below it"
+
+
+def test_no_module_and_no_script_imports_a_program():
+    """Programs stand on top: the runner, the check, and every script of a rule."""
+    tops = {name(path).split(".")[0] for path in PROGRAMS}
+    assert {"run_job", "verify", "steps", "worlds"} <= tops
+    for path in (*MODULES, *PROGRAMS):
+        programs = {dotted for dotted in all_imported(path) if dotted.split(".")[0] in tops}
+        assert not programs, f"{name(path)} imports {programs}"
 
 
 @pytest.mark.parametrize("folder", STANDARD_ONLY)
@@ -173,7 +186,12 @@ def test_every_rule_has_a_script_of_its_name_and_every_script_a_rule():
     assert with_command <= {path.stem for path in PROGRAMS}
     assert {path.stem for path in PROGRAMS} - with_command == {"run_job", "verify"}
     for rule in with_command:
-        assert re.search(rf"/{rule}\b", bodies[rule].split(RUNNER)[1]), f"{rule}: other script"
+        [script] = re.findall(
+            r" (\w+/\w+)(?= )", bodies[rule].split(RUNNER)[1].partition("--spec")[0]
+        )
+        assert script.partition("/")[2] == rule, f"{rule}: other script"
+        code = script.replace("/", ".")
+        assert re.search(rf'code=\w+\("{code}"', bodies[rule]), f"{rule}: other script's code"
 
 
 def test_what_the_rules_import_loads_no_data_or_model_library():

@@ -32,15 +32,14 @@ from tests.workflow.test_invalidation import set_config
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 OPTIONS = {
     # scale of the index in the loss; at .5 the link is σ(t), as DPO's at its default
-    "beta_train": 0.5,
+    "beta_train": (0.5, "> 0"),
 }
-BOUNDS = {"beta_train": "> 0"}
 
 
 class Objective(base.Objective):
     """Stateless."""
 
-    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
+    needs, declared = NEEDS, OPTIONS
 
     def __init__(self, options: dict, schedule: base.Schedule) -> None:
         super().__init__(options, schedule)
@@ -48,7 +47,7 @@ class Objective(base.Objective):
 
     def loss(self, batch: base.Batch) -> Tensor:
         """mean_i exp(−β_train·s_i)."""
-        return (-self.beta_train * signed_margin(batch.index, batch.labels)).exp().mean()
+        return (-self.beta_train * signed_margin(batch.index, batch.targets)).exp().mean()
 
     def probability(self, index: Tensor) -> Tensor:
         """σ(2·β_train·t)."""
@@ -117,7 +116,7 @@ def test_the_documented_commands_plan_the_documented_policies(tmp_path: Path) ->
     assert single == {"draw_single_index": 1, "train_single_index": 1}
     assert policy["train_policy"] == 1 and "evaluate_policy" not in policy
     assert study["tabulate_single_index"] == 1 and "train_policy" not in study
-    assert everything["build_report"] == everything["describe_single_index"] == 1
+    assert everything["build_report"] == 1 and everything["describe_study"] == 2
     # Both are cells of the default grid, not just paths that some rule can make.
     assert commands[1].split()[0] in outputs[3] and commands[2].split()[0] in outputs[0]
 
@@ -160,7 +159,8 @@ def test_an_edit_of_the_module_retrains_the_label_in_both_studies(
     output = added.snakemake("-n", "policies", *TARGETS)
     planned = planned_jobs(output)
     assert planned == {"train_policy": 1, "train_single_index": 1, "policies": 1}
-    assert "Policy: toy" in output and "Single index: toy" in output
+    assert "Policy: link_robustness, method=toy" in output
+    assert "Single index: policies, method=toy" in output
 
 
 def test_wrong_options_are_refused_before_any_job(added: Checkout) -> None:

@@ -26,12 +26,12 @@ LOGPS = f"{STUDY}/reference_logps/seed=0/logps.parquet"
 RESPONSES = f"{STUDY}/responses/seed=0/shard=0/responses.jsonl"
 
 LABEL = "label_preferences/seed=0/shift=1.5/n=32"
-SCORE = "score_responses/seed=0"
-REFERENCE_LOGPS = "compute_reference_logps/seed=0"
-SAMPLE_REFERENCE = "sample_reference"
-SCORE_REFERENCE = "score_reference"
-TRAIN = f"train_policy/{CELL}"
-EVALUATE = f"evaluate_policy/{CELL}"
+SCORE = "score_responses/link_robustness/seed=0"
+REFERENCE_LOGPS = "compute_reference_logps/link_robustness/seed=0"
+SAMPLE_REFERENCE = "sample_responses/link_robustness/pool=eval/shard=0"
+SCORE_REFERENCE = "score_responses/link_robustness/pool=eval"
+TRAIN = f"train_policy/link_robustness/{CELL}"
+EVALUATE = f"evaluate_policy/link_robustness/{CELL}"
 
 
 class World:
@@ -130,7 +130,10 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], None], str, tuple[str, ...]]] = {
         *(PREFERENCES, cut, TRAIN),
         (f"{PREFERENCES}, line ", "the file ends inside a line; it was cut or half copied", HEAL),
     ),
-    "half a table": (*(LOGPS, cut, TRAIN), (f"{LOGPS}: not a sound parquet file",)),
+    "half a table": (
+        *(LOGPS, cut, TRAIN),
+        (f"{LOGPS}: is not the file that compute_reference_logps made", HEAL),
+    ),
     "missing input": (*(RESPONSES, Path.unlink, SCORE), (f"{RESPONSES}: no such file",)),
 }
 
@@ -203,9 +206,9 @@ def test_stored_tokens_of_another_tokenizer(world: World) -> None:
     path = world.path(RESPONSES)
     with faults.changed(path):
         rows = [json.loads(line) for line in path.read_text().splitlines()]
-        rows[2]["tokens_1"][0] = 50_000
+        rows[2]["responses"][1]["tokens"][0] = 50_000
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        world.refuses(REFERENCE_LOGPS, "pair 2: tokens_1 holds the id 50000", "another model's")
+        world.refuses(REFERENCE_LOGPS, "group 2: response 1 holds the id 50000", "another model's")
 
 
 def test_a_reward_model_that_says_nan(world: World) -> None:
@@ -225,9 +228,10 @@ def test_a_nan_among_the_rewards(world: World) -> None:
     path = world.path(REWARDS)
     with faults.changed(path):
         lines = path.read_text().splitlines(keepends=True)
-        row = json.loads(lines[4]) | {"reward_1": float("nan")}
+        row = json.loads(lines[4])
+        row["responses"][1]["reward"] = float("nan")
         path.write_text("".join([*lines[:4], json.dumps(row) + "\n", *lines[5:]]))
-        found = "field 'reward_1' should be a finite number, found nan"
+        found = "field 'responses.1.reward' should be a finite number, found nan"
         world.refuses(LABEL, f"{REWARDS}, line 5: {found}")
     world.heals(LABEL)
 
@@ -257,7 +261,8 @@ def test_too_little_memory_for_the_processor(world: World) -> None:
     command = list(world.commands[f"results/logs/{SAMPLE_REFERENCE}.log"])
     place = command.index("--spec") + 1
     spec = json.loads(command[place])
-    spec["evaluation"] |= {"reference_samples": 4000, "batch_rows": 48_000}
+    spec["samples"] = 4000
+    spec["decoding"]["batch_rows"] = 48_000
     command[place] = json.dumps(spec)
     done = faults.run_script(
         world.folder, command, before=lambda: faults.little_memory(300 * 2**20)

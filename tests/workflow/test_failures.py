@@ -75,7 +75,7 @@ def test_killed_job_fails_the_run_and_leaves_nothing(clone: Checkout) -> None:
     )[0]
     script.kill()
     assert snakemake.wait(timeout=60) != 0
-    log = clone.folder / f"results/logs/train_policy/{CELL}.log"
+    log = clone.folder / f"results/logs/train_policy/link_robustness/{CELL}.log"
     assert "train_policy was ended by SIGKILL" in log.read_text()
     assert not list((clone.folder / POLICY).glob("*"))
 
@@ -93,7 +93,7 @@ def test_row_without_prompt_is_counted_and_refused(clone: Checkout) -> None:
     lines = data.read_text().splitlines(keepends=True)
     lines[3:9] = ['{"source": "x", "completions": []}\n'] * 6
     data.write_text("".join(lines))
-    target = "results/link_robustness/prompts/train.jsonl"
+    target = "results/data/prompts/train.jsonl"
     output = clone.snakemake(target, check=False)
     assert "6 of 300 rows do not fit; allowed share (data.bad_row_share): 0.01" in output
     assert "line 4: field 'instruction' must be a non-empty string" in output
@@ -117,7 +117,7 @@ def test_unreachable_hub_id_says_what_was_tried(clone: Checkout) -> None:
             "base": {"source": "nobody/no-such-model", "revision": "main"},
             "reward": {"source": "nobody/no-such-model", "revision": "main"},
         },
-        "ultrafeedback": {"source": "nobody/none", "revision": "main", "split": "train"},
+        "dataset": {"source": "nobody/none", "revision": "main", "split": "train"},
     }
     set_config(clone, "world", value="hub")
     set_config(clone, "hub", value=hub)

@@ -22,7 +22,7 @@ def test_models_and_data_from_local_paths_reach_the_responses(
                 name: {"source": str(sources / "models" / name), "revision": None}
                 for name in ("base", "reward")
             },
-            "ultrafeedback": {
+            "dataset": {
                 "source": str(sources / "data/ultrafeedback/train.jsonl"),
                 "revision": None,
                 "split": "train",
@@ -39,8 +39,8 @@ def test_models_and_data_from_local_paths_reach_the_responses(
     assert weights[0].read_bytes() == weights[1].read_bytes()
     # 32 pairs in two shards: the second holds pairs 16 to 31.
     rows = [json.loads(line) for line in (results.parent / target).open()]
-    assert [row["pair"] for row in rows] == list(range(16, 32))
+    assert [row["group"] for row in rows] == list(range(16, 32))
     # The same data, split by the same hash: the pools are those of the tiny world.
     for pool in ("train", "eval"):
-        path = f"link_robustness/prompts/{pool}.jsonl"
+        path = f"data/prompts/{pool}.jsonl"
         assert (results / path).read_bytes() == (sources / path).read_bytes()

@@ -24,10 +24,9 @@ SEED = int(os.environ.get("PREFGRID_TEST_SEED", 0))
 # Then the run may end undisturbed: a job longer than all gaps between kills would never.
 KILLS_A_RUN = 6
 STUDIES = ("link_robustness", "single_index")
-# All stages of a study but the prompts, which cost a fixed time and no model.
 LINK_STAGES = (
     *("responses", "rewards", "reference_logps", "preferences", "policies", "evaluations"),
-    *("reference_responses", "reference_samples", "gathered"),
+    "gathered",
 )
 # Kept apart from results by design: what they hold is not decided by the config alone.
 RECORDS = ("_provenance.json", "_provenance", "logs")
@@ -74,13 +73,14 @@ def test_killed_jobs_run_again_give_the_bytes_of_a_quiet_run(
 ) -> None:
     draw = random.Random(SEED + 1)
     kills = compared = 0
-    target = "results/link_robustness/gathered/evaluations.csv"
+    names = ("evaluations.csv", "samples.parquet", "indices.parquet", "training.parquet")
+    targets = [f"results/link_robustness/gathered/{name}" for name in names]
     while kills < KILLS:
         remove_stages(clone, "link_robustness", LINK_STAGES)
         kept = len(artifacts(clone))
         left = min(KILLS_A_RUN, KILLS - kills)
         while left:
-            snakemake = clone.start(target)
+            snakemake = clone.start(*targets)
             while left and not wait(snakemake, draw.uniform(0.5, 8)):
                 if victim := kill_one_job(clone, snakemake, draw):
                     kills, left = kills + 1, left - 1
@@ -88,15 +88,14 @@ def test_killed_jobs_run_again_give_the_bytes_of_a_quiet_run(
             # It finishes what it can, then says that jobs failed.
             if snakemake.wait() == 0:
                 break
-        clone.snakemake(target)
+        clone.snakemake(*targets)
         compared += compare(finished, clone) - kept
     print(f"{kills} kills of jobs (seed {SEED}), {compared} rebuilt files compared, 0 differ")
 
 
 def remove_stages(checkout: Checkout, study: str, stages: tuple[str, ...] | list[str]) -> None:
     for stage in stages:
-        if stage != "prompts":
-            shutil.rmtree(checkout.folder / "results" / study / stage)
+        shutil.rmtree(checkout.folder / "results" / study / stage)
 
 
 def wait(process: subprocess.Popen, seconds: float) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
-from prefgrid.files import store
+from prefgrid.files import formats, store
 from prefgrid.run import elastic_worker
 from tests.workflow.conftest import Checkout, environment
 
@@ -17,7 +17,7 @@ ROOT = "results/link_robustness"
 CELL = "method=dpo/seed=0/shift=1.5/n=32"
 POLICY = f"{ROOT}/policies/{CELL}"
 INPUTS = {
-    "preferences": f"{ROOT}/preferences/seed=0/shift=1.5/n=32/preferences.jsonl",
+    "data": f"{ROOT}/preferences/seed=0/shift=1.5/n=32/preferences.jsonl",
     "logps": f"{ROOT}/reference_logps/seed=0/logps.parquet",
     "reference": "results/models/reference/manifest.json",
 }
@@ -38,10 +38,10 @@ def test_two_processes_train_and_publish_one_policy(finished: Checkout, tmp_path
     scripts = finished.folder / "workflow_scripts"
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     launcher += ["--nproc-per-node", "2", "--module", elastic_worker.__name__]
-    script = [str(scripts / "train_policy.py"), *flags]
+    script = [str(scripts / "steps" / "train_policy.py"), *flags]
     own = {"PYTHONPATH": os.pathsep.join([str(scripts), str(finished.folder)])}
     done = subprocess.run(
-        [*launcher, *script, "--spec", store.canonical_json(record["spec"])],
+        [*launcher, *script, "--spec", formats.canonical_json(record["spec"])],
         cwd=finished.folder,
         env=elastic_worker.environment(environment() | own),
         capture_output=True,

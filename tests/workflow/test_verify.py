@@ -19,8 +19,9 @@ OTHER = f"{STUDY}/policies/method=dpo/{CELL}"
 EVALUATION = f"{STUDY}/evaluations/method=pspo/{CELL}/evaluation.csv"
 OTHER_EVALUATION = EVALUATION.replace("pspo", "dpo")
 SECTION, REPORT = f"{STUDY}/section/section.json", "results/report.html"
+GATHERED = ("evaluations.csv", "samples.parquet", "indices.parquet", "training.parquet")
 AFTER_A_POLICY = {
-    f"{STUDY}/gathered/evaluations.csv",
+    *(f"{STUDY}/gathered/{name}" for name in GATHERED),
     f"{STUDY}/tables/summary.csv",
     *(
         f"{STUDY}/figures/{name}.svg"
@@ -73,7 +74,7 @@ def test_everything_of_a_finished_run_is_right(clone: Checkout) -> None:
     clone.snakemake(f"{STUDY}/preferences/{CELL}/chosen_rejected/pairs.jsonl")
     status, output = verify(clone)
     assert (status, listed(output)) == (0, {})
-    assert "40 artifacts built, 40 of them right; 0 missing" in output
+    assert "47 artifacts built, 47 of them right; 0 missing" in output
 
 
 def test_a_new_learning_rate_is_seen_where_snakemake_has_lost_its_records(clone: Checkout) -> None:
@@ -126,11 +127,11 @@ def test_damage_and_strangers_are_told_apart(clone: Checkout) -> None:
 
 
 def test_an_edited_input_reaches_all_that_was_made_of_it(clone: Checkout) -> None:
-    append(clone, f"{STUDY}/prompts/eval.jsonl")
+    append(clone, "results/data/prompts/eval.jsonl")
     status, output = verify(clone)
     assert status == 1
     found = listed(output)
-    assert found.pop("corrupt") == {f"{STUDY}/prompts/train.jsonl"}  # one artifact, two files
+    assert found.pop("corrupt") == {"results/data/prompts/train.jsonl"}  # one artifact, two files
     assert {EVALUATION, OTHER_EVALUATION, *AFTER_A_POLICY} < found.pop("follows")
     assert found == {}
     assert "results/single_index" not in output

@@ -1,7 +1,7 @@
 """Label scored response pairs by a preference link.
 
-Inputs: rewards (scored pairs of one seed). Outputs: preferences (JSONL).
-Spec: shift, n, link_temperature.
+Inputs: rewards (scored groups of two, of one seed). Outputs: preferences (JSONL).
+Spec: seed (of the noise), shift, n, link_temperature.
 """
 
 from prefgrid.data import preferences
@@ -10,11 +10,13 @@ from prefgrid.job import jobs
 
 
 def main(job: jobs.Job) -> None:
-    scored = reading.read_jsonl(job.inputs["rewards"], records.Scored, key="pair")
-    rows = preferences.label(scored, job.spec["n"], job.spec["shift"], job.spec["link_temperature"])
+    scored = reading.read_jsonl(job.inputs["rewards"], records.ScoredGroup, key="group")
+    rows = preferences.label(
+        scored, job.spec["n"], job.spec["shift"], job.spec["link_temperature"], job.spec["seed"]
+    )
     store.write_jsonl(job.outputs["preferences"], rows)
     share = sum(row["z"] == (row["reward_diff"] > 0) for row in rows) / len(rows)
-    store.log(f"{len(rows)} pairs; {share:.1%} of labels agree with the reward model")
+    store.log(f"{len(rows)} pairs; {share:.1%} of preferences agree with the reward model")
 
 
 if __name__ == "__main__":

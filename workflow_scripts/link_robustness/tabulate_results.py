@@ -1,8 +1,8 @@
 """Tabulate a grid: reward at one KL, differences to the baseline, calibration, what labels can tell.
 
 Inputs: evaluations (CSV), samples, indices (parquet), all of the whole grid; reference_samples
-(parquet); rewards (JSONL of scored pairs, one file a seed). Outputs: summary, differences,
-calibration, identifiability, runs (CSV).
+(JSONL of scored groups, one a prompt); rewards (JSONL of scored groups of two, one file a seed).
+Outputs: summary, differences, calibration, identifiability, runs (CSV).
 Spec: methods, seeds, shifts, n, link_temperature, baseline, kappa, samples (a prompt, of the scans).
 """
 
@@ -10,9 +10,10 @@ import numpy
 import pandas
 
 from prefgrid.data import preferences
-from prefgrid.files import grid, reading, records, store, table_rows
+from prefgrid.files import reading, store
 from prefgrid.job import jobs
 from prefgrid.statistics import calibration, comparison, identifiability, prompts, reference
+from prefgrid.studies.link_robustness import inputs
 
 SAMPLE_COLUMNS = [*prompts.RUN, "beta", "prompt_id", "reward", "kl_nats"]
 
@@ -20,20 +21,16 @@ SAMPLE_COLUMNS = [*prompts.RUN, "beta", "prompt_id", "reward", "kl_nats"]
 def main(job: jobs.Job) -> None:
     spec = job.spec
     methods, kappa = spec["methods"], spec["kappa"]
-    reference_samples = reading.read_parquet(
-        job.inputs["reference_samples"],
-        records.ReferenceSample,
-        columns=["prompt_id", "sample", "reward"],
+    reference_samples = inputs.reference_samples(
+        [job.inputs["reference_samples"]], ["prompt_id", "sample", "reward"]
     )
     base = reference.summarise(reference_samples)
     noise = reference.scan_noise(reference_samples, spec["samples"])
     evaluations = reference.controlled_evaluations(
-        reading.read_csv(job.inputs["evaluations"], records.Evaluation), noise
+        reading.read_table(job.inputs["evaluations"]), noise
     )
     samples = reference.controlled_samples(
-        reading.read_parquet(
-            job.inputs["samples"], table_rows.GatheredSample, columns=SAMPLE_COLUMNS
-        ),
+        reading.read_table(job.inputs["samples"], SAMPLE_COLUMNS),
         noise,
     )
     runs = comparison.runs_at_kl(evaluations, kappa, base)
@@ -41,11 +38,9 @@ def main(job: jobs.Job) -> None:
     tables = {
         "summary": comparison.summarise(runs, by_prompt, base, kappa, methods, spec["seeds"]),
         "differences": comparison.differences(runs, by_prompt, base, methods, spec["baseline"]),
-        "calibration": calibration.table(
-            reading.read_parquet(job.inputs["indices"], table_rows.GatheredIndex), methods
-        ),
+        "calibration": calibration.table(reading.read_table(job.inputs["indices"]), methods),
         "identifiability": identifiability.table(
-            utilities(grid.read_grid(job.inputs["rewards"], records.Scored)),
+            utilities(inputs.scored_pairs(job.inputs["rewards"])),
             spec["shifts"],
             spec["n"],
             spec["link_temperature"],

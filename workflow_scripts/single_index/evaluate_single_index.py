@@ -11,7 +11,7 @@ from typing import Any
 import pandas
 import torch
 
-from prefgrid.files import grid, store
+from prefgrid.files import cells, store
 from prefgrid.job import jobs
 from prefgrid.statistics import identifiability
 from prefgrid.studies.single_index import evaluation, files, world
@@ -24,9 +24,9 @@ def main(job: jobs.Job) -> None:
     draws = files.load_draws(job.inputs["draws"])
     rewards = world.rewards(draws.teacher, draws.held_out, spec["reward_scale"])
     trained = {
-        grid.partition(path)["method"]: files.load_trained(path) for path in job.inputs["policies"]
+        cells.values(path)["method"]: files.load_trained(path) for path in job.inputs["policies"]
     }
-    cell = grid.partition(job.finals["runs"])
+    cell = cells.values(job.finals["runs"])
     del cell["seeds"]
 
     def policies() -> Iterator[tuple[str, evaluation.Policies]]:

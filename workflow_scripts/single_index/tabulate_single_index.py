@@ -7,7 +7,7 @@ Spec: methods, baseline, variants (pairs [label, label it is compared with]), se
 
 import pandas
 
-from prefgrid.files import reading, store, table_rows
+from prefgrid.files import reading, store
 from prefgrid.job import jobs
 from prefgrid.statistics import area, contrasts
 from prefgrid.studies.single_index.names import GROUPS, ORACLE
@@ -20,12 +20,12 @@ EVIDENCE = ["excess_kl_nats", "evidence_nats", "bayes_accuracy", "power"]
 
 def main(job: jobs.Job) -> None:
     spec = job.spec
-    runs = reading.read_csv(job.inputs["runs"], table_rows.SingleRun)
-    curves = reading.read_parquet(job.inputs["curves"], table_rows.SingleCurve)
+    runs = reading.read_table(job.inputs["runs"])
+    curves = reading.read_table(job.inputs["curves"])
     heights = area.mean_heights(curves, "avg_reward", GROUPS, spec["kappa"])
     limits = heights.groupby(GROUPS)[["area_kl_low", "area_kl_high"]].first().reset_index()
     runs = runs.merge(heights, on=["method", "seed", *GROUPS], validate="one_to_one")
-    evidence = reading.read_csv(job.inputs["evidence"], table_rows.SingleEvidence).groupby(GROUPS)
+    evidence = reading.read_table(job.inputs["evidence"]).groupby(GROUPS)
     tables = {
         "summary": summary(runs, [*spec["methods"], ORACLE], spec["seeds"]).merge(
             limits, on=GROUPS

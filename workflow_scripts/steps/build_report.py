@@ -7,7 +7,7 @@ Outputs: report (HTML). Spec: title, subtitle.
 """
 
 from prefgrid.files import reading, records, store
-from prefgrid.job import jobs, provenance
+from prefgrid.job import jobs
 from prefgrid.report import blocks, origin, page
 
 
@@ -22,7 +22,7 @@ def main(job: jobs.Job) -> None:
             ],
             "quality": quality
             and blocks.quality_groups(reading.read_json(quality, records.Quality)),
-            "provenance": origin.summarise(provenance.ancestors(job.input_files())),
+            "provenance": origin.summarise(origin.ancestors(job.input_files())),
         }
     )
     store.write_text(job.outputs["report"], html)

@@ -1,7 +1,9 @@
-"""The reference's log-probability of every response of a seed, once for all cells.
+"""The reference's log-probability of every response, once for all policies that start from it.
 
-Inputs: responses (all shards), reference (manifest.json).
-Outputs: logps (parquet: pair, response, logp_sum in nats, tokens). Spec: batch_size (pairs a forward), precision.
+Inputs: responses (JSONL, all shards), reference (manifest.json), adapters (manifests of the policies
+stacked on it, oldest first; may be none).
+Outputs: logps (parquet: group, response, logp_sum in nats, tokens).
+Spec: batch_size (groups a forward), precision, first (responses of a group; null: all).
 A rerun after a kill continues with the shards that are not scored yet.
 """
 
@@ -9,6 +11,7 @@ from typing import Any
 
 import torch
 
+from prefgrid.data import groups
 from prefgrid.files import reading, records, store
 from prefgrid.job import devices, jobs
 from prefgrid.logprobs.table import dataset_logps, logp_frame
@@ -16,23 +19,24 @@ from prefgrid.models import checking, loading
 
 
 def main(job: jobs.Job) -> None:
+    spec = job.spec
     folder = job.inputs["reference"].parent
-    model = loading.load_causal_lm(folder, job.spec["precision"]).to(devices.device())
+    model = loading.load_stack(folder, job.folders("adapters"), spec["precision"])
+    model.to(devices.device())
     pad_id = loading.pad_id(loading.load_tokenizer(folder))
-    batch_size = job.spec["batch_size"]
+    batch_size = spec["batch_size"]
     shards = [
-        reading.read_jsonl(path, records.Responses, key="pair") for path in job.inputs["responses"]
+        reading.read_jsonl(path, records.Group, key="group") for path in job.inputs["responses"]
     ]
     for shard in shards:
         checking.check_tokens(shard, model.config.get_text_config().vocab_size)
+    # Of all shards alike, so that their tables stand one below the other.
+    width = max(len(row["responses"][: spec["first"]]) for shard in shards for row in shard)
 
     def score(shard: list[dict[str, Any]]) -> dict[str, list]:
+        prompts, responses = groups.tokens(shard, spec["first"])
         logp_sums, lengths = dataset_logps(
-            model,
-            [row["prompt_tokens"] for row in shard],
-            [[row["tokens_0"], row["tokens_1"]] for row in shard],
-            pad_id=pad_id,
-            batch_size=batch_size,
+            model, prompts, responses, pad_id=pad_id, batch_size=batch_size, width=width
         )
         return {"logp_sums": logp_sums.tolist(), "lengths": lengths.tolist()}
 
@@ -42,7 +46,7 @@ def main(job: jobs.Job) -> None:
             for number, shard in enumerate(shards)
         ]
     frame = logp_frame(
-        [row["pair"] for shard in shards for row in shard],
+        [row["group"] for shard in shards for row in shard],
         torch.tensor([sums for part in parts for sums in part["logp_sums"]]),
         torch.tensor([lengths for part in parts for lengths in part["lengths"]]),
     )
@@ -50,4 +54,4 @@ def main(job: jobs.Job) -> None:
 
 
 if __name__ == "__main__":
-    jobs.run(main, inputs=("responses*", "reference"), outputs=("logps",))
+    jobs.run(main, inputs=("responses*", "reference", "adapters**"), outputs=("logps",))

@@ -1,44 +1,47 @@
 """Evaluate one policy: rewards and KL over the β scan, and the calibration of its index.
 
-Inputs: policy, reference, reward (manifests), link, preferences (for the reward scale), prompts
-(evaluation pool), reference_samples, reference_logps (of their held-out pairs; absent where the
-policy's weights have another precision: its base is then scored here).
+Inputs: policy, reference, judge (manifests), adapters (manifests of the policies stacked on the
+reference, oldest first; may be none), link, preferences (for the reward scale; absent: that of the
+held-out pairs), prompts (JSONL, a pool), reference_rewards (JSONL, scored groups of the reference's
+samples), reference_logps (of their held-out pairs; absent where the policy's weights have another
+precision: its base is then scored here).
 Outputs: evaluation (a row a β), samples (a row a response), indices (a row a held-out pair).
-Spec: method, seed, shift, n, link_temperature, evaluation {prompts, samples, max_new_tokens,
-temperature, beta_grid, batch_rows, index_pairs_per_prompt, seed}, reward, prompt_format,
-precision, batch_size (prompts of a log-probability batch).
+Spec: columns ([name, value] of what names the policy in the table), truth ({shift, temperature} of the
+true link, or null), evaluation {prompts, samples, max_new_tokens, temperature, beta_grid, batch_rows,
+index_pairs_per_prompt, seed}, judge (dotted module), options (of the judge), prompt_format, precision,
+batch_size (prompts of a log-probability batch).
 """
 
+import importlib
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from prefgrid import chat
+from prefgrid.data.preferences import reward_scale
 from prefgrid.evaluation.beta_scan import scan, summarize
 from prefgrid.evaluation.held_out import HeldOutPairs, held_out_pairs
 from prefgrid.evaluation.indices import held_out_indices
 from prefgrid.files import reading, records, store
 from prefgrid.job import devices, jobs
-from prefgrid.judges.scalar import ScalarRewardModel
 from prefgrid.models import loading
 from prefgrid.sampling.request import DecodingOptions, stop_ids
 
 
 def main(job: jobs.Job) -> None:
     spec, evaluation = job.spec, job.spec["evaluation"]
-    folders = {name: job.inputs[name].parent for name in ("policy", "reference", "reward")}
+    models = {name: job.inputs[name] for name in ("policy", "reference", "judge")}
+    folders = {name: model and model.parent for name, model in models.items()}
     tokenizer = loading.load_tokenizer(folders["reference"])
-    reference = loading.load_causal_lm(folders["reference"], spec["precision"])
+    reference = loading.load_stack(folders["reference"], job.folders("adapters"), spec["precision"])
     policy = loading.load_adapter(reference, folders["policy"]).to(devices.device()).eval()
-    judge = ScalarRewardModel(
-        folders["reward"],
-        **spec["reward"],
+    judge = importlib.import_module(spec["judge"]).load(
+        folders["judge"],
+        spec["options"],
         prompt_format=spec["prompt_format"],
         device=devices.device(),
     )
     prompts = reading.read_jsonl(job.inputs["prompts"], records.Prompt, key="prompt_id")
-    prompts = prompts[: evaluation["prompts"]]
     link = reading.read_json(job.inputs["link"], records.Link)
     options = DecodingOptions(
         eos_ids=stop_ids(tokenizer, policy),
@@ -52,7 +55,7 @@ def main(job: jobs.Job) -> None:
             policy,
             tokenizer,
             judge,
-            prompts,
+            prompts[: evaluation["prompts"]],
             betas=evaluation["beta_grid"],
             samples=evaluation["samples"],
             sign=link["sign"],
@@ -60,34 +63,13 @@ def main(job: jobs.Job) -> None:
             prompt_format=spec["prompt_format"],
             options=options,
         )
-    table = summarize(
-        samples,
-        {
-            "model_id": str(folders["policy"]),
-            "ref_model_id": str(folders["reference"]),
-            "reward_model_id": str(folders["reward"]),
-            "method": spec["method"],
-            "seed": spec["seed"],
-            "link_shift": spec["shift"],
-            "link_temperature": spec["link_temperature"],
-            "num_preferences": spec["n"],
-        },
-    )
-    # All its rows have the same scale.
-    first = next(reading.iterate_jsonl(job.inputs["preferences"], records.Preference), None)
-    if first is None:
-        raise store.DataError(f"{job.inputs['preferences']}: holds no rows")
+    ids = {"model_id": "policy", "ref_model_id": "reference", "reward_model_id": "judge"}
+    # What KL is to: the last policy of the stack, if there is one.
+    folders["reference"] = (job.folders("adapters") or [folders["reference"]])[-1]
+    named = {column: str(folders[name] or spec["judge"]) for column, name in ids.items()}
+    table = summarize(samples, named | dict(spec["columns"]))
     pairs = held_out_pairs(
-        reading.read_parquet(
-            job.inputs["reference_samples"],
-            records.ReferenceSample,
-            columns=["prompt_id", "sample", "reward", "tokens"],
-            where=("sample", "<", 2 * evaluation["index_pairs_per_prompt"]),
-        ),
-        {
-            row["prompt_id"]: chat.render_prompt(tokenizer, row["prompt"], spec["prompt_format"])
-            for row in prompts
-        },
+        reading.read_jsonl(job.inputs["reference_rewards"], records.ScoredGroup, key="group"),
         evaluation["index_pairs_per_prompt"],
     )
     with devices.explained_out_of_memory("lower logp_batch_size"):
@@ -98,10 +80,9 @@ def main(job: jobs.Job) -> None:
         pairs,
         policy_logps,
         reference_logps,
-        reward_scale=first["reward_scale"],
+        reward_scale=_reward_scale(job.inputs["preferences"], pairs),
         link=link,
-        link_shift=spec["shift"],
-        link_temperature=spec["link_temperature"],
+        truth=spec["truth"],
     )
     store.write_parquet(job.outputs["samples"], samples)
     store.write_parquet(job.outputs["indices"], indices)
@@ -110,13 +91,23 @@ def main(job: jobs.Job) -> None:
         store.log(f"beta {row.beta:g}: reward {row.avg_reward:.3f}, KL {row.kl_div:.3f} nats")
 
 
+def _reward_scale(preferences: Path | None, pairs: HeldOutPairs) -> float:
+    """What made a reward difference the utility that the training pairs were labelled by."""
+    if preferences is None:
+        return reward_scale(pairs.rewards[:, 0::2].ravel(), pairs.rewards[:, 1::2].ravel())
+    # All its rows have the same scale.
+    first = next(reading.iterate_jsonl(preferences, records.Preference), None)
+    if first is None:
+        raise store.DataError(f"{preferences}: holds no rows")
+    return first["reward_scale"]
+
+
 def _reference_logps(
     policy: Any, pairs: HeldOutPairs, table: Path | None, **batches: int
 ) -> torch.Tensor:
     """float32 [prompts, 2·pairs] nats of the policy's base: `table`'s, or computed without one."""
     if table is not None:
-        frame = reading.read_parquet(table, records.SampleLogp, key=("prompt_id", "sample"))
-        return pairs.looked_up(frame)
+        return pairs.looked_up(reading.read_table(table))
     with policy.disable_adapter():
         return pairs.logps(policy, **batches)[0]
 
@@ -127,12 +118,13 @@ if __name__ == "__main__":
         inputs=(
             "policy",
             "link",
-            "preferences",
+            "preferences?",
             "prompts",
-            "reference_samples",
+            "reference_rewards",
             "reference_logps?",
             "reference",
-            "reward",
+            "adapters**",
+            "judge?",
         ),
         outputs=("evaluation", "samples", "indices"),
     )

@@ -1,57 +1,58 @@
-"""Sample two responses to each prompt of one shard of a seed.
+"""Sample K responses to each prompt of one shard.
 
-Inputs: prompts (training pool), reference (manifest.json). Outputs: responses (JSONL).
-Spec: seed, shard, pairs (of the whole seed), generation {max_new_tokens, temperature, top_p,
-batch_rows, shards}, prompt_format, precision.
+Inputs: prompts (JSONL, a pool), reference (manifest.json), adapters (manifests of the policies stacked on
+it, oldest first; may be none). Outputs: responses (JSONL, a row a group).
+Spec: prompts {pool (how many of the pool's first may be asked), asked_by (the config's key), order_seed (null: the pool's order),
+groups, shard, shards}, samples (K), noise {purpose, seed}, decoding {backend, max_new_tokens,
+temperature, top_p, batch_rows}, prompt_format, precision.
 A rerun after a kill continues with the batches that are not sampled yet.
 """
 
+import importlib
+
 from prefgrid import chat, seeding
-from prefgrid.data import responses
+from prefgrid.data import groups, pools, responses
 from prefgrid.files import reading, records, store
 from prefgrid.job import devices, jobs
 from prefgrid.models import loading
 from prefgrid.sampling.request import DecodingOptions, stop_ids
-from prefgrid.sampling.transformers_backend import sample_responses
 
 
 def main(job: jobs.Job) -> None:
-    spec, generation = job.spec, job.spec["generation"]
+    spec, asked = job.spec, job.spec["prompts"]
     folder = job.inputs["reference"].parent
     tokenizer = loading.load_tokenizer(folder)
-    model = loading.load_causal_lm(folder, spec["precision"]).to(devices.device())
     pool = reading.read_jsonl(job.inputs["prompts"], records.Prompt, key="prompt_id")
-    order = responses.seed_prompts(pool, spec["seed"], spec["pairs"])
-    pairs = responses.shard_range(spec["pairs"], generation["shards"], spec["shard"])
-    prompts = [order[pair] for pair in pairs]
+    pools.check_size(pool, max(asked["pool"], asked["groups"]), asked["asked_by"])
+    pool = pool[: asked["pool"]]
+    if asked["order_seed"] is not None:
+        pool = responses.seed_prompts(pool, asked["order_seed"], asked["groups"])
+    numbers = responses.shard_range(asked["groups"], asked["shards"], asked["shard"])
+    prompts = [pool[number] for number in numbers]
     tokens = [
         chat.render_prompt(tokenizer, row["prompt"], spec["prompt_format"]) for row in prompts
     ]
+    samples, decoding = spec["samples"], dict(spec["decoding"])
+    backend = importlib.import_module(decoding.pop("backend"))
+    model = backend.load(folder, job.folders("adapters"), spec["precision"])
     uniforms = seeding.uniforms(
-        spec["seed"],
-        "responses",
-        [(row["prompt_id"], k) for row in prompts for k in range(2)],
-        generation["max_new_tokens"],
+        spec["noise"]["seed"],
+        spec["noise"]["purpose"],
+        [(row["prompt_id"], k) for row in prompts for k in range(samples)],
+        decoding["max_new_tokens"],
     )
     options = DecodingOptions(
-        eos_ids=stop_ids(tokenizer, model),
-        pad_id=loading.pad_id(tokenizer),
-        max_new_tokens=generation["max_new_tokens"],
-        temperature=generation["temperature"],
-        top_p=generation["top_p"],
-        batch_rows=generation["batch_rows"],
+        eos_ids=stop_ids(tokenizer, model), pad_id=loading.pad_id(tokenizer), **decoding
     )
-    with devices.explained_out_of_memory("lower generation.batch_rows"):
-        sampled = sample_responses(model, tokens, uniforms, options, job.part)
+    with devices.explained_out_of_memory("lower evaluation.batch_rows or generation.batch_rows"):
+        sampled = backend.sample_responses(model, tokens, uniforms, options, job.part)
     texts = [chat.decode_response(tokenizer, response.tokens) for response in sampled]
     both = list(zip(texts, sampled, strict=True))
     store.write_jsonl(
         job.outputs["responses"],
         (
-            responses.response_row(pair, prompt, prompt_tokens, both[2 * i : 2 * i + 2])
-            for i, (pair, prompt, prompt_tokens) in enumerate(
-                zip(pairs, prompts, tokens, strict=True)
-            )
+            groups.row(number, prompt, ids, both[samples * i : samples * (i + 1)])
+            for i, (number, prompt, ids) in enumerate(zip(numbers, prompts, tokens, strict=True))
         ),
     )
     cut = sum(response.finish == "length" for response in sampled)
@@ -59,4 +60,4 @@ def main(job: jobs.Job) -> None:
 
 
 if __name__ == "__main__":
-    jobs.run(main, inputs=("prompts", "reference"), outputs=("responses",))
+    jobs.run(main, inputs=("prompts", "reference", "adapters**"), outputs=("responses",))

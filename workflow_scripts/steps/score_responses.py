@@ -1,50 +1,44 @@
-"""Score both responses of every pair of a seed, and draw the pair's label noise.
+"""Score every response of sampled groups with one judge.
 
-Inputs: responses (all shards), reward (manifest.json). Outputs: rewards (JSONL: the responses'
-rows plus reward_0, reward_1 and uniform). Spec: seed, reward {max_tokens, batch_size, precision},
-prompt_format.
-A rerun after a kill continues with the shards that are not scored yet.
+Inputs: responses (JSONL, all shards), judge (manifest.json of its model; absent
+where it asks none). Outputs: rewards (JSONL: the
+groups, each response with its reward).
+Spec: judge (dotted module), options (of the judge), prompt_format, at_once (responses that are scored
+together and kept for a rerun; null: a shard's. It fixes batches, hence rounding).
+A rerun after a kill continues with what is not scored yet.
 """
 
-from typing import Any
+import importlib
 
-from prefgrid import seeding
+from prefgrid.data import groups
 from prefgrid.files import reading, records, store
 from prefgrid.job import devices, jobs
-from prefgrid.judges.scalar import ScalarRewardModel
 
 
 def main(job: jobs.Job) -> None:
     spec = job.spec
     shards = [
-        reading.read_jsonl(path, records.Responses, key="pair") for path in job.inputs["responses"]
+        reading.read_jsonl(path, records.Group, key="group") for path in job.inputs["responses"]
     ]
-    judge = ScalarRewardModel(
-        job.inputs["reward"].parent,
-        **spec["reward"],
+    judge = importlib.import_module(spec["judge"]).load(
+        job.inputs["judge"] and job.inputs["judge"].parent,
+        spec["options"],
         prompt_format=spec["prompt_format"],
         device=devices.device(),
     )
-
-    def score(shard: list[dict[str, Any]]) -> list[list[float]]:
-        prompts = [row["prompt"] for row in shard for _ in range(2)]
-        responses = [row[f"response_{k}"] for row in shard for k in range(2)]
-        return judge.score(prompts, responses).reshape(-1, 2).tolist()
-
-    rewards = []
+    rewards: list[float] = []
     for number, shard in enumerate(shards):
-        rewards += job.part(f"shard-{number}", lambda shard=shard: score(shard))
+        prompts, texts = groups.texts(shard)
+        size = spec["at_once"] or len(texts)
+        for start in range(0, len(texts), size):
+            part = slice(start, start + size)
+            rewards += job.part(
+                f"rewards-{number}-{start}",
+                lambda p=prompts[part], t=texts[part]: judge.score(p, t).tolist(),
+            )
     rows = [row for shard in shards for row in shard]
-    keys = [(row["prompt_id"],) for row in rows]
-    uniforms = seeding.uniforms(spec["seed"], "labels", keys, width=1)[:, 0].tolist()
-    store.write_jsonl(
-        job.outputs["rewards"],
-        (
-            row | {"reward_0": pair[0], "reward_1": pair[1], "uniform": uniform}
-            for row, pair, uniform in zip(rows, rewards, uniforms, strict=True)
-        ),
-    )
+    store.write_jsonl(job.outputs["rewards"], groups.scored(rows, rewards))
 
 
 if __name__ == "__main__":
-    jobs.run(main, inputs=("responses*", "reward"), outputs=("rewards",))
+    jobs.run(main, inputs=("responses*", "judge?"), outputs=("rewards",))

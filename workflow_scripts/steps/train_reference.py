@@ -1,13 +1,13 @@
 """Fine-tune the base model on supervised completions: the reference of all studies.
 
 The loss is on response tokens and the end token only; evaluation prompts are left out.
-Inputs: base (manifest.json), data (UltraFeedback JSONL).
+Inputs: base (manifest.json), data (JSONL, of the dataset's schema).
 Outputs: weights, config, tokenizer, metrics, manifest.
-Spec: sft {completions, prompts, seed}, training, data {eval_share, bad_row_share}, prompt_format,
-max_prompt_tokens, max_response_tokens.
+Spec: sft {completions, prompts, seed}, training, data {dataset (its module), bad_row_share, eval_share},
+prompt_format, max_prompt_tokens, max_response_tokens.
 """
 
-from prefgrid.data import supervised, ultrafeedback
+from prefgrid.data import instructions, supervised
 from prefgrid.job import jobs
 from prefgrid.models import loading
 from prefgrid.objectives import base
@@ -15,19 +15,20 @@ from prefgrid.training.batches import Group
 from prefgrid.training.loop import train
 from prefgrid.training.options import TrainingOptions
 from prefgrid.training.policy import load_policy
+from prefgrid.training.step import PolicyForward
 
 
 def main(job: jobs.Job) -> None:
-    spec = job.spec
+    spec, source = job.spec, job.spec["data"]
     folder = job.inputs["base"].parent
     tokenizer = loading.load_tokenizer(folder)
-    data = ultrafeedback.read(job.inputs["data"], spec["data"]["bad_row_share"])
+    data = instructions.read(job.inputs["data"], source["dataset"], source["bad_row_share"])
     examples = supervised.examples(
         data.rows,
         tokenizer,
         completions=spec["sft"]["completions"],
         prompts=spec["sft"]["prompts"],
-        eval_share=spec["data"]["eval_share"],
+        eval_share=source["eval_share"],
         prompt_format=spec["prompt_format"],
         max_prompt_tokens=spec["max_prompt_tokens"],
         max_response_tokens=spec["max_response_tokens"],
@@ -39,11 +40,8 @@ def main(job: jobs.Job) -> None:
     failure.unlink(missing_ok=True)
     model = load_policy(folder, options, seed=spec["sft"]["seed"])
     train(
-        model,
-        groups,
+        PolicyForward(model, groups, options, loading.pad_id(tokenizer)),
         objective,
-        options,
-        pad_id=loading.pad_id(tokenizer),
         metrics_path=job.outputs["metrics"],
         failure_path=failure,
         work=job.work,

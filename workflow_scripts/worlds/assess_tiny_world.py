@@ -1,15 +1,15 @@
 """Assess the tiny world: the reference's samples, and the reward model against the rule.
 
-Inputs: prompts (evaluation pool), samples (of the reference, scored), reference and reward (their
-manifests). Outputs: quality (JSON). Spec: reward {max_tokens, batch_size, precision},
+Inputs: samples (JSONL, scored groups of the reference), reference and reward (their manifests). Outputs: quality (JSON). Spec: reward {max_tokens, batch_size, precision},
 prompt_format.
 """
 
 import numpy as np
 
+from prefgrid.data import groups
 from prefgrid.files import reading, records, store
 from prefgrid.job import devices, jobs
-from prefgrid.judges.scalar import ScalarRewardModel
+from prefgrid.judges import scalar
 from prefgrid.models import loading
 from prefgrid.tinyworld import language, quality
 
@@ -18,24 +18,22 @@ ENTROPY_RESPONSES = 2000
 
 
 def main(job: jobs.Job) -> None:
-    prompts = {
-        row["prompt_id"]: row["prompt"]
-        for row in reading.read_jsonl(job.inputs["prompts"], records.Prompt, key="prompt_id")
-    }
-    samples = reading.read_parquet(job.inputs["samples"], records.ReferenceSample)
-    asked = [prompts[prompt_id] for prompt_id in samples["prompt_id"]]
-    dialogues = list(zip(asked, samples["response"], strict=True))
+    rows = reading.read_jsonl(job.inputs["samples"], records.ScoredGroup, key="group")
+    samples = groups.frame(rows)
+    asked, responses = groups.texts(rows)
+    dialogues = list(zip(asked, responses, strict=True))
+    tokens = [response["tokens"] for row in rows for response in row["responses"]]
     rule = np.array([language.score(*dialogue) for dialogue in dialogues])
 
     device = devices.device()
     folder = job.inputs["reference"].parent
     reference = loading.load_causal_lm(folder).to(device).eval()
     thinned = np.linspace(0, len(samples) - 1, min(len(samples), ENTROPY_RESPONSES)).astype(int)
-    judge = ScalarRewardModel(
+    judge = scalar.load(
         job.inputs["reward"].parent,
+        job.spec["reward"],
         prompt_format=job.spec["prompt_format"],
         device=device,
-        **job.spec["reward"],
     )
 
     def score(dialogues: list[quality.Dialogue]) -> np.ndarray:
@@ -48,14 +46,14 @@ def main(job: jobs.Job) -> None:
                 reference,
                 loading.load_tokenizer(folder),
                 [asked[index] for index in thinned],
-                [samples["tokens"][index].tolist() for index in thinned],
+                [tokens[index] for index in thinned],
                 job.spec["prompt_format"],
             ),
             "end_reached_share": float((samples["finish"] == "stop").mean()),
             "reward_mean": float(samples["reward"].mean()),
             "reward_sd": float(samples["reward"].std(ddof=0)),
         },
-        "reward_model": quality.judge_reward_model(score, list(prompts.values()), seed=0),
+        "reward_model": quality.judge_reward_model(score, [row["prompt"] for row in rows], seed=0),
         "reward_model_on_samples": quality.sampled_agreement(
             samples["reward"].to_numpy(), rule, list(samples["prompt_id"])
         ),
@@ -67,4 +65,4 @@ def main(job: jobs.Job) -> None:
 
 
 if __name__ == "__main__":
-    jobs.run(main, inputs=("prompts", "samples", "reference", "reward"), outputs=("quality",))
+    jobs.run(main, inputs=("samples", "reference", "reward"), outputs=("quality",))

@@ -1,7 +1,5 @@
 """The split into training and evaluation prompts."""
 
-import random
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,9 +68,10 @@ def test_a_larger_share_only_adds_evaluation_prompts():
     assert small < large
 
 
-def test_taking_from_a_pool():
-    pool = [pools.Prompt(prompt_id=f"{i:016x}", prompt=str(i)) for i in range(5)]
-    random.Random(0).shuffle(pool)
-    assert pools.take(pool, 3, "training") == pool[:3]
-    with pytest.raises(ValueError, match="training pool holds 5 prompts, but 6 .* at most 5"):
-        pools.take(pool, 6, "training")
+def test_a_pool_that_is_too_small_is_named_by_the_config_key_that_asks():
+    rows = [pools.Prompt(prompt_id=f"{i:016x}", prompt=str(i)) for i in range(5)]
+    pools.check_size(rows, 5, "toy.prompts")
+    with pytest.raises(
+        ValueError, match=r"^other\.prompts: the pool holds 5 prompts, but 6 .*: at most 5"
+    ):
+        pools.check_size(rows, 6, "other.prompts")

@@ -1,7 +1,6 @@
 """Which prompts a seed answers, in which order, and in which shard."""
 
 import random
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -16,10 +15,12 @@ def pool_of(count: int) -> list[Prompt]:
 
 
 class TestSeedPrompts:
-    @pytest.mark.parametrize("pairs", [0, 1, 7, 50])
-    def test_fewer_prompts_are_a_prefix_of_more(self, pairs):
+    @pytest.mark.parametrize("groups", [0, 1, 7, 50])
+    def test_fewer_prompts_are_a_prefix_of_more(self, groups):
         pool = pool_of(50)
-        assert responses.seed_prompts(pool, 3, pairs) == responses.seed_prompts(pool, 3, 50)[:pairs]
+        assert (
+            responses.seed_prompts(pool, 3, groups) == responses.seed_prompts(pool, 3, 50)[:groups]
+        )
 
     def test_the_order_does_not_depend_on_the_pool_s(self):
         pool = pool_of(50)
@@ -37,15 +38,15 @@ class TestSeedPrompts:
         assert sum(a == b for a, b in zip(one, two, strict=True)) < 10
 
     def test_a_pool_that_is_too_small_is_an_error(self):
-        with pytest.raises(ValueError, match="51 pairs asked for, but the pool holds 50"):
+        with pytest.raises(ValueError, match="51 groups asked for, but the pool holds 50"):
             responses.seed_prompts(pool_of(50), 0, 51)
 
 
 class TestShards:
     @given(st.integers(1, 500), st.integers(1, 40))
-    def test_balanced_contiguous_and_complete(self, pairs, shards):
-        ranges = [responses.shard_range(pairs, shards, shard) for shard in range(shards)]
-        assert [pair for shard in ranges for pair in shard] == list(range(pairs))
+    def test_balanced_contiguous_and_complete(self, groups, shards):
+        ranges = [responses.shard_range(groups, shards, shard) for shard in range(shards)]
+        assert [group for shard in ranges for group in shard] == list(range(groups))
         sizes = [len(shard) for shard in ranges]
         assert max(sizes) - min(sizes) <= 1
 
@@ -53,30 +54,3 @@ class TestShards:
     def test_a_shard_that_does_not_exist_is_an_error(self, shard):
         with pytest.raises(ValueError, match=f"shard {shard}: allowed are 0 to 2"):
             responses.shard_range(10, 3, shard)
-
-
-@dataclass
-class Sampled:
-    tokens: list[int]
-    finish: str
-
-
-def test_a_row_holds_both_responses_under_their_names():
-    row = responses.response_row(
-        4,
-        Prompt(prompt_id="ab", prompt="Why?"),
-        [7, 8],
-        [("So.", Sampled([1, 2], "stop")), ("Well", Sampled([3], "length"))],
-    )
-    assert row == {
-        "pair": 4,
-        "prompt_id": "ab",
-        "prompt": "Why?",
-        "prompt_tokens": [7, 8],
-        "response_0": "So.",
-        "response_1": "Well",
-        "tokens_0": [1, 2],
-        "tokens_1": [3],
-        "finish_0": "stop",
-        "finish_1": "length",
-    }

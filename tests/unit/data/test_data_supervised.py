@@ -4,7 +4,7 @@ import pytest
 from tiny_policy import tiny_tokenizer
 
 from prefgrid.data import pools, supervised
-from prefgrid.data.ultrafeedback import Completion, Instruction
+from prefgrid.data.instructions import Completion, Instruction
 from prefgrid.files import store
 
 SETTINGS = {

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefgrid.data import ultrafeedback
+from prefgrid.data.instructions import Completion
 from prefgrid.files import store
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -74,12 +75,12 @@ class TestSample:
         assert [c.score for c in corners.completions] == [None, None]
         assert by_prompt["Recite the whole telephone book of Oslo."].completions == ()
         (python,) = by_prompt["Write a line of Python that adds 2 and 3."].completions
-        assert python == ultrafeedback.Completion("print(2 + 3)", 5.0), "empty responses left out"
+        assert python == Completion("print(2 + 3)", 5.0), "empty responses left out"
 
     def test_it_passes_through_the_fetching_script(self, tmp_path, monkeypatch):
         """load_dataset → JSON lines → adapter gives what the file itself gives."""
         monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
-        fetching = _script("fetch_ultrafeedback")
+        fetching = _script("fetch_dataset")
         monkeypatch.setattr(fetching.datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
         rows = fetching.load(str(SAMPLE), None, "train")
         assert len(rows) == 12
@@ -87,9 +88,15 @@ class TestSample:
         check_schema(store.read_jsonl(tmp_path / "train.jsonl"))
         assert ultrafeedback.read(tmp_path / "train.jsonl", 0.0) == ultrafeedback.read(SAMPLE, 0.0)
 
+    def test_a_source_of_another_schema_is_refused(self):
+        check = _script("fetch_dataset").check_fields
+        check("a/b", ["source", *ultrafeedback.FIELDS], ultrafeedback.FIELDS)
+        with pytest.raises(ValueError, match=r"'a/b' has no column completions \(it has instru"):
+            check("a/b", ["instruction", "answer"], ultrafeedback.FIELDS)
+
     def test_missing_scores_of_the_hub_become_null(self, tmp_path):
         """Parquet holds NaN where a score is missing; JSON has no such number."""
-        fetching = _script("fetch_ultrafeedback")
+        fetching = _script("fetch_dataset")
         nan = float("nan")
         rows = [
             good(
@@ -110,7 +117,7 @@ class TestSample:
 
     def test_keys_that_only_some_rows_have_become_null(self, tmp_path, monkeypatch):
         """The loader gives every struct all keys that any row has; a response may be among them."""
-        fetching = _script("fetch_ultrafeedback")
+        fetching = _script("fetch_dataset")
         monkeypatch.setattr(fetching.datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
         path = write(
             tmp_path / "raw.jsonl",
@@ -130,7 +137,7 @@ class TestSample:
     def test_a_source_that_cannot_be_had_is_explained(self, tmp_path):
         source = str(tmp_path / "nowhere")
         with pytest.raises(ValueError) as caught:
-            _script("fetch_ultrafeedback").load(source, "abc", "train")
+            _script("fetch_dataset").load(source, "abc", "train")
         message = str(caught.value)
         assert f"cannot get dataset {source!r} at revision 'abc', split 'train': " in message
         assert "Allowed: a hub id" in message

@@ -9,11 +9,23 @@ from tiny_decoders import lora_policy
 from tiny_policy import tiny_tokenizer
 
 from prefgrid import chat
-from prefgrid.evaluation.beta_scan import LABELS, scan, summarize
+from prefgrid.evaluation.beta_scan import scan, summarize
 from prefgrid.evaluation.noise import evaluation_uniforms
 from prefgrid.sampling.mixed import sample_mixed
 from prefgrid.sampling.request import DecodingOptions
 from prefgrid.sampling.transformers_backend import sample_responses
+
+# As published, in the published order.
+LABELS = (
+    "model_id",
+    "ref_model_id",
+    "reward_model_id",
+    "method",
+    "seed",
+    "link_shift",
+    "link_temperature",
+    "num_preferences",
+)
 
 PROMPTS = [{"prompt_id": f"id{number}", "prompt": "abc"[: number + 1]} for number in range(3)]
 PROMPT_IDS = [row["prompt_id"] for row in PROMPTS]
@@ -175,8 +187,9 @@ def test_summary_averages_a_prompts_samples_before_its_standard_error():
         }  # fmt: skip
     )
     assert summarize(samples[:2], labels)["reward_se"].isna().all()
-    with pytest.raises(ValueError, match="expected exactly"):
-        summarize(samples, {"method": "dpo"})
+    own = {"round": 3, "method": "dpo"}
+    [row] = summarize(samples, own).to_dict("records")
+    assert list(row)[:3] == ["round", "method", "beta"] and own.items() <= row.items()
 
 
 def test_summary_keeps_the_scans_order_of_beta(model, tokenizer):

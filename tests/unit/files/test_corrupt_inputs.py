@@ -28,7 +28,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefgrid.config.merging import merged
-from prefgrid.data import ultrafeedback
+from prefgrid.data import instructions, ultrafeedback
 from prefgrid.files import reading, records, store
 from prefgrid.models import checking
 from prefgrid.plan.load import Config, ConfigError, load
@@ -40,27 +40,25 @@ def prompt(number: int) -> dict:
     return {"prompt_id": IDS[number], "prompt": f"Grüße, fox {number}"}
 
 
-def responses(number: int) -> dict:
-    row = {"pair": number, **prompt(number), "prompt_tokens": [5, 6, 7 + number]}
-    row |= {f"response_{k}": f"it ran {k}" for k in range(2)}
-    row |= {f"tokens_{k}": [9, 8 + k, 1] for k in range(2)}
-    return row | {"finish_0": "stop", "finish_1": "length"}
+def group(number: int) -> dict:
+    """Of as many responses as its number says, and one more."""
+    row = {"group": number, **prompt(number), "prompt_tokens": [5, 6, 7 + number]}
+    responses = [{"text": f"it ran {k}", "tokens": [9, 8 + k, 1]} for k in range(number + 1)]
+    return row | {"responses": [one | {"finish": "stop"} for one in responses]}
 
 
 def scored(number: int) -> dict:
-    return responses(number) | {"reward_0": 0.5, "reward_1": -1.25 * number, "uniform": 0.3}
+    row = group(number)
+    return row | {"responses": [one | {"reward": -1.25 * number} for one in row["responses"]]}
 
 
 def preference(number: int) -> dict:
-    labelled = {"z": number % 2, "reward_diff": 0.75, "reward_scale": 2.5}
-    return labelled | {key: value for key, value in scored(number).items() if key != "uniform"}
-
-
-def training_step(number: int) -> dict:
-    row = {"step": number + 1, "epoch": 0.5, "loss": 0.69, "margin": None}
-    # The first has none: what a gradient scaler leaves out.
-    grad_norm = 3.7 * number or None
-    return row | {"grad_norm": grad_norm, "learning_rate": 3.0e-4, "examples_seen": 8}
+    row = {"pair": number, **prompt(number), "prompt_tokens": [5, 6, 7 + number]}
+    row |= {f"response_{k}": f"it ran {k}" for k in range(2)}
+    row |= {f"tokens_{k}": [9, 8 + k, 1] for k in range(2)}
+    row |= {"finish_0": "stop", "finish_1": "length"}
+    row |= {"reward_0": 0.5, "reward_1": -1.25 * number}
+    return row | {"z": number % 2, "reward_diff": 0.75, "reward_scale": 2.5}
 
 
 def lines(make: Callable[[int], dict]) -> bytes:
@@ -75,43 +73,40 @@ def is_prompt(row: Any) -> bool:
     return is_id(row["prompt_id"]) and is_text(row["prompt"])
 
 
-def is_responses(row: Any) -> bool:
-    fields = all(
-        is_text(row[f"response_{k}"])
-        and are_tokens(row[f"tokens_{k}"])
-        and row[f"finish_{k}"] in ("stop", "length")
-        for k in range(2)
+def is_response(one: Any) -> bool:
+    return (
+        is_text(one["text"]) and are_tokens(one["tokens"]) and one["finish"] in ("stop", "length")
     )
-    return is_prompt(row) and is_count(row["pair"]) and are_tokens(row["prompt_tokens"]) and fields
 
 
-def is_rewarded(row: Any) -> bool:
-    return is_responses(row) and is_number(row["reward_0"]) and is_number(row["reward_1"])
+def is_group(row: Any) -> bool:
+    own = is_prompt(row) and is_count(row["group"]) and are_tokens(row["prompt_tokens"])
+    return own and len(row["responses"]) > 0 and all(map(is_response, row["responses"]))
 
 
 def is_scored(row: Any) -> bool:
-    return is_rewarded(row) and is_number(row["uniform"]) and 0 <= row["uniform"] < 1
+    return is_group(row) and all(is_number(one["reward"]) for one in row["responses"])
 
 
 def is_preference(row: Any) -> bool:
+    own = is_prompt(row) and is_count(row["pair"]) and are_tokens(row["prompt_tokens"])
+    responses = all(
+        is_text(row[f"response_{k}"])
+        and are_tokens(row[f"tokens_{k}"])
+        and row[f"finish_{k}"] in ("stop", "length")
+        and is_number(row[f"reward_{k}"])
+        for k in range(2)
+    )
     scale = is_number(row["reward_scale"]) and row["reward_scale"] > 0
     label = type(row["z"]) is int and row["z"] in (0, 1)
-    return is_rewarded(row) and label and is_number(row["reward_diff"]) and scale
-
-
-def is_training_step(row: Any) -> bool:
-    numbers = all(is_number(row[name]) for name in ("epoch", "loss", "learning_rate"))
-    norm = row["grad_norm"] is None or is_number(row["grad_norm"])
-    counts = is_count(row["step"]) and row["step"] > 0 and is_count(row["examples_seen"])
-    return counts and numbers and norm
+    return own and responses and label and is_number(row["reward_diff"]) and scale
 
 
 JSON_LINES = {
     "prompts": (prompt, records.Prompt, "prompt_id", is_prompt),
-    "responses": (responses, records.Responses, "pair", is_responses),
-    "rewards": (scored, records.Scored, "pair", is_scored),
+    "responses": (group, records.Group, "group", is_group),
+    "rewards": (scored, records.ScoredGroup, "group", is_scored),
     "preferences": (preference, records.Preference, "pair", is_preference),
-    "metrics": (training_step, records.TrainingStep, "step", is_training_step),
 }
 
 
@@ -227,7 +222,7 @@ def test_ultrafeedback(folder: Path) -> None:
     sound = lines(lambda k: {"instruction": f"Grüße {k}", "completions": completions})
     path = folder / "train.jsonl"
 
-    def read(path: Path) -> ultrafeedback.Instructions:
+    def read(path: Path) -> instructions.Instructions:
         return ultrafeedback.read(path, bad_row_share=0.4)
 
     @EXAMPLES

@@ -1,18 +1,12 @@
-"""Grids: folders of a path as typed columns, files of many cells as one table."""
+"""Grids: files of many cells as one table, their folders as typed columns."""
 
 import re
 
+import made_up
 import pandas
 import pytest
 
-from prefgrid.files import grid, store
-
-
-def test_partition_is_typed():
-    path = "results/x/method=dpo_lr1e-4/seed=3/shift=0.5/n=500/shard=2/evaluation.csv"
-    found = grid.partition(path)
-    assert found == {"method": "dpo_lr1e-4", "seed": 3, "shift": 0.5, "n": 500, "shard": 2}
-    assert isinstance(found["shift"], float) and isinstance(found["n"], int)
+from prefgrid.files import grid, reading, records, store
 
 
 def test_folders_become_typed_columns(tmp_path):
@@ -20,6 +14,7 @@ def test_folders_become_typed_columns(tmp_path):
     for seed, shift in ((0, "0.0"), (1, "4.0")):
         paths.append(tmp_path / f"method=dpo/seed={seed}/shift={shift}/n=500/evaluation.csv")
         store.write_csv(paths[-1], pandas.DataFrame({"beta": [0.5, 1.0], "seed": seed + 10}))
+        made_up.record(paths[-1])
     table = grid.read_grid(paths)
     assert list(table["method"]) == ["dpo"] * 4
     assert list(table["shift"]) == [0.0, 0.0, 4.0, 4.0] and table["shift"].dtype == "float64"
@@ -36,15 +31,18 @@ def test_every_format(tmp_path, suffix):
         store.write_jsonl(path, frame.to_dict("records"))
     else:
         {".csv": store.write_csv, ".parquet": store.write_parquet}[suffix](path, frame)
+    made_up.record(path)
     pandas.testing.assert_frame_equal(grid.read_grid([path]), frame.assign(seed=7))
 
 
-def test_a_csv_cut_inside_a_number_is_no_table(tmp_path):
-    path = tmp_path / "seed=0" / "evaluation.csv"
-    store.write_csv(path, pandas.DataFrame({"beta": [0.5, 1.25]}))
-    path.write_bytes(path.read_bytes()[:-2])  # 1.2 is a number, too
-    with pytest.raises(store.DataError, match=re.escape(f"{path}: the file ends inside a line")):
-        grid.read_grid([path])
+def test_lines_from_anywhere_are_held_to_their_type(tmp_path):
+    path = tmp_path / "seed=7" / "prompts.jsonl"
+    rows = [{"prompt_id": f"{number:016x}", "prompt": "tell"} for number in range(2)]
+    store.write_jsonl(path, rows)
+    assert reading.read_jsonl(path, records.Prompt) == rows
+    store.write_jsonl(path, [rows[0], {"prompt_id": "x", "prompt": "tell"}])
+    with pytest.raises(store.DataError, match=re.escape(f"{path}, line 2: field 'prompt_id'")):
+        reading.read_jsonl(path, records.Prompt)
 
 
 def test_missing_cell_is_named(tmp_path):

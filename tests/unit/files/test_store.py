@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas
 import pytest
 
-from prefgrid.files import store
+from prefgrid.files import formats, store
 
 
 def raises(text: str):
@@ -155,11 +155,11 @@ def test_json_refuses_what_json_has_no_number_for(tmp_path):
 
 
 def test_canonical_json_is_one_text_per_value():
-    text = store.canonical_json({"b": 1, "a": [1.0, "é", None, {"d": True, "c": 1.0e-5}]})
+    text = formats.canonical_json({"b": 1, "a": [1.0, "é", None, {"d": True, "c": 1.0e-5}]})
     assert text == '{"a":[1.0,"é",null,{"c":1e-05,"d":true}],"b":1}'
     assert json.loads(text) == {"a": [1.0, "é", None, {"c": 1e-5, "d": True}], "b": 1}
     with pytest.raises(ValueError):
-        store.canonical_json(float("inf"))
+        formats.canonical_json(float("inf"))
 
 
 def test_sha256_file(tmp_path):

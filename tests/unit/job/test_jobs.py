@@ -269,6 +269,31 @@ def test_an_optional_input_may_be_absent(tmp_path, words, expected):
     assert record["inputs"]["quality"].keys() == {expected} - {"None"}
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [((), []), (("--adapters",), []), (("--adapters", "x/m.json", "y/m.json"), ["x", "y"])],
+)
+def test_an_input_of_none_or_several(tmp_path, words, expected):
+    body = (
+        "job.outputs['out'].write_text(' '.join(map(str, job.folders('adapters'))))\n"
+        "assert len(job.input_files()) == len(job.inputs['adapters']) + 1"
+    )
+    script = Script(tmp_path, body, inputs=("first", "adapters**"))
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "m.json").write_text("{}")
+    done = script.run("--first", "a", *words, "--out", "out.txt")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.txt").read_text().split() == expected
+    record = json.loads((tmp_path / "_provenance.json").read_text())
+    assert list(record["inputs"]["adapters"]) == [f"{folder}/m.json" for folder in expected]
+
+
+def test_an_input_of_several_needs_one(tmp_path):
+    done = Script(tmp_path, "pass", inputs=("many*",)).run("--out", "out.txt")
+    assert done.returncode == 2 and "--many" in done.stderr
+
+
 def test_a_killed_run_publishes_nothing_and_the_next_cleans_up(tmp_path):
     kill = "job.outputs['out'].write_text('half')\nos.kill(os.getpid(), signal.SIGKILL)"
     assert Script(tmp_path, kill).run("--out", "made/out.txt").returncode == -9

@@ -132,8 +132,8 @@ def test_bfloat16_weights_give_float32_sums():
     [
         ([[]], [[[3]]], "group 0: the prompt has no token"),
         ([[3]], [[[3], []]], "group 0: a response has no tokens"),
-        ([[3], [3]], [[[3]], [[3], [4]]], "same number"),
-        ([], [], "same number"),
+        ([[3], [3]], [[[3]], []], "group 1: there is no response"),
+        ([], [], "no groups"),
     ],
 )
 def test_refuses_what_has_no_log_probability(prompts, responses, message):
@@ -153,6 +153,12 @@ def test_any_number_of_responses_to_a_prompt():
     assert lengths.tolist() == [len(response) for group in ragged for response in group]
     with pytest.raises(ValueError, match="group 1: there is no response"):
         response_logps(model, prompts, [responses[0], [], responses[2]], pad_id=PAD)
+    for width in (None, 3, 5):
+        table, tokens = sequence_logps(model, prompts, ragged, pad_id=PAD, width=width)
+        assert table.shape == tokens.shape == (3, width or 3)
+        assert (tokens > 0).sum(1).tolist() == [1, 3, 2]
+        assert torch.equal(table[tokens > 0], fewer) and torch.equal(tokens[tokens > 0], lengths)
+        assert not table[tokens == 0].any()
 
 
 def test_refuses_output_layers_it_would_get_wrong():

@@ -15,6 +15,7 @@ from prefgrid.objectives import base, cdpo, dpo, hinge, ipo, robust_dpo, simpo
 from prefgrid.training.link_table import link_table
 from prefgrid.training.loop import train
 from prefgrid.training.options import TrainingOptions
+from prefgrid.training.step import PolicyForward
 
 SCHEDULE = base.Schedule(rows=100, steps=40, steps_per_epoch=10, seed=0)
 CONFIG = Path(__file__).resolve().parents[3] / "config.yaml"
@@ -317,11 +318,8 @@ def test_training_raises_the_oriented_margin(label, tmp_path):
         method["objective"], method["options"], options.schedule(len(groups), 0)
     )
     result = train(
-        tiny_lora(),
-        groups,
+        PolicyForward(tiny_lora(), groups, options, PAD),
         objective,
-        options,
-        pad_id=PAD,
         metrics_path=tmp_path / "metrics.jsonl",
         failure_path=tmp_path / "failure.json",
         reference_logps=logps_of(tiny_model(), groups),
@@ -330,6 +328,6 @@ def test_training_raises_the_oriented_margin(label, tmp_path):
     assert all(math.isfinite(loss) for loss in losses)
     assert losses[-1] < losses[0]
     assert abs(result.metrics[0]["margin"]) < 1e-3, "training starts at the reference"
-    labels = torch.tensor([group.label for group in groups])
+    labels = torch.tensor([group.target for group in groups])
     # ipo_mean aims lowest: .1 nats a token, .4 for responses of about 4 tokens. Half of that.
     assert ((2 * labels - 1) * result.index).mean() > 0.2

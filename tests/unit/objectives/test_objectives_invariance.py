@@ -4,7 +4,7 @@ import io
 
 import pytest
 import torch
-from objective_samples import batch_at, fitted, sample
+from objective_samples import batch_at, fitted, ratios_at, sample
 from published_objectives import OPTIONS as PUBLISHED
 
 from prefgrid.objectives import (
@@ -56,8 +56,8 @@ def test_flipped_pairs_change_nothing(name):
     loss = one.loss(batch_at(moved[rows], labels[rows], rows))
     twin = two.loss(batch_at(1.2 * other_index[rows], other_labels[rows], rows))
     torch.testing.assert_close(loss, twin, rtol=1e-6, atol=1e-6)
-    one.finish(moved, labels)
-    two.finish(1.2 * other_index, other_labels)
+    one.finish(ratios_at(moved), labels)
+    two.finish(ratios_at(1.2 * other_index), other_labels)
     assert one.sign() == two.sign()
 
 
@@ -162,8 +162,8 @@ def test_state_survives_a_checkpoint_exactly(name, options):
         torch.testing.assert_close(*links, rtol=0, atol=0, equal_nan=True)
         objective.observe(batch)
         restored.observe(batch)
-    objective.finish(-index, labels)
-    restored.finish(-index, labels)
+    objective.finish(ratios_at(-index), labels)
+    restored.finish(ratios_at(-index), labels)
     assert objective.sign() == restored.sign()
 
 
@@ -175,7 +175,7 @@ def test_a_saved_state_does_not_follow_the_objective(name):
     state = objective.state_dict()
     copy = {k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in state.items()}
     objective.observe(batch_at([5.0, 6.0], [1, 0]))
-    objective.update(20, 2 * index, labels)
+    objective.update(20, ratios_at(2 * index), labels)
     for key, value in copy.items():
         assert torch.equal(torch.as_tensor(state[key]), torch.as_tensor(value)), key
 

@@ -59,7 +59,7 @@ def test_sft_closed_form():
         log_ratios=torch.zeros(2, 1),
         logp_sums=torch.tensor([[-6.0], [-10.0]], requires_grad=True),
         lengths=torch.tensor([[3], [5]]),
-        labels=None,
+        targets=None,
     )
     loss = sft.Objective({}, SCHEDULE).loss(batch)
     assert loss.item() == 2.0
@@ -154,7 +154,7 @@ def test_untrained_policy(module):
     gradient = batch.log_ratios.grad[:, 1] * 4
     # DPO: 4·dL/ds_i = −β·σ(0) = −.25.  RSPO: a row has either place in a pair, so twice that.
     scale = 0.5 if module is rspo else 0.25
-    expected = -scale * (2 * batch.labels - 1)
+    expected = -scale * (2 * batch.targets - 1)
     if module is pspo:
         expected = expected * objective.row_weight[batch.rows]
     torch.testing.assert_close(gradient, expected)
@@ -172,21 +172,16 @@ def test_link_before_any_fit_is_logistic(module):
     [dpo, pspo, ospo, ospo_orthogonal, rspo, sft, ipo, robust_dpo, cdpo, hinge, simpo],
 )
 def test_constants_are_literal(module):
-    """NEEDS, OPTIONS and BOUNDS are readable without importing torch."""
+    """NEEDS and OPTIONS are readable without importing torch."""
     tree = ast.parse(Path(module.__file__).read_text())
     literals = {
         node.targets[0].id: ast.literal_eval(node.value)
         for node in tree.body
-        if isinstance(node, ast.Assign) and node.targets[0].id in ("NEEDS", "OPTIONS", "BOUNDS")
+        if isinstance(node, ast.Assign) and node.targets[0].id in ("NEEDS", "OPTIONS")
     }
-    assert literals == {
-        "NEEDS": module.NEEDS,
-        "OPTIONS": module.OPTIONS,
-        "BOUNDS": module.BOUNDS,
-    }
+    assert literals == {"NEEDS": module.NEEDS, "OPTIONS": module.OPTIONS}
     assert module.Objective.needs is module.NEEDS
-    assert module.Objective.defaults is module.OPTIONS
-    assert module.Objective.bounds is module.BOUNDS
+    assert module.Objective.declared is module.OPTIONS
     assert set(module.NEEDS) == {"targets", "responses", "reference_logps", "coupled"}
 
 
@@ -239,7 +234,7 @@ def test_a_warm_start_that_never_ends_is_refused(name):
 
 
 def test_smoothers_are_those_of_the_bounds():
-    assert pspo.BOUNDS["smoother"] == list(SMOOTHERS)
+    assert pspo.OPTIONS["smoother"][1] == list(SMOOTHERS)
 
 
 def test_a_stateless_objective_refuses_a_state():

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from objective_samples import batch_at, fitted, sample
+from objective_samples import batch_at, fitted, ratios_at, sample
 from published_objectives import OPTIONS as PUBLISHED
 
 from prefgrid.objectives import base, ospo
@@ -40,7 +40,7 @@ def test_warm_start_is_dpo():
     for _ in range(10):
         assert objective.loss(batch) == dpo_loss
         objective.observe(batch)
-    objective.update(10, index, labels)
+    objective.update(10, ratios_at(index), labels)
     assert objective.loss(batch) != dpo_loss
 
 
@@ -59,7 +59,7 @@ def test_visited_rows_may_stay_as_the_epoch_found_them():
     objective = fitted("ospo", {"refresh_visited": False}, index, labels)
     objective.observe(batch_at([9.0, -9.0], [1, 0], rows=[70, 4]))
     assert torch.equal(objective.index, index)
-    objective.update(20, 2 * index, labels)
+    objective.update(20, ratios_at(2 * index), labels)
     assert torch.equal(objective.index, 2 * index)
 
 
@@ -157,7 +157,7 @@ def test_sign_is_that_of_the_covariance(options, direction):
     index, labels = sample(300)
     objective = ospo.Objective(options, SCHEDULE)
     assert objective.sign() == 1
-    objective.finish(direction * index, labels)
+    objective.finish(ratios_at(direction * index), labels)
     assert objective.sign() == direction
 
 
@@ -167,7 +167,7 @@ def test_sign_of_the_published_learner_is_centred():
     With t − 10 it is the same, although mean t·(2z − 1) is then negative.
     """
     objective = ospo.Objective(FIFO, SCHEDULE)
-    objective.finish(torch.tensor([-9.0, -8.0, -7.0]), torch.tensor([0.0, 1.0, 1.0]))
+    objective.finish(ratios_at(torch.tensor([-9.0, -8.0, -7.0])), torch.tensor([0.0, 1.0, 1.0]))
     assert objective.sign() == 1
 
 
@@ -175,7 +175,7 @@ def test_all_indices_equal_is_finite():
     """No warm start and t ≡ 0: ĝ = ½, and only the prior moves: gradient finite."""
     objective = ospo.Objective({"warm_start_epochs": 0}, SCHEDULE)
     labels = (torch.arange(100) % 2).float()
-    objective.update(0, torch.zeros(100), labels)
+    objective.update(0, ratios_at(torch.zeros(100)), labels)
     batch = batch_at(torch.zeros(10), labels[:10])
     batch.log_ratios.requires_grad_()
     loss = objective.loss(batch)

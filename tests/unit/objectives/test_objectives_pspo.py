@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from objective_samples import batch_at, fitted, sample
+from objective_samples import batch_at, fitted, ratios_at, sample
 from published_objectives import OPTIONS as PUBLISHED
 
 from prefgrid.objectives import base, pspo
@@ -56,7 +56,9 @@ def test_smoothed_step_closed_form():
     """
     objective = pspo.Objective(IN_SAMPLE, SCHEDULE)
     objective.link_rows = torch.arange(4)
-    objective.update(10, torch.tensor([-3.0, -1.0, 1.0, 3.0]), torch.tensor([0.0, 0, 1, 1]))
+    objective.update(
+        10, ratios_at(torch.tensor([-3.0, -1.0, 1.0, 3.0])), torch.tensor([0.0, 0, 1, 1])
+    )
     query = [-2.0, -0.3, 0.0, 0.4]
     expected = [0.01 + 0.98 * cdf(t / (0.2 * math.sqrt(5))) for t in query]
     link = objective.probability(torch.tensor(query))
@@ -70,7 +72,7 @@ def test_published_link_closed_form():
     """
     objective = pspo.Objective(PUBLISHED["pspo_published"], SCHEDULE)
     objective.link_rows = torch.arange(4)
-    objective.update(0, torch.tensor([0.0, 1.0, 2.0, 4.0]), torch.tensor([0.0, 1, 0, 1]))
+    objective.update(0, ratios_at(torch.tensor([0.0, 1.0, 2.0, 4.0])), torch.tensor([0.0, 1, 0, 1]))
     knots, levels = np.array([0.0, 1.5, 4.0]), np.array([1e-4, 0.5, 1 - 1e-4])
     for t in (-1.0, 0.7, 0.75, 2.9):
         mass = np.exp(-np.abs(t - knots) / 0.1)
@@ -107,7 +109,7 @@ def test_interpolated_link_closed_form():
     options = {"link_share": 0.0, "symmetrize": False, "level_clip": 1e-4}
     objective = pspo.Objective({**options, "smoother": "knot_linear"}, SCHEDULE)
     objective.link_rows = torch.arange(4)
-    objective.update(0, torch.tensor([0.0, 1.0, 2.0, 4.0]), torch.tensor([0.0, 1, 0, 1]))
+    objective.update(0, ratios_at(torch.tensor([0.0, 1.0, 2.0, 4.0])), torch.tensor([0.0, 1, 0, 1]))
     expected = {-9.0: 1e-4, 0.25: 0.125075, 1.3: 0.5, 3.5: 0.874925, 4.0: 0.9999, 9.0: 0.9999}
     query = torch.tensor(list(expected), requires_grad=True)
     link = objective.probability(query)
@@ -167,10 +169,12 @@ def test_held_out_rows_have_no_loss_and_alone_fit_the_link():
     expected = -(2 * labels - 1) * torch.sigmoid(-(2 * labels - 1) * index) * weight / 100
     torch.testing.assert_close(batch.log_ratios.grad[:, 1], expected)
 
-    objective.update(10, index, labels)
+    objective.update(10, ratios_at(index), labels)
     before = objective.probability(index)
     kept = weight > 0
-    objective.update(20, torch.where(kept, -7.0, index), torch.where(kept, 1 - labels, labels))
+    objective.update(
+        20, ratios_at(torch.where(kept, -7.0, index)), torch.where(kept, 1 - labels, labels)
+    )
     torch.testing.assert_close(objective.probability(index), before)
 
 
@@ -187,13 +191,13 @@ def test_a_fit_without_a_jump_leaves_the_link(index):
     """t ≡ 0, or t falling with the label: one block at ½, which would stop every gradient."""
     labels = (torch.arange(100) >= 50).float()
     objective = pspo.Objective(IN_SAMPLE, SCHEDULE)
-    objective.update(10, index, labels)
+    objective.update(10, ratios_at(index), labels)
     torch.testing.assert_close(objective.probability(index), torch.sigmoid(index))
 
 
 def test_finish_fits_the_finished_policy():
     index, labels = sample(300)
     objective = fitted("pspo", IN_SAMPLE, index, labels)
-    objective.finish(3 * index, labels)
+    objective.finish(ratios_at(3 * index), labels)
     again = fitted("pspo", IN_SAMPLE, 3 * index, labels)
     torch.testing.assert_close(objective.probability(index), again.probability(index))

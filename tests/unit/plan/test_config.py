@@ -55,10 +55,11 @@ def mistakes(changes: dict[str, Any]) -> list[str]:
 
 
 GRID = "link_robustness"
+JUDGE = "judges.reward.options"
 DATA = {"source": "owner/data", "revision": "main", "split": "train"}
 # A local path, here that of this file, has no revision.
 LOCAL = {"source": __file__, "revision": None}
-HUB = {"models": {"base": LOCAL, "reward": LOCAL}, "ultrafeedback": DATA}
+HUB = {"models": {"base": LOCAL, "reward": LOCAL}, "dataset": DATA}
 # Leaves only DPO to the single-index study, so that other labels concern the language models alone.
 ALONE = {"single_index.methods": ["dpo"]}
 # Changes of the default config → the one line each must cause.
@@ -81,10 +82,13 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         r"methods.dpo.training.learning_rat: unknown key; did you mean 'learning_rate'\? .*",
     ),
     "missing key": (
-        {"reward.max_tokens": DELETE},
-        r"reward.max_tokens: missing; it has no default",
+        {"world": "hub", "hub": {**HUB, "dataset": {"source": "x", "revision": "main"}}},
+        r"hub.dataset.split: missing; it has no default",
     ),
-    "missing section": ({"training": DELETE}, r"training: missing; it has no default"),
+    "missing objective": (
+        {"methods.new": {"options": {}}},
+        r"methods.new.objective: missing; it has no default",
+    ),
     "no seeds": ({f"{GRID}.seeds": []}, rf"{GRID}.seeds: \[\] .*at least 1 item.*"),
     "no shifts": ({f"{GRID}.shifts": []}, rf"{GRID}.shifts: \[\] .*at least 1 item.*"),
     "no methods": ({f"{GRID}.methods": []}, rf"{GRID}.methods: \[\] .*at least 1 item.*"),
@@ -182,8 +186,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         r"methods.dpo.training.precision: fp16 needs a GPU: set execution.gpus_per_job .*",
     ),
     "fp16 of the reward model on a CPU": (
-        {"reward.precision": "fp16"},
-        r"reward.precision: fp16 needs a GPU: .*; allowed without: none, bf16",
+        {f"{JUDGE}.precision": "fp16"},
+        rf"{JUDGE}.precision: fp16 needs a GPU: .*; allowed without: none, bf16",
     ),
     "more devices than pairs in a step": (
         {"execution.gpus_per_job": 4, "methods.dpo.training": {"batch_size": 3}},
@@ -220,20 +224,36 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         r"max_prompt_tokens: max_prompt_tokens \+ max_response_tokens = 1001; .* at most 1000 .*",
     ),
     "judge without room for a prompt": (
-        {"reward.max_tokens": 64},
-        r"reward.max_tokens: 64 leaves no room .*; allowed: more than max_response_tokens = 64",
+        {f"{JUDGE}.max_tokens": 64},
+        rf"{JUDGE}.max_tokens: 64 leaves no room .*; allowed: more than max_response_tokens = 64",
+    ),
+    "unknown module of a judge": (
+        {"judges.reward.judge": "scaler"},
+        r"judges.reward.judge: unknown judge 'scaler'; did you mean 'scalar'\? allowed: scalar, .*",
+    ),
+    "judge that is not there": (
+        {f"{GRID}.judge": "rewards"},
+        rf"{GRID}.judge: unknown judge 'rewards'; did you mean 'reward'\? .* \(see judges\)",
+    ),
+    "unknown option of a judge": (
+        {f"{JUDGE}.max_token": 64},
+        r"judges.reward: judge 'scalar': no option 'max_token'; did you mean 'max_tokens'\? .*",
+    ),
+    "option of a judge out of its bound": (
+        {f"{JUDGE}.batch_size": 0},
+        r"judges.reward: judge 'scalar': option batch_size = 0; allowed: an integer > 0",
     ),
     "hub without a revision": (
-        {"world": "hub", "hub": {**HUB, "ultrafeedback": {**DATA, "revision": None}}},
-        r"hub.ultrafeedback.revision: is null, but 'owner/data' is no local path; .*",
+        {"world": "hub", "hub": {**HUB, "dataset": {**DATA, "revision": None}}},
+        r"hub.dataset.revision: is null, but 'owner/data' is no local path; .*",
     ),
     "1e-5 is text in YAML": (
         {"training.learning_rate": yaml.safe_load("1e-5")},
         r"training.learning_rate: '1e-5' is text, not a number; .*write 1.0e-5",
     ),
     "text for a count": (
-        {"reward.max_tokens": "500"},
-        r"reward.max_tokens: '500' should be a valid integer",
+        {"logp_batch_size": "500"},
+        r"logp_batch_size: '500' should be a valid integer",
     ),
     "fraction for a count": (
         {f"{GRID}.evaluation.samples": 1.5},
@@ -359,13 +379,28 @@ def test_one_unknown_objective_hides_no_other_method():
     assert "'rspo' needs none on 1 responses" in lines[1]
 
 
+@pytest.mark.parametrize(
+    "key", ["training", f"{GRID}.prompts.train", "judges", "execution.preload"]
+)
+def test_a_key_that_is_missing_has_its_default(key):
+    assert load(changed({key: DELETE})) == load(default())
+
+
+@pytest.mark.parametrize("section", [{"n": [99999]}, {"n": "none"}, {"seedz": [1]}, {}])
+def test_the_section_of_a_study_that_is_not_run_is_not_looked_at(section):
+    config = load(changed({"studies": ["single_index"], GRID: section}))
+    assert config.section("single_index").seeds == 5
+    with pytest.raises(ConfigError, match="link_robustness: 3 should be a valid dictionary"):
+        load(changed({"studies": ["single_index"], GRID: 3}))
+
+
 def test_several_devices_a_job_and_jobs_a_device():
     load(changed({"execution.gpus_per_job": 8, "execution.jobs_per_gpu": 4}))
 
 
 def test_local_sources_need_no_revision_and_float16_is_fine_on_a_gpu():
     load(changed({"world": "hub", "hub": HUB}))
-    load(changed({"reward.precision": "fp16", "execution.gpus_per_job": 1}))
+    load(changed({f"{JUDGE}.precision": "fp16", "execution.gpus_per_job": 1}))
 
 
 def test_the_default_config_is_valid():
@@ -382,7 +417,7 @@ def test_presets_are_valid_over_the_default(preset):
     config = load(merged(default(), yaml.safe_load(preset.read_text())))
     if "link_robustness" in config.studies:
         assert config.world == "hub"
-        assert config.hub.ultrafeedback.source == "openbmb/UltraFeedback"
+        assert config.hub.dataset.source == "openbmb/UltraFeedback"
 
 
 def test_there_are_presets():
@@ -457,14 +492,14 @@ class TestObjectiveConstants:
     @pytest.mark.parametrize("name", objectives.known())
     def test_constants_are_complete(self, name):
         constants = objectives.constants(name)
-        assert set(constants["NEEDS"]) == {"targets", "responses", "reference_logps", "coupled"}
-        objectives.check_options(name, constants["OPTIONS"])
+        assert set(constants.needs) == {"targets", "responses", "reference_logps", "coupled"}
+        objectives.check_options(name, constants.defaults)
 
     @pytest.mark.parametrize("name", objectives.known())
     def test_every_option_has_a_bound_that_some_value_breaks(self, name):
         constants = objectives.constants(name)
-        assert constants["BOUNDS"].keys() == constants["OPTIONS"].keys()
-        for option in constants["OPTIONS"]:
+        assert constants.bounds.keys() == constants.defaults.keys()
+        for option in constants.defaults:
             with pytest.raises(ValueError, match=f"option {option} = 'no such value'; allowed: "):
                 objectives.check_options(name, {option: "no such value"})
 
@@ -475,20 +510,39 @@ class TestObjectiveConstants:
         (folder / "__init__.py").touch()
         (folder / "loss.py").write_text(
             "import not_installed_here\n"
-            "NEEDS: dict = {'targets': 'labels', 'responses': 2}\nOPTIONS = {'width': None}\n"
-            "BOUNDS = {'width': '> 0 or null'}\n"
+            "NEEDS: dict = {'targets': 'labels', 'responses': 2}\n"
+            "OPTIONS = {'width': (None, '> 0 or null')}\n"
         )
         (folder / "partial.py").write_text(
-            "NEEDS = {}\nOPTIONS = {'a': 1}\nBOUNDS = {'b': '> 0'}\n"
+            "NEEDS = {'targets': 'none'}\nOPTIONS = {'a': 1, 'b': (1,), 'c': (1, '> 0')}\n"
         )
         (folder / "bare.py").write_text("OPTIONS = {}\n")
+        (folder / "odd.py").write_text("NEEDS = {'targets': 'score'}\nOPTIONS = {}\n")
         assert objectives.module_name("their_package.loss") == "their_package.loss"
-        assert objectives.constants("their_package.loss")["OPTIONS"] == {"width": None}
+        assert objectives.constants("their_package.loss").defaults == {"width": None}
         objectives.check_options("their_package.loss", {"width": 3})
-        with pytest.raises(ValueError, match="a, b must be in both OPTIONS and BOUNDS"):
+        with pytest.raises(ValueError, match="OPTIONS: 'a', 'b' must be .default, bound"):
             objectives.constants("their_package.partial")
         with pytest.raises(ValueError, match=r"'their_package.bare' \(bare.py\) lacks .* NEEDS"):
             objectives.constants("their_package.bare")
+        with pytest.raises(ValueError, match="targets 'score'; allowed: labels, win_prob"):
+            objectives.constants("their_package.odd")
+
+    @pytest.mark.parametrize(
+        ("needs", "said"),
+        [
+            ({"targets": "labels", "responses": 2}, None),
+            ({"targets": "labels", "responses": 2, "sampling_logps": False}, None),
+            ({"targets": "none", "responses": 1}, "none on 1 responses"),
+            ({"targets": "scores", "responses": None}, "scores on any number of responses"),
+            (
+                {"targets": "labels", "responses": 2, "sampling_logps": True},
+                "the log-probabilities that responses were sampled with",
+            ),
+        ],
+    )
+    def test_what_a_study_of_pairs_does_not_offer(self, needs, said):
+        assert objectives.Constants(needs, {}, {}).beyond_pairs() == said
 
 
 class TestBounds:

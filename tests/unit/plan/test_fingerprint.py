@@ -27,9 +27,9 @@ TREE = {
     "prefgrid/__init__.py": "",
     "prefgrid/files/__init__.py": "",
     "prefgrid/job/__init__.py": "",
-    "prefgrid/files/store.py": "def write(path):\n    return path\n",
-    "prefgrid/job/jobs.py": "from prefgrid import hidden\n",
-    "prefgrid/hidden.py": "x = 1\n",
+    "prefgrid/files/store.py": "INERT = True\n\n\ndef log(message):\n    print(message)\n",
+    "prefgrid/job/jobs.py": "from prefgrid.job import parts\n\nINERT = True\n",
+    "prefgrid/job/parts.py": "x = 1\n",
     "prefgrid/links.py": "def link(u):\n    return u\n",
     "prefgrid/unused.py": "x = 1\n",
     "prefgrid/training/__init__.py": "",
@@ -79,7 +79,7 @@ class Tree:
 
 def forget() -> None:
     module.fingerprint.cache_clear()
-    module._tree.cache_clear()
+    module._source.cache_clear()
 
 
 @pytest.fixture
@@ -146,21 +146,32 @@ def test_a_package_s_own_init_counts(tree):
     assert fingerprint("train") != before
 
 
-@pytest.mark.parametrize("name", ["store", "jobs", "hidden", "unused", "links"])
+@pytest.mark.parametrize("name", ["files/store", "job/jobs", "unused", "links"])
 def test_inert_and_unused_modules_do_not_count(tree, name):
-    """Inert modules hide what they import, too."""
     before = fingerprint("train")
-    tree.write(f"prefgrid/{name}.py", "entirely = 'different'\n")
+    tree.write(f"prefgrid/{name}.py", (tree.folder / f"prefgrid/{name}.py").read_text() + "y = 2\n")
     assert fingerprint("train") == before
 
 
-def test_whatever_shapes_results_counts():
-    """How a grid's folders become columns, and which records a report sums up."""
-    for script, name in (
-        ("link_robustness.gather_evaluations", "files.grid"),
-        ("steps.build_report", "job.provenance"),
-    ):
-        assert f"prefgrid.{name}" in module._closure((script,))
+def test_what_an_inert_module_imports_counts(tree):
+    before = fingerprint("train")
+    tree.edit("prefgrid/job/parts.py", "x = 1", "x = 2")
+    assert fingerprint("train") != before
+
+
+@pytest.mark.parametrize("mark", ["INERT = False", "def f():\n    INERT = True", "# INERT = True"])
+def test_only_the_mark_itself_makes_a_module_inert(tree, mark):
+    before = fingerprint("train")
+    tree.write("prefgrid/files/store.py", mark)
+    assert fingerprint("train") != before
+
+
+def test_what_the_spec_chooses_is_never_inert(tree):
+    pspo = "prefgrid.objectives.pspo"
+    tree.edit("prefgrid/objectives/pspo.py", "x = 2", "INERT = True\nx = 2")
+    before = fingerprint("train", pspo)
+    tree.edit("prefgrid/objectives/pspo.py", "x = 2", "x = 3")
+    assert fingerprint("train", pspo) != before
 
 
 def test_a_module_chosen_by_the_spec_counts_only_where_it_is_chosen(tree):

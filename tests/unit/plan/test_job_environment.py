@@ -25,6 +25,12 @@ def test_jobs_find_interpreter_scripts_execution_and_parent():
     assert os.environ["PREFGRID_PARENT"] == str(os.getpid())
 
 
+def test_an_outer_run_s_fork_server_is_not_for_this_run_s_jobs():
+    os.environ["PREFGRID_SERVER"] = "outer"
+    job_environment.prepare({})
+    assert "PREFGRID_SERVER" not in os.environ
+
+
 def test_an_empty_search_path_gets_no_empty_entry():
     """An empty entry would mean the working directory."""
     os.environ["PYTHONPATH"] = ""

@@ -1,13 +1,17 @@
 """What the labels can tell, in words: no more than the figures say."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 import synthetic_study as study
 
 from link_robustness import tabulate_results
 from prefgrid.data import preferences
+from prefgrid.files import store
 from prefgrid.report import evidence
 from prefgrid.statistics import identifiability
+from prefgrid.studies.link_robustness import inputs
 
 
 def _finding(powers: dict[float, tuple[float, float]]) -> dict:
@@ -25,7 +29,7 @@ def _finding(powers: dict[float, tuple[float, float]]) -> dict:
         for n in (100, 1000)
         for shift, (excess, power) in powers.items()
     ]
-    return evidence.finding(pd.DataFrame(rows))
+    return asdict(evidence.finding(pd.DataFrame(rows)))
 
 
 def test_each_shift_is_judged_by_the_power_of_the_ideal_test():
@@ -61,17 +65,12 @@ def test_headings():
     assert both == "At shift 2 and 4 the labels can tell the true link from a logistic one"
 
 
-def test_the_utilities_are_those_that_were_labelled():
+def test_the_utilities_are_those_that_were_labelled(tmp_path):
     """A row's reward_diff in the preferences is its u; both the scale and the order must agree."""
-    rows = [
-        {"prompt": "p", "response_0": "a", "response_1": "b", "uniform": 0.5}
-        | dict.fromkeys(preferences.CARRIED)
-        | row
-        for row in study.rewards(3, 50)
-    ]
-    labelled = [row["reward_diff"] for row in preferences.label(rows, 20, 1.0, 0.25)]
-    pairs = pd.DataFrame(study.rewards(3, 50)).assign(seed=3)
-    found = tabulate_results.utilities(pairs)
+    rows, path = study.rewards(3, 50), tmp_path / "seed=3" / "rewards.jsonl"
+    store.write_jsonl(path, rows)
+    labelled = [row["reward_diff"] for row in preferences.label(rows, 20, 1.0, 0.25, seed=3)]
+    found = tabulate_results.utilities(inputs.scored_pairs([path]))
     assert list(found) == [3]
     np.testing.assert_allclose(found[3][:20], labelled)
 
@@ -79,5 +78,5 @@ def test_the_utilities_are_those_that_were_labelled():
 def test_the_whole_table_has_a_row_a_cell():
     utilities = {seed: np.random.default_rng(seed).normal(size=100) for seed in (0, 1)}
     table = identifiability.table(utilities, [0.0, 4.0], [50, 100], 0.25)
-    shown = evidence.evidence_table(table, [], "identifiability.csv")
+    shown = evidence.evidence_table(table, "", [], "identifiability.csv")
     assert [len(row) for row in shown["rows"]] == [4] * 4

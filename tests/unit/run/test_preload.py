@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
+import time
 
 import psutil
 import pytest
@@ -74,7 +74,8 @@ def servers(tmp_path, monkeypatch):
 def test_a_script_sees_what_it_sees_in_a_plain_start(servers):
     words = ["--spec", '{"a": "größer"}', "--", "-h", ""]
     servers.environment["ODD"] = os.fsdecode(b"\xff=\n")
-    os.umask(0o027)
+    os.umask(0o027)  # Snakemake's, so the server's too
+    servers.launch()
     try:
         seen = [run(LOOK, *words) for run in (servers.plain, servers.preloaded)]
     finally:
@@ -127,46 +128,38 @@ def test_a_script_imports_the_programs_modules_as_they_are_now(servers):
         )
 
 
-def test_the_first_client_starts_one_server_and_waits_for_none(servers):
-    """Eight at once, and none of them gets a script's process."""
-    found = []
-    clients = [
-        threading.Thread(target=lambda: found.append(servers.try_start("open('ran', 'w')")))
-        for _ in range(8)
-    ]
-    servers.script("open('ran', 'w')")
-    for thread in clients:
-        thread.start()
-    for thread in clients:
-        thread.join()
-    until(servers.address.socket.exists, "no server")
-    assert found.count(None) == 8 and not (servers.work / "ran").exists()
-    assert len(servers.processes()) == 1
-    assert servers.server().ppid() != os.getpid()
-    assert os.stat(servers.address.socket).st_mode & 0o077 == 0
-    assert os.stat(servers.runtime / f"prefgrid-{os.getuid()}").st_mode & 0o777 == 0o700
+def test_nobody_waits_for_a_server_that_imports(servers, monkeypatch):
+    """Its client starts the script itself, and the server never does."""
+    (servers.work / "scripts").mkdir()
+    servers.launch()
+    servers.server.suspend()
+    started = time.monotonic()
+    assert servers.try_start("open('ran', 'w')") is None
+    assert time.monotonic() - started < client.ANSWER_SECONDS
+    servers.server.resume()
+    assert servers.preloaded("print('ready')") == (0, "ready\n")
+    assert not (servers.work / "ran").exists()
 
 
-def test_an_idle_server_ends_and_the_next_client_starts_another(servers, monkeypatch):
-    monkeypatch.setattr(client, "IDLE_SECONDS", 0.3)
-    # Longer than a server is idle: its job keeps it.
-    assert servers.preloaded("import time\ntime.sleep(1)\nprint('end')") == (0, "end\n")
-    until(lambda: not servers.processes(), "the server stays")
-    assert not servers.address.socket.exists()
+def test_without_a_server_nobody_starts_one(servers):
     assert servers.try_start("") is None
-    assert servers.preloaded("print('again')") == (0, "again\n")
+    assert not psutil.Process().children()
 
 
-def test_a_server_that_cannot_start_is_not_tried_again_at_once(servers, monkeypatch):
+def test_a_server_that_cannot_start_says_why(servers, monkeypatch):
     monkeypatch.setattr(client, "PACKAGES", ("numpy", "no_such_package"))
+    servers.launch()
+    until(servers.ended, "the server stays")
+    assert "Error" in servers.log.read_text()
     assert servers.try_start("") is None
-    until(servers.address.failure.exists, "no failure was noted")
-    until(lambda: not servers.processes(), "the server stays")
-    monkeypatch.setattr(client, "PACKAGES", FEW_PACKAGES)
-    assert servers.try_start("") is None
-    assert not servers.processes()
-    os.utime(servers.address.failure, (0, 0))
-    assert servers.preloaded("print('after an hour')") == (0, "after an hour\n")
+
+
+def test_an_orphaned_server_does_not_start(servers, monkeypatch):
+    """Its Snakemake may die before the server has asked to die with it."""
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    servers.launch()
+    monkeypatch.undo()
+    until(servers.ended, "the server stays")
 
 
 def test_what_a_fork_would_break_is_refused():
@@ -193,10 +186,12 @@ def test_a_machine_that_cannot_watch_processes_is_refused(monkeypatch):
 
 
 def test_where_the_surroundings_cannot_be_read_scripts_start_plainly(servers, monkeypatch):
-    def unreadable():
-        yield Path("/proc/no/cgroup").read_text()
+    servers.preloaded("")
 
-    monkeypatch.setattr(address, "_confinement", unreadable)
+    def refuse(_which: int, _who: int) -> int:
+        raise PermissionError("getpriority")
+
+    monkeypatch.setattr(os, "getpriority", refuse)
     assert servers.try_start("") is None
 
 
@@ -204,68 +199,68 @@ def test_a_package_outside_the_environment_is_refused(servers, monkeypatch):
     """An editable install changes while its server lives."""
     (servers.work / "of_the_user").mkdir()
     (servers.work / "of_the_user" / "numpy.py").touch()
-    assert servers.try_start("") is None
-    until(servers.address.failure.exists, "no failure was noted")
-    assert "may change between jobs" in servers.address.failure.read_text()
+    servers.launch()
+    until(servers.ended, "the server stays")
+    assert "may change between jobs" in servers.log.read_text()
 
 
-class TestAddress:
+class TestSurroundings:
+    """A script whose plain start would find something else is not the server's."""
+
+    PRINT = (
+        "import os, sys\nfrom prefgrid.run.preload import address\n"
+        "sys.stdout.buffer.write(address.surroundings(os.environ))"
+    )
+
     def changed(self, servers, **variables) -> bool:
-        before = servers.address
-        servers.environment |= variables
-        return servers.address != before
+        before = address.surroundings(servers.environment)
+        return address.surroundings(servers.environment | variables) != before
 
     @pytest.mark.parametrize(
         ("variable", "expected"),
-        [("HF_HUB_OFFLINE", True), ("HOME", True), ("LD_PRELOAD", True)]
+        [("HF_HUB_OFFLINE", True), ("HOME", True), ("LD_PRELOAD", True), ("TMPDIR", True)]
         + [("OMP_NUM_THREADS", False), ("PREFGRID_WORK", False), ("PYTEST_CURRENT_TEST", False)],
     )
-    def test_a_variable_that_imports_may_read_has_its_own_server(self, servers, variable, expected):
+    def test_a_variable_that_imports_may_read(self, servers, variable, expected):
         assert self.changed(servers, **{variable: "7"}) is expected
 
-    def test_checkouts_share_a_server_but_not_with_other_packages(
-        self, servers, monkeypatch, tmp_path
-    ):
+    def test_other_packages(self, servers):
         own, _, rest = servers.environment["PYTHONPATH"].partition(os.pathsep)
         assert not self.changed(servers, PYTHONPATH=rest)
         assert self.changed(servers, PYTHONPATH=f"{own}:/elsewhere")
 
-    def test_an_installation_means_another_server(self, servers, monkeypatch, tmp_path):
+    def test_an_installation(self, servers, monkeypatch, tmp_path):
         (tmp_path / "packages").mkdir()
         monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "packages")])
-        before = servers.address
+        before = address.surroundings(servers.environment)
         (tmp_path / "packages" / "torch-9.dist-info").mkdir()
-        assert servers.address != before
+        assert address.surroundings(servers.environment) != before
 
-    def test_other_limits_mean_another_server(self, servers):
-        code = "import json, os, sys\nfrom prefgrid.run.preload import address\nprint(address.address(dict(os.environ)).socket)"
-        limits = ["", "ulimit -n 100; "]
-        found = {
+    def test_limits_and_the_like_of_a_job_s_own(self, servers):
+        with open("/proc/self/status") as status:
+            cpus = next(line for line in status if line.startswith("Cpus_allowed_list"))
+        one = cpus.split()[1].partition(",")[0].partition("-")[0]
+        wraps = ["", "ulimit -n 100;", "umask 077;", "cd /;", "nice -n 3", f"taskset -c {one}"]
+        found = [
             subprocess.run(
-                ["bash", "-c", f'{limit}exec "$0" -c "$1"', sys.executable, code],
+                ["bash", "-c", f'{wrap} "$0" -c "$1"', sys.executable, self.PRINT],
                 env=servers.environment,
                 capture_output=True,
-                text=True,
                 check=True,
             ).stdout
-            for limit in limits
-        }
-        assert len(found) == 2
+            for wrap in ["", *wraps]
+        ]
+        assert found[0] == found[1]
+        assert len(set(found)) == len(wraps) - (len(os.sched_getaffinity(0)) == 1)
 
-    def test_a_folder_that_others_may_enter_is_not_used(self, servers):
-        before = servers.address
-        folder = servers.runtime / f"prefgrid-{os.getuid()}"
-        folder.chmod(0o755)
-        assert servers.address.socket.parent != before.socket.parent
-        folder.rmdir()
-        folder.symlink_to(servers.work)
-        assert servers.address.socket.parent != before.socket.parent
-
-    def test_a_path_too_long_for_a_socket_is_not_used(self, servers, tmp_path):
-        folder = tmp_path / ("x" * 100)
-        folder.mkdir()
-        servers.environment["XDG_RUNTIME_DIR"] = str(folder)
-        assert not servers.address.socket.is_relative_to(folder)
+    def test_another_interpreter(self, servers, monkeypatch):
+        """As in an environment that Snakemake made for the job."""
+        servers.preloaded("")
+        monkeypatch.setattr(sys, "executable", "/elsewhere/python")
+        assert servers.try_start("open('ran', 'w')") is None
+        monkeypatch.undo()
+        until(lambda: not servers.server.children(), "its keeper stays")
+        assert not (servers.work / "ran").exists()
 
 
 class TestKills:
@@ -298,38 +293,40 @@ class TestKills:
 
     def test_a_killed_client_takes_its_job_along(self, servers):
         script = servers.script(GRANDCHILD + "time.sleep(60)")
+        servers.launch()
         code = (
             "import os, pathlib, sys, time\n"
             "from prefgrid.run.preload import client\n"
-            f"client.PACKAGES = {FEW_PACKAGES}\n"
             "start = lambda: client.start(pathlib.Path(sys.argv[1]), [], dict(os.environ))\n"
             "while not (job := start()): time.sleep(0.02)\n"
             "job.wait()"
         )
-        process = subprocess.Popen([sys.executable, "-c", code, script], env=servers.environment)
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, script], cwd=servers.work, env=servers.environment
+        )
         everyone = [servers.pid("script"), servers.pid("grandchild")]
         assert not any(map(gone, everyone))
         process.kill()
         process.wait()
         until(lambda: all(map(gone, everyone)), "the job outlived its client")
-        until(lambda: len(servers.processes()) == 1, "the keeper stays")
+        until(lambda: not servers.server.children(), "the keeper stays")
 
     def test_a_job_survives_its_server(self, servers):
         job = servers.start(
             f"{GRANDCHILD}sys.stdin.read()\nwhile not os.path.exists('go'): time.sleep(.02)\nsys.exit(4)"
         )
         servers.pid("script")
-        servers.server().kill()
+        servers.server.kill()
+        until(servers.ended, "the server stays")
         assert servers.try_start("") is None
         (servers.work / "go").touch()
         assert job.wait() == 4
         assert gone(servers.pid("grandchild"))
-        assert servers.preloaded("print('next')") == (0, "next\n")
 
     def test_a_script_dies_with_its_keeper(self, servers):
         job = servers.start(SLEEP)
         script = servers.pid("script")
-        (keeper,) = servers.server().children()
+        (keeper,) = servers.server.children()
         assert [child.pid for child in keeper.children()] == [script]
         keeper.kill()
         assert job.wait() == -signal.SIGKILL
@@ -338,7 +335,7 @@ class TestKills:
     def test_a_server_that_does_not_answer_is_not_waited_for(self, servers, monkeypatch):
         """Nor does it ever run what it was asked for: by then the client has started it itself."""
         servers.preloaded("")
-        server = servers.server()
+        server = servers.server
         monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
         server.suspend()
         assert servers.try_start("open('ran', 'w')") is None

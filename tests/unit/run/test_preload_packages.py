@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import made_up
 import psutil
 import pytest
 from fork_servers import ForkServers, until
@@ -16,6 +17,7 @@ import run_job
 from prefgrid.files import store
 from prefgrid.logprobs.table import logp_frame
 from prefgrid.models import loading
+from prefgrid.run.preload import address
 
 OUTPUTS = {
     "adapter": "adapter_model.safetensors",
@@ -26,7 +28,7 @@ OUTPUTS = {
 }
 SPEC = {
     "seed": 0,
-    "objective": "pspo",
+    "objective": "prefgrid.objectives.pspo",
     "options": {},
     "training": {
         "epochs": None,
@@ -70,7 +72,6 @@ def servers(tmp_path_factory):
     options = argparse.Namespace(script="train_policy", gpus=0, online=False)
     found.environment = run_job._environment(options, Path("none"), []) | found.environment
     found.environment["CUDA_VISIBLE_DEVICES"] = ""
-    found.share_with_job_runner()
     yield found
     found.end()
 
@@ -91,15 +92,16 @@ def test_torch_draws_anew_in_every_script(servers):
 def test_training_writes_the_same_bytes(servers):
     """By the job runner, which starts the script itself, and then by the server."""
     inputs = training_inputs(servers.work)
+    servers.preloaded("")
     made = {}
     for preload in (False, True):
         folder = servers.work / f"policy-{preload}"
         words = [word for flag, name in OUTPUTS.items() for word in (f"--{flag}", folder / name)]
         environment = servers.environment | {
             "PREFGRID_PARENT": str(os.getpid()),
-            "PREFGRID_EXECUTION": json.dumps({"preload": preload}),
+            address.VARIABLE: servers.environment[address.VARIABLE] if preload else "",
         }
-        command = [sys.executable, "-m", "run_job", "--log", f"{folder}.log", "train_policy"]
+        command = [sys.executable, "-m", "run_job", "--log", f"{folder}.log", "steps/train_policy"]
         with subprocess.Popen(
             [*command, *inputs, *words, "--spec", json.dumps(SPEC)],
             cwd=servers.work,
@@ -123,6 +125,7 @@ def training_inputs(folder: Path) -> list[str]:
     logp_sums = logps_of(model, groups)
     lengths = logp_sums.new_tensor([[len(r) for r in g.responses] for g in groups]).long()
     store.write_parquet(folder / "logps.parquet", logp_frame(range(16), logp_sums, lengths))
+    made_up.record(folder / "logps.parquet")
     rows = [
         {"pair": n, "prompt_id": f"{n:016x}", "prompt": "a", "prompt_tokens": g.prompt_tokens}
         | {"response_0": "b", "response_1": "c", "finish_0": "stop", "finish_1": "stop"}
@@ -131,21 +134,19 @@ def training_inputs(folder: Path) -> list[str]:
             "reward_1": 1.0,
             "reward_diff": 1.0,
             "reward_scale": 1.0,
-            "z": int(g.label),
+            "z": int(g.target),
         }
         | {f"tokens_{k}": response for k, response in enumerate(g.responses)}
         for n, g in enumerate(groups)
     ]
     store.write_jsonl(folder / "preferences.jsonl", rows)
-    files = ("preferences", "preferences.jsonl"), ("logps", "logps.parquet")
+    files = ("data", "preferences.jsonl"), ("logps", "logps.parquet")
     words = [word for flag, name in files for word in (f"--{flag}", str(folder / name))]
     return [*words, "--reference", str(folder / "reference" / "manifest.json")]
 
 
 def scripts_of(runner: subprocess.Popen, servers: ForkServers) -> list[bool]:
     """For each process that runs the script: does it come from the server?"""
-    from_server = {
-        child.pid for keeper in servers.server().children() for child in keeper.children()
-    }
+    from_server = {child.pid for keeper in servers.server.children() for child in keeper.children()}
     from_runner = {child.pid for child in psutil.Process(runner.pid).children()}
     return [True for _ in from_server] + [False for _ in from_runner]

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -50,24 +51,60 @@ def folder(request, tmp_path):
     shutil.copy(RUN_JOB, tmp_path)
     run = tmp_path / "prefgrid" / "run"
     shutil.copytree(RUN_JOB.parent / "prefgrid" / "run", run)
-    (tmp_path / "prefgrid" / "__init__.py").touch()
+    for module in (
+        "__init__",
+        "plan/__init__",
+        "plan/job_environment",
+        "files/__init__",
+        "files/formats",
+    ):
+        (tmp_path / "prefgrid" / module).parent.mkdir(exist_ok=True)
+        shutil.copy(RUN_JOB.parent / f"prefgrid/{module}.py", tmp_path / f"prefgrid/{module}.py")
     replace(run / "supervision.py", r"GRACE_SECONDS = 5\.0", "GRACE_SECONDS = 0.5")
-    runtime = tempfile.mkdtemp(prefix="run-", dir="/tmp")  # a socket's path must be short
-    if getattr(request, "param", "plain") == "preloaded":
-        client = run / "preload" / "client.py"
-        replace(client, r"(?s)PACKAGES = \(.*?\n\)", 'PACKAGES = ("psutil",)')
-        (tmp_path / "runtime").symlink_to(runtime)
-        assert finish(tmp_path, "")[0] == 0
-        wait_for(lambda: list(Path(runtime).glob("*/*.socket")), "no fork server")
-    yield tmp_path
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if any(runtime in word for word in process.cmdline()):
-                process.kill()
-    shutil.rmtree(runtime)
+    preloaded = getattr(request, "param", "plain") == "preloaded"
+    with fork_server(tmp_path) if preloaded else contextlib.nullcontext():
+        yield tmp_path
     for name in ("script", "grandchild", "supervisor"):
         if (tmp_path / name).exists() and not gone(process := pid(tmp_path, name)):
             os.kill(process, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def fork_server(folder: Path) -> Iterator[None]:
+    """A server for the supervisors in `folder`, a child of a process in Snakemake's place."""
+    replace(
+        folder / "prefgrid/run/preload/client.py",
+        r"(?s)PACKAGES = \(.*?\n\)",
+        'PACKAGES = ("psutil",)',
+    )
+    code = (
+        "import os, sys\n"
+        "from prefgrid.plan import job_environment\n"
+        "job_environment.start_server()\n"
+        "print(os.environ['PREFGRID_SERVER'], flush=True)\n"
+        "sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=clean_environment(folder),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as snakemake:
+        name = snakemake.stdout.readline().strip()
+        wait_for(lambda: name in Path("/proc/net/unix").read_text(), "no fork server")
+        (folder / "server_name").write_text(name)
+        yield
+
+
+def clean_environment(folder: Path) -> dict[str, str]:
+    """Ours without what an outer run has set, with what Snakemake sets."""
+    outer = ("PREFGRID_", "CUDA_VISIBLE_DEVICES")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(outer)}
+    clean["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), clean["PATH"]])
+    clean |= dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), tempfile.gettempdir())
+    return clean | {"PREFGRID_LEASES": str(folder / "leases")}
 
 
 def replace(path: Path, pattern: str, new: str) -> None:
@@ -85,13 +122,10 @@ def start(folder: Path, body: str, *options: str, env=None, **pipes) -> subproce
     pipes.setdefault("stderr", subprocess.PIPE)
     # The last of two logs counts.
     command = [sys.executable, "run_job.py", "--log", "logs/job.log", *options, "script_under_test"]
-    outer = ("PREFGRID_", "CUDA_VISIBLE_DEVICES")
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(outer)}
-    clean["PREFGRID_LEASES"] = str(folder / "leases")
-    if (folder / "runtime").exists():
-        clean["XDG_RUNTIME_DIR"] = os.readlink(folder / "runtime")
+    clean = clean_environment(folder)
+    if (folder / "server_name").exists():
+        clean["PREFGRID_SERVER"] = (folder / "server_name").read_text()
         clean["PREFGRID_PARENT"] = str(os.getpid())
-        clean["PREFGRID_EXECUTION"] = '{"preload": true}'
     return subprocess.Popen(command, cwd=folder, env=clean | (env or {}), **pipes)
 
 
@@ -541,8 +575,8 @@ def test_the_supervisor_needs_no_installed_package_to_start(folder):
     [
         ((), {}, True),
         (("--online",), {}, False),
-        ((), {"PREFGRID_EXECUTION": '{"preload": false}'}, False),
-        ((), {"PREFGRID_PARENT": ""}, False),  # by hand, or by another executor
+        (("--gpus", "1"), {"CUDA_VISIBLE_DEVICES": "0"}, False),
+        ((), {"PREFGRID_SERVER": ""}, False),  # by hand, by another executor, or not wanted
     ],
 )
 def test_only_local_jobs_without_devices_come_from_the_fork_server(

@@ -150,7 +150,9 @@ def test_data_rows_have_exactly_the_fields_of_ultrafeedback():
 
 def test_training_dialogues_leave_out_evaluation_prompts(tmp_path):
     store.write_jsonl(tmp_path / "train.jsonl", files.rows(80, seed=0))
-    dialogues = files.training_dialogues(tmp_path / "train.jsonl", 0.0, eval_share=0.5)
+    dialogues = files.training_dialogues(
+        tmp_path / "train.jsonl", ultrafeedback.__name__, 0.0, eval_share=0.5
+    )
     prompts = {prompt for prompt, _ in dialogues}
     assert 0 < len(prompts) < 80
     assert len(dialogues) == 4 * len(prompts)

@@ -1,5 +1,6 @@
 """The tiny world's tokenizer, its two models at toy size, and the checks of its quality."""
 
+import json
 import math
 
 import numpy as np
@@ -12,9 +13,15 @@ from prefgrid import chat, seeding
 from prefgrid.files import store
 from prefgrid.limits import tiny_world as limits
 from prefgrid.models.loading import load_tokenizer, save_model
+from prefgrid.objectives import sft
+from prefgrid.objectives.base import Batch
+from prefgrid.run import execution
 from prefgrid.tinyworld import base_model, corpus, language, quality, reward_model
 from prefgrid.tinyworld import tokenizer as tiny_tokenizer
-from prefgrid.tinyworld.training import Schedule, batches
+from prefgrid.tinyworld.schedule import passes, training_options
+from prefgrid.training import loop
+from prefgrid.training.batches import Group
+from prefgrid.training.step import PolicyForward
 
 ARCHITECTURE = {
     "hidden_size": 32,
@@ -26,7 +33,9 @@ ARCHITECTURE = {
     "initializer_range": 0.08,
     "rope_theta": 1000.0,
 }
-SCHEDULE = Schedule(steps=4, batch_size=4, learning_rate=1.0e-3, decay_share=0.5, warmup_steps=2)
+OPTIONS = training_options(
+    steps=4, batch_size=4, learning_rate=1.0e-3, decay_share=0.5, warmup_steps=1
+)
 PROMPTS = language.all_prompts()[::97]
 
 
@@ -52,15 +61,24 @@ def base_folder(tokenizer, dialogues, tmp_path_factory):
     return folder
 
 
-def train_base(tokenizer, dialogues):
+def train_base(tokenizer, dialogues, **named):
     return base_model.train_base(
-        tokenizer, dialogues, ARCHITECTURE, SCHEDULE, whole_text_share=0.5, seed=0
+        tokenizer,
+        dialogues,
+        ARCHITECTURE,
+        OPTIONS,
+        whole_text_share=0.5,
+        seed=0,
+        failure_path="unused",
+        **named,
     )
 
 
-def train_reward(tokenizer, base_folder):
+def train_reward(tokenizer, base_folder, **named):
     groups = reward_model.groups(PROMPTS, seed=0)
-    return reward_model.train_reward(tokenizer, base_folder, groups, SCHEDULE, "chat", seed=0)
+    return reward_model.train_reward(
+        tokenizer, base_folder, groups, OPTIONS, "chat", seed=0, failure_path="unused", **named
+    )
 
 
 def same_weights(one, other):
@@ -136,6 +154,37 @@ def test_reward_model_is_rebuilt_bit_identical(tokenizer, base_folder):
     assert torch.equal(state, torch.random.get_rng_state()), "the global random state was touched"
 
 
+class Killed(BaseException):
+    """What a kill leaves behind, in a process that lives on."""
+
+
+@pytest.mark.parametrize("model", ["base", "reward"])
+def test_a_resumed_model_is_an_uninterrupted_one(
+    tokenizer, dialogues, base_folder, tmp_path, monkeypatch, model
+):
+    monkeypatch.setenv(execution.VARIABLE, json.dumps({"checkpoint_seconds": 0}))
+    step, calls, lines = loop.loss_and_gradient, [], []
+
+    def trained(**named):
+        if model == "base":
+            return train_base(tokenizer, dialogues, **named)
+        return train_reward(tokenizer, base_folder, **named)
+
+    def deadly(*arguments):
+        calls.append(arguments)
+        if len(calls) == 4:
+            raise Killed
+        return step(*arguments)
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(loop, "loss_and_gradient", deadly)
+        trained(work=tmp_path)
+    monkeypatch.setattr(store, "log", lines.append)
+    resumed = trained(work=tmp_path)
+    assert "resumed at step 3 of 4" in lines
+    assert same_weights(resumed, trained())
+
+
 def test_other_head_dimensions_are_refused(tokenizer):
     with pytest.raises(ValueError, match="allowed: 32, 64"):
         base_model.new_model(tokenizer, ARCHITECTURE | {"head_dim": 24}, seed=0)
@@ -152,7 +201,11 @@ def test_next_token_loss_is_the_mean_over_what_follows_the_prompts(tokenizer):
     logps = model(input_ids=torch.tensor([[5, 6, 7, 8], [9, 10, 11, 0]])).logits.log_softmax(-1)
     # Token 7 stands at position 2 and is predicted at position 1, and so on.
     expected = -(logps[0, 1, 7] + logps[0, 2, 8] + logps[1, 1, 11]) / 3
-    loss = base_model.next_token_loss(model, [([5, 6], [7, 8]), ([9, 10], [11])], pad_id=0)
+    groups = [Group([5, 6], [[7, 8]]), Group([9, 10], [[11]])]
+    forward = PolicyForward(model, groups, OPTIONS, 0)
+    sums = forward.micro_batch([0, 1])
+    objective = sft.Objective({}, OPTIONS.schedule(2, seed=0))
+    loss = objective.loss(Batch(torch.arange(2), sums, sums, forward.lengths, None))
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
@@ -210,24 +263,28 @@ def test_groups_isolate_relevance_and_grammar():
 
 
 def test_schedule_warms_up_stays_and_falls():
-    schedule = Schedule(100, batch_size=1, learning_rate=2.0, decay_share=0.2, warmup_steps=10)
-    rates = [schedule.learning_rate_at(step) for step in range(100)]
+    options = training_options(100, 1, learning_rate=2.0, decay_share=0.2, warmup_steps=9)
+    rates = [options.learning_rate_at(step, 100) for step in range(100)]
     assert rates[:10] == pytest.approx([0.2 * step for step in range(1, 11)])
     assert set(rates[10:81]) == {2.0}
     assert rates[80:] == pytest.approx([2.0 - 0.1 * step for step in range(20)])
 
 
 def test_every_row_is_seen_once_before_any_is_seen_twice():
-    schedule = Schedule(steps=5, batch_size=4, learning_rate=1.0, decay_share=0.2)
-    seen = np.concatenate(list(batches(10, schedule, seeding.stream(0, "test batches"))))
+    options = training_options(steps=5, batch_size=4, learning_rate=1.0, decay_share=0.2)
+    seen = passes(10, options, seeding.stream(0, "test batches")).flatten()
     assert len(seen) == 20
     assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
 
 
-def test_a_loss_that_is_not_finite_stops_training(tokenizer, dialogues):
-    schedule = Schedule(4, batch_size=4, learning_rate=math.inf, decay_share=0.2, warmup_steps=1)
-    with pytest.raises(FloatingPointError, match="lower its learning_rate"):
-        base_model.train_base(tokenizer, dialogues, ARCHITECTURE, schedule, 0.5, seed=0)
+def test_a_loss_that_is_not_finite_stops_training(tokenizer, dialogues, tmp_path):
+    options = training_options(4, 4, learning_rate=1e30, decay_share=0.2, warmup_steps=0)
+    path = tmp_path / "failed_batch.json"
+    with pytest.raises(FloatingPointError, match="lower learning_rate"):
+        base_model.train_base(
+            tokenizer, dialogues, ARCHITECTURE, options, 0.5, seed=0, failure_path=path
+        )
+    assert len(store.read_json(path)["groups"]) == 4
 
 
 def test_texts_are_described():

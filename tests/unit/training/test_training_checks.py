@@ -15,14 +15,13 @@ from prefgrid.training.step import PolicyForward, loss_and_gradient
 
 # This module is itself an objective's, as a user's own would be.
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
-OPTIONS = {"loss": "mean_index"}
-BOUNDS = {"loss": ["mean_index", "memory", "nan", "steep"]}
+OPTIONS = {"loss": ("mean_index", ["mean_index", "memory", "nan", "steep"])}
 
 
 class Objective(base.Objective):
     """Records what the loop tells it; fails on request."""
 
-    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
+    needs, declared = NEEDS, OPTIONS
 
     def __init__(self, options, schedule):
         super().__init__(options, schedule)
@@ -42,15 +41,15 @@ class Objective(base.Objective):
             return torch.arange(self.schedule.rows)
         return torch.tensor([4, 1, 3]) if step == 1 else None
 
-    def update(self, step, index, labels):
-        self.calls.append(("update", step, index, labels))
+    def update(self, step, log_ratios, targets):
+        self.calls.append(("update", step, log_ratios, targets))
 
     def observe(self, batch):
         assert not batch.log_ratios.requires_grad and not batch.logp_sums.requires_grad
         self.calls.append(("observe", batch))
 
-    def finish(self, index, labels):
-        self.calls.append(("finish", index, labels))
+    def finish(self, log_ratios, targets):
+        self.calls.append(("finish", log_ratios, targets))
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +88,8 @@ def make(groups, chosen=None, **objective_options):
 
 def run(folder, model, groups, objective, reference, chosen=None):
     return train(
-        model,
-        groups,
+        PolicyForward(model, groups, chosen or options(), PAD),
         objective,
-        chosen or options(),
-        pad_id=PAD,
         metrics_path=folder / "metrics.jsonl",
         failure_path=folder / "failure.json",
         reference_logps=reference,
@@ -110,9 +106,10 @@ def test_objectives_see_every_step_and_all_rows(tmp_path, groups, reference):
         "observe",
         "finish",
     ]
-    labels = torch.tensor([group.label for group in groups])
-    _, step, index, seen_labels = objective.calls[1]
-    assert step == 1 and index.shape == (6,) and not index.requires_grad
+    labels = torch.tensor([group.target for group in groups])
+    _, step, ratios, seen_labels = objective.calls[1]
+    assert step == 1 and ratios.shape == (6, 2) and not ratios.requires_grad
+    index = base.pair_index(ratios)
     assert torch.equal(seen_labels, labels)
     # Known of the wanted rows alone; batch 2 is among them, and its index there is its own: the
     # weights are the same, the layout is not.
@@ -120,12 +117,15 @@ def test_objectives_see_every_step_and_all_rows(tmp_path, groups, reference):
     second = objective.calls[2][1]
     torch.testing.assert_close(index[second.rows], second.index, atol=1e-4, rtol=1e-4)
     assert index[second.rows].abs().max() > 1e-3
-    assert torch.equal(objective.calls[-1][1], result.index) and result.index.isfinite().all()
+    assert (
+        torch.equal(base.pair_index(objective.calls[-1][1]), result.index)
+        and result.index.isfinite().all()
+    )
     # 6 rows in batches of 4: the second step ends the epoch with 2.
     assert [len(call[1].rows) for call in objective.calls if call[0] == "observe"] == [4, 2, 4]
     lengths = torch.tensor([[len(r) for r in groups[row].responses] for row in second.rows])
     assert torch.equal(second.lengths, lengths)
-    assert torch.equal(second.labels, labels[second.rows])
+    assert torch.equal(second.targets, labels[second.rows])
 
 
 def test_reference_table_that_fits_is_used_as_it_is(tmp_path, groups, reference, lines):
@@ -194,14 +194,12 @@ def test_only_coupled_losses_take_two_passes(
     calls = []
     whole = forward.micro_batch
     monkeypatch.setattr(forward, "micro_batch", lambda rows: calls.append(rows) or whole(rows))
-    labels = torch.tensor([group.label for group in groups])
     objective = base.create(name, {}, chosen.schedule(len(groups), 0))
     loss_and_gradient(
         forward,
         objective,
         [3, 0, 5, 1],
         TableReference(reference),
-        labels,
         torch.Tensor.backward,
         share=1.0,
     )
@@ -257,7 +255,7 @@ def test_non_finite_stops_with_the_batch_on_disk(
     for entry in report["groups"]:
         group = groups[entry["row"]]
         assert entry["prompt_tokens"] == group.prompt_tokens
-        assert entry["responses"] == group.responses and entry["label"] == group.label
+        assert entry["responses"] == group.responses and entry["target"] == group.target
         assert len(entry["logp_sums"]) == len(entry["log_ratios"]) == 2
     assert all(torch.equal(trainable_of(model)[name], value) for name, value in before.items())
 
@@ -267,7 +265,7 @@ def test_a_last_step_that_leaves_the_floats_is_an_error(tmp_path, groups, refere
     step of Adam is the learning rate over 1 − 0.9, which float32 cannot hold for 1e38.
     """
     for learning_rate, what in (
-        (1e20, "the index of 6 of 6 training rows is not finite after 1 steps"),
+        (1e20, "the log-ratios of 6 of 6 training rows are not finite after 1 steps"),
         (1e38, "a trained weight is not finite at step 1"),
     ):
         chosen = options(max_steps=1, learning_rate=learning_rate)
@@ -285,7 +283,7 @@ def test_objectives_are_updated_with_finite_indices_only(tmp_path, groups, refer
         run(tmp_path, tiny_lora(), groups, objective, reference, chosen)
     assert [call[0] for call in objective.calls] == ["observe"]
     entry = store.read_json(tmp_path / "failure.json")["groups"][0]
-    assert entry["index_nats"] in ("nan", "inf", "-inf")
+    assert {"nan", "inf", "-inf"} & set(entry["log_ratios"])
     assert entry["prompt_tokens"] == groups[entry["row"]].prompt_tokens
 
 
@@ -345,7 +343,7 @@ def test_arguments_that_do_not_fit_each_other(tmp_path, groups, reference, monke
     for data, table, message in (
         (groups, None, "needs reference log-probabilities"),
         (groups, reference[:3], "3 rows of reference log-probabilities for 6 groups"),
-        (unlabelled, reference, "row 0: label None"),
+        (unlabelled, reference, "row 0: target None"),
         (single, reference, "row 0 has 1 responses"),
         (groups[:4], reference[:4], "is not that of 4 groups"),
     ):

@@ -44,11 +44,8 @@ def run(
     chosen = chosen or options()
     objective = base.create(name, objective_options, chosen.schedule(len(groups), seed))
     return train(
-        model,
-        groups,
+        PolicyForward(model, groups, chosen, PAD),
         objective,
-        chosen,
-        pad_id=PAD,
         metrics_path=folder / "metrics.jsonl",
         failure_path=folder / "failure.json",
         reference_logps=reference,
@@ -95,7 +92,7 @@ def test_accumulation_of_dropout_replays_each_micro_batch(groups, reference):
 
     chosen = options(micro_batch_size=3)
     objective = base.create("rspo", {}, chosen.schedule(8, 0))
-    labels = torch.tensor([group.label for group in groups])
+    labels = torch.tensor([group.target for group in groups])
     rows = [5, 1, 0, 7, 2, 3, 6, 4]
 
     model = prepared()
@@ -105,7 +102,6 @@ def test_accumulation_of_dropout_replays_each_micro_batch(groups, reference):
         objective,
         rows,
         TableReference(reference),
-        labels,
         torch.Tensor.backward,
         share=1.0,
     )
@@ -210,8 +206,8 @@ def test_training_fits_the_labels_and_leaves_the_reference_table_alone(tmp_path,
     """Flipped labels move the policy the other way from the very same table."""
     table = reference.clone()
     chosen = options(max_steps=8, learning_rate=1e-2)
-    labels = torch.tensor([group.label for group in groups])
-    flipped = [Group(group.prompt_tokens, group.responses, 1 - group.label) for group in groups]
+    labels = torch.tensor([group.target for group in groups])
+    flipped = [Group(group.prompt_tokens, group.responses, 1 - group.target) for group in groups]
     for data, wanted in ((groups, labels), (flipped, 1 - labels)):
         result = run(tmp_path, tiny_lora(), data, reference=table, chosen=chosen)
         assert ((2 * wanted - 1) * result.index > 0).all()
@@ -269,7 +265,7 @@ def test_bfloat16_trains_float32_weights(tmp_path, groups, lora):
     assert trainable == {torch.float32}
     assert frozen == ({torch.bfloat16} if lora else set())
     longer = [
-        Group(group.prompt_tokens, [8 * response for response in group.responses], group.label)
+        Group(group.prompt_tokens, [8 * response for response in group.responses], group.target)
         for group in groups
     ]
     # A float32 table, so its rounding is not at all that of a bfloat16 step.

@@ -50,6 +50,19 @@ def test_options_that_do_not_fit(changes, message):
         options(**changes)
 
 
+def test_linear_decay_is_constant_between_warm_up_and_fall():
+    """1/3, 2/3, 1 at the peak until 40 % of 10 steps are left, then 1, .75, .5 and .25."""
+    chosen = options(warmup_steps=2, linear_decay_share=0.4)
+    rates = [chosen.learning_rate_at(step, 10) for step in range(10)]
+    assert rates[:2] == pytest.approx([1 / 3, 2 / 3])
+    assert rates[2:7] == [1.0] * 5
+    assert rates[7:] == pytest.approx([0.75, 0.5, 0.25])
+    floor = options(linear_decay_share=0.4, final_learning_rate_share=0.3)
+    assert [floor.learning_rate_at(step, 10) for step in (8, 9, 12)] == [0.5, 0.3, 0.3]
+    horizon = options(linear_decay_share=0.5, schedule_steps=20)
+    assert horizon.learning_rate_at(9, 10) == 1.0
+
+
 def test_precisions_of_the_config_have_a_dtype():
     assert set(get_args(Precision)) == set(DTYPES)
 
@@ -94,7 +107,7 @@ def batch(log_ratios, labels) -> Batch:
         log_ratios=ratios,
         logp_sums=ratios,
         lengths=torch.ones(ratios.shape, dtype=torch.long),
-        labels=None if labels is None else torch.tensor(labels),
+        targets=None if labels is None else torch.tensor(labels),
     )
 
 

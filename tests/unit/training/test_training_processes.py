@@ -58,8 +58,11 @@ def test_both_processes_end_with_the_same_bytes_and_one_writes_metrics(two, labe
     assert not (second / "metrics.jsonl").exists()
 
 
-# Of every kind one: without state, with a link, with a memory, with both, coupled, of all weights.
-@pytest.mark.parametrize("label", ["dpo", "pspo", "ospo", "ospo_orthogonal", "rspo", "sft_full"])
+# Of every kind one: without state, with a link, with a memory, with both, coupled, of all weights,
+# of groups of unequal size.
+@pytest.mark.parametrize(
+    "label", ["dpo", "pspo", "ospo", "ospo_orthogonal", "rspo", "sft_full", "scores"]
+)
 def test_a_run_of_two_ends_where_a_run_of_one_does(two, tmp_path, label):
     """Adam makes more of the rounding of a sum of gradients, and so does a narrow kernel."""
     with one_group_a_forward():

@@ -7,6 +7,7 @@ from tiny_policy import LORA, PAD, logps_of, random_groups, tiny_lora, tiny_mode
 from prefgrid.objectives import dpo, pspo
 from prefgrid.training import loop
 from prefgrid.training.options import TrainingOptions
+from prefgrid.training.step import PolicyForward
 
 GROUPS = random_groups(20)
 
@@ -38,11 +39,8 @@ def trained(folder, objective_type, monkeypatch, objective_options=LINK_SHARE, *
     )
     model = tiny_lora()
     result = loop.train(
-        model,
-        GROUPS,
+        PolicyForward(model, GROUPS, options, PAD),
         objective,
-        options,
-        pad_id=PAD,
         metrics_path=folder / "metrics.jsonl",
         failure_path=folder / "failure.json",
         reference_logps=logps_of(tiny_model(), GROUPS),

@@ -55,7 +55,7 @@ def test_steps_do_not_wait(tmp_path, monkeypatch, label):
         return called
 
     monkeypatch.setattr(loop.metrics, "step_metrics", transfer)
-    monkeypatch.setattr(loop, "_present_index", unwatched(loop._present_index))
+    monkeypatch.setattr(loop, "_present_ratios", unwatched(loop._present_ratios))
     monkeypatch.setattr(pspo.Objective, "fit", unwatched(pspo.Objective.fit))
     # Its layout is worked out on the CPU from lists, which looks alike where the model is there too.
     monkeypatch.setattr(PolicyForward, "micro_batch", unwatched(PolicyForward.micro_batch))

@@ -1,6 +1,6 @@
 """What every section of the config is made of: constrained values, and a section that is strict."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -39,12 +39,28 @@ Precision = Literal["none", "bf16", "fp16"]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$"), AfterValidator(_present)]
 
 
-# What the checks between keys read, and the (key, message) they find.
-Raw = dict[str, Any]
+# What a check finds: the key, and what is wrong with its value.
 Problem = tuple[str, str]
 
 
-class Section(BaseModel):
-    """A part of the config: unknown keys are errors, and so are NaN, infinity and numbers as text."""
+class Unusable(Exception):
+    """A check asked for a value that is wrong by itself, which is reported where it is written."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, and so are NaN, infinity and numbers as text.
+
+    Every field has its default and, as its description, the comment that config.yaml gives it.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, strict=True, defer_build=True
+    )
+    # Fields at fault where values are wrong together; none: any of them.
+    blamed: ClassVar[tuple[str, ...]] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        # Only what `plan.usable` leaves out of a config with mistakes is not there.
+        if name in type(self).model_fields:
+            raise Unusable(name)
+        return super().__getattr__(name)

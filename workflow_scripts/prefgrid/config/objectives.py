@@ -1,90 +1,50 @@
 """What an objective needs and which options it takes, read from its source without importing it."""
 
-import ast
-import importlib.util
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from prefgrid.config.suggestions import allowed
-from prefgrid.limits import bounds
+from prefgrid.config import modules
 
-FOLDER = Path(__file__).resolve().parents[1] / "objectives"
-# A module with all of these literals is an objective; helpers beside it have none.
-CONSTANTS = ("NEEDS", "OPTIONS", "BOUNDS")
+TARGETS = ("labels", "win_probabilities", "scores", "weights", "none")
 
-
-def module_name(objective: str) -> str:
-    """Importable module of an objective: a plain name is ours, a dotted one anybody's."""
-    return objective if "." in objective else f"prefgrid.objectives.{objective}"
+_KIND = modules.Kind("objective", "objectives", ("NEEDS", "OPTIONS"))
+module_name, known, source = _KIND.module_name, _KIND.known, _KIND.source
 
 
-@cache
-def known() -> tuple[str, ...]:
-    """Names of our own objectives, sorted."""
-    return tuple(
-        sorted(
-            path.stem for path in FOLDER.glob("*.py") if _literals(path).keys() == set(CONSTANTS)
-        )
-    )
+@dataclass(frozen=True)
+class Constants:
+    """An objective's literals: what it needs, and its options' defaults and bounds by name."""
 
+    needs: dict[str, Any]
+    defaults: dict[str, Any]
+    bounds: dict[str, Any]
 
-def source(objective: str) -> Path:
-    """Source file of an objective; ValueError with a suggestion if there is none."""
-    if "." in objective:
-        try:
-            spec = importlib.util.find_spec(objective)
-        except ModuleNotFoundError:
-            spec = None
-        if spec is None or spec.origin is None:
-            raise ValueError(f"unknown objective {objective!r}: no such importable module")
-        return Path(spec.origin)
-    if objective not in known():
-        raise ValueError(
-            f"unknown objective {objective!r}; {allowed(objective, known())}, or the dotted name "
-            "of an importable module"
-        )
-    return FOLDER / f"{objective}.py"
+    def beyond_pairs(self) -> str | None:
+        """What it needs other than labels on two responses, in words; None if that is all."""
+        targets, responses = self.needs["targets"], self.needs["responses"]
+        if (targets, responses) != ("labels", 2):
+            return f"{targets} on {responses or 'any number of'} responses"
+        if self.needs.get("sampling_logps", False):
+            return "the log-probabilities that responses were sampled with"
+        return None
 
 
 @cache
-def constants(objective: str) -> dict[str, Any]:
-    """The literals {"NEEDS": …, "OPTIONS": …, "BOUNDS": …}, not to be changed; read only once.
+def constants(objective: str) -> Constants:
+    """The literals of an objective, not to be changed; read only once.
 
-    ValueError if they are not complete.
+    ValueError if they are not complete, name unknown targets, or an option is not (default, bound).
     """
-    path = source(objective)
-    found = _literals(path)
-    missing = [name for name in CONSTANTS if name not in found]
-    if missing:
-        raise ValueError(f"objective {objective!r} ({path.name}) lacks the literal {missing[0]}")
-    unmatched = sorted(found["OPTIONS"].keys() ^ found["BOUNDS"].keys())
-    if unmatched:
+    needs = _KIND.read(objective)["NEEDS"]
+    targets = needs.get("targets")
+    if targets not in TARGETS:
         raise ValueError(
-            f"objective {objective!r} ({path.name}): {', '.join(unmatched)} must be in both "
-            "OPTIONS and BOUNDS"
+            f"{_KIND.called(objective)}: NEEDS: targets {targets!r}; allowed: {', '.join(TARGETS)}"
         )
-    return found
+    return Constants(needs, *_KIND.options(objective))
 
 
 def check_options(objective: str, options: dict[str, Any]) -> None:
     """ValueError naming every option that does not exist or whose value is out of its bound."""
-    known_bounds = constants(objective)["BOUNDS"]
-    found = [
-        f"no option {name!r}; {allowed(name, known_bounds)}"
-        for name in options
-        if name not in known_bounds
-    ]
-    existing = {name: value for name, value in options.items() if name in known_bounds}
-    found += [f"option {message}" for message in bounds.problems(existing, known_bounds)]
-    if found:
-        raise ValueError(f"objective {objective!r}: {'; '.join(found)}")
-
-
-def _literals(path: Path) -> dict[str, Any]:
-    found = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if isinstance(target, ast.Name) and target.id in CONSTANTS:
-            found[target.id] = ast.literal_eval(node.value)
-    return found
+    modules.check_options(f"objective {objective!r}", options, constants(objective).bounds)

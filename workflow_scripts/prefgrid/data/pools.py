@@ -5,7 +5,7 @@ that evaluates can never train, in any run, however the dataset grows.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypedDict
 
 HASH_BITS = 64
@@ -47,11 +47,10 @@ def split(prompts: Iterable[str], eval_share: float) -> tuple[list[Prompt], list
     return train, evaluation
 
 
-def take(pool: list[Prompt], count: int, name: str) -> list[Prompt]:
-    """The first `count` prompts of a pool; ValueError if it is smaller than the config says."""
+def check_size(pool: Sequence[Prompt], count: int, key: str) -> None:
+    """ValueError if a pool is smaller than `key` of the config asks."""
     if len(pool) < count:
         raise ValueError(
-            f"the {name} pool holds {len(pool)} prompts, but {count} are asked for; "
-            f"allowed: at most {len(pool)} (see link_robustness.prompts and data.eval_share)"
+            f"{key}: the pool holds {len(pool)} prompts, but {count} are asked for; allowed: at most "
+            f"{len(pool)} (see data.eval_share too)"
         )
-    return pool[:count]

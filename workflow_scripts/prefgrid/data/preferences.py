@@ -4,28 +4,15 @@ Source: SPO (arXiv 2512.21917), with shared responses, one reward scale a seed, 
 is common to all shifts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from prefgrid import links
+from prefgrid import links, seeding
 
 # Below this spread of the reward differences, dividing by it would only blow up rounding.
 SMALLEST_SD = 1.0e-8
-
-FIELDS = ("prompt", "response_0", "response_1", "z", "reward_diff", "reward_scale")
-CARRIED = (
-    "pair",
-    "prompt_id",
-    "prompt_tokens",
-    "tokens_0",
-    "tokens_1",
-    "reward_0",
-    "reward_1",
-    "finish_0",
-    "finish_1",
-)
 
 
 def reward_scale(rewards_0: np.ndarray, rewards_1: np.ndarray) -> float:
@@ -34,33 +21,69 @@ def reward_scale(rewards_0: np.ndarray, rewards_1: np.ndarray) -> float:
     return 1.0 / spread if spread > SMALLEST_SD else 1.0
 
 
-def label(
-    scored: list[dict[str, Any]], n: int, shift: float, temperature: float
-) -> list[dict[str, Any]]:
-    """The first n rows with their label z = [U < Ψ(u)], u = (r₁ − r₀)·reward_scale.
+def rewards(scored: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    """float64 [N] each: of the first and the second response of scored groups of two."""
+    both = np.array([[one["reward"] for one in row["responses"]] for row in scored])
+    return both[:, 0], both[:, 1]
 
-    The scale comes from all of `scored`, so that a pair's u, and with the same uniform U its
-    label, do not depend on n. z = 1 means response 1 is preferred.
+
+def label(
+    scored: Sequence[Mapping[str, Any]],
+    n: int,
+    shift: float,
+    temperature: float,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """The first n groups of two as pairs with z = [U < Ψ(u)], u = (r₁ − r₀)·reward_scale.
+
+    The scale comes from all of `scored`, and a pair's uniform U from `seed` and its prompt, so that a
+    pair's u and its z do not depend on n. z = 1 means that response 1 is preferred.
     """
     if n > len(scored):
         raise ValueError(f"n = {n}, but only {len(scored)} scored pairs exist; allowed: 1 to that")
-    rewards_0 = np.array([row["reward_0"] for row in scored])
-    rewards_1 = np.array([row["reward_1"] for row in scored])
+    rewards_0, rewards_1 = rewards(scored)
     scale = reward_scale(rewards_0, rewards_1)
     utility_diff = ((rewards_1 - rewards_0) * scale)[:n]
-    uniform = np.array([row["uniform"] for row in scored[:n]])
-    labels = (uniform < links.mixture(utility_diff, shift, temperature)).astype(int)
+    keys = [(row["prompt_id"],) for row in scored[:n]]
+    uniform = seeding.uniforms(seed, "labels", keys, width=1)[:, 0]
+    preferred = (uniform < links.mixture(utility_diff, shift, temperature)).astype(int)
+    return [
+        _row(row, int(z), float(u), scale)
+        for row, z, u in zip(scored, preferred, utility_diff, strict=False)
+    ]
+
+
+def _row(group: Mapping[str, Any], z: int, utility_diff: float, scale: float) -> dict[str, Any]:
+    first, second = group["responses"]
+    return {
+        "prompt": group["prompt"],
+        "response_0": first["text"],
+        "response_1": second["text"],
+        "z": z,
+        "reward_diff": utility_diff,
+        "reward_scale": scale,
+        "pair": group["group"],
+        "prompt_id": group["prompt_id"],
+        "prompt_tokens": group["prompt_tokens"],
+        "tokens_0": first["tokens"],
+        "tokens_1": second["tokens"],
+        "reward_0": first["reward"],
+        "reward_1": second["reward"],
+        "finish_0": first["finish"],
+        "finish_1": second["finish"],
+    }
+
+
+def groups(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Pairs as groups of two, the other way round: {group, prompt_tokens, responses, target: z}."""
     return [
         {
-            "prompt": row["prompt"],
-            "response_0": row["response_0"],
-            "response_1": row["response_1"],
-            "z": int(z),
-            "reward_diff": float(u),
-            "reward_scale": scale,
-            **{field: row[field] for field in CARRIED},
+            "group": row["pair"],
+            "prompt_tokens": row["prompt_tokens"],
+            "responses": [{"tokens": row[f"tokens_{k}"]} for k in range(2)],
+            "target": float(row["z"]),
         }
-        for row, z, u in zip(scored, labels, utility_diff, strict=False)
+        for row in rows
     ]
 
 

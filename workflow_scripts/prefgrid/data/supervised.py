@@ -6,7 +6,7 @@ from typing import Any
 
 from prefgrid import chat
 from prefgrid.data import pools
-from prefgrid.data.ultrafeedback import Completion, Instruction
+from prefgrid.data.instructions import Completion, Instruction
 from prefgrid.files import store
 
 

@@ -3,38 +3,17 @@
 The tiny world writes such a file and the hub world downloads one; both are read here.
 """
 
-import reprlib
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prefgrid.data import misfits
+from prefgrid.data.instructions import Completion, Instruction, Instructions
 from prefgrid.files import store
 
-
-@dataclass(frozen=True)
-class Completion:
-    """One response to an instruction; score is None where the annotators left none."""
-
-    response: str
-    score: float | None
-
-
-@dataclass(frozen=True)
-class Instruction:
-    """One usable row of the dataset."""
-
-    prompt: str
-    completions: tuple[Completion, ...]
-
-
-@dataclass(frozen=True)
-class Instructions:
-    """All usable rows, and what was left out: one message a bad row."""
-
-    rows: tuple[Instruction, ...]
-    skipped: tuple[str, ...]
+SOURCE = "openbmb/UltraFeedback"
+FIELDS = ("instruction", "completions")
 
 
 def read(path: Path | str, bad_row_share: float) -> Instructions:
@@ -46,35 +25,27 @@ def read(path: Path | str, bad_row_share: float) -> Instructions:
     rows: list[Instruction] = []
     skipped: list[str] = []
     for number, raw in enumerate(store.iterate_jsonl(path), start=1):
-        problem = _problem(raw)
-        if problem:
-            skipped.append(f"{path}, line {number}: {problem}")
+        misfit = _misfit(raw)
+        if misfit is not None:
+            skipped.append(misfits.named(f"{path}, line {number}", *misfit))
         else:
             rows.append(Instruction(raw["instruction"], tuple(_completions(raw))))
-    total = len(rows) + len(skipped)
-    if total == 0:
-        raise store.DataError(f"{path}: holds no rows")
-    if len(skipped) > bad_row_share * total:
-        raise store.DataError(
-            f"{len(skipped)} of {total} rows do not fit; allowed share (data.bad_row_share): "
-            f"{bad_row_share}. First: {skipped[0]}"
-        )
-    for message in skipped[:5]:
-        store.log(f"skipped: {message}")
+    misfits.check_share(path, len(rows), skipped, bad_row_share)
     return Instructions(tuple(rows), tuple(skipped))
 
 
-def _problem(raw: dict[str, Any]) -> str | None:
-    """What is wrong with a row, or None."""
+def _misfit(raw: dict[str, Any]) -> tuple[str, str, Any] | None:
+    """What `misfits.named` takes of a row that cannot be used: field, what it should be, value."""
     instruction = raw.get("instruction")
     if not _is_text(instruction) or not instruction.strip():
-        return f"field 'instruction' must be a non-empty string, found {reprlib.repr(instruction)}"
+        return "instruction", "text", instruction
     completions = raw.get("completions")
     if not isinstance(completions, list):
-        return f"field 'completions' must be a list, found {type(completions).__name__}"
+        return "completions", "list", completions
     for index, completion in enumerate(completions):
-        if not isinstance(completion, dict) or not _is_text(completion.get("response")):
-            return f"field 'completions[{index}].response' must be a string"
+        response = completion.get("response") if isinstance(completion, dict) else None
+        if not _is_text(response):
+            return f"completions[{index}].response", "string", response
     return None
 
 

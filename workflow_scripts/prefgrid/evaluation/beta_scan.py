@@ -80,34 +80,20 @@ def _rewards(judge: Judge, prompts: list[str], responses: list[str]) -> np.ndarr
     return rewards[[distinct[pair] for pair in pairs]]
 
 
-LABELS = (
-    "model_id",
-    "ref_model_id",
-    "reward_model_id",
-    "method",
-    "seed",
-    "link_shift",
-    "link_temperature",
-    "num_preferences",
-)
-
-
 def summarize(samples: pd.DataFrame, labels: dict[str, Any]) -> pd.DataFrame:
-    """One row per β from `scan`'s table: the published columns first, then ours.
+    """One row per β from `scan`'s table: `labels`, the same in every row, then what was measured.
 
     Means are over prompts after averaging the samples of a prompt; a standard error is
-    sd / √prompts of those per-prompt means (ddof 1), missing for a single prompt. `labels` gives
-    the columns LABELS. `kl_div` is the mean exact per-token KL in nats per sequence.
+    sd / √prompts of those per-prompt means (ddof 1), missing for a single prompt. `kl_div` is the
+    mean exact per-token KL in nats per sequence.
     """
-    if set(labels) != set(LABELS):
-        raise ValueError(f"labels {sorted(labels)}: expected exactly {sorted(LABELS)}")
     measures = ["reward", "kl_nats", "kl_sample_nats", "length_tokens"]
     table = samples[measures].astype(np.float64)
     table = table.assign(truncated=samples["finish"].eq("length").astype(np.float64))
     per_prompt = table.groupby([samples["beta"], samples["prompt_id"]], sort=False).mean()
     by_beta = per_prompt.groupby("beta", sort=False)
     mean, error = by_beta.mean(), by_beta.sem(ddof=1)
-    columns = {label: labels[label] for label in LABELS} | {
+    columns = labels | {
         "beta": mean.index,
         "avg_reward": mean["reward"].to_numpy(),
         "kl_div": mean["kl_nats"].to_numpy(),

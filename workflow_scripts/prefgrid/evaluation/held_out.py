@@ -1,6 +1,6 @@
 """Held-out pairs: neighbouring samples of the reference, and their log-probabilities."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from prefgrid.data import groups
 from prefgrid.logprobs.packing import Tokens
-from prefgrid.logprobs.table import dataset_logps, logp_frame, looked_up_logps
-
-KEY_NAMES = ("prompt_id", "sample")
+from prefgrid.logprobs.table import dataset_logps, looked_up_logps
 
 
 @dataclass(frozen=True)
@@ -21,6 +20,7 @@ class HeldOutPairs:
     prompts, responses: token ids. rewards: float64 [N, K].
     """
 
+    groups: list[int]
     prompt_ids: list[str]
     prompts: list[Tokens]
     responses: list[list[Tokens]]
@@ -37,39 +37,32 @@ class HeldOutPairs:
             model, self.prompts, self.responses, pad_id=pad_id, batch_size=batch_size
         )
 
-    def logp_frame(self, logp_sums: Tensor, lengths: Tensor) -> pd.DataFrame:
-        """`logps` as on disk: one row a response, prompt_id, sample, logp_sum (nats), tokens."""
-        return logp_frame(self.prompt_ids, logp_sums, lengths, KEY_NAMES)
-
     def looked_up(self, frame: pd.DataFrame) -> Tensor:
-        """logp_sums float32 [N, K] nats from a table made by `logp_frame`.
+        """logp_sums float32 [N, K] nats from a table made by `logprobs.table.logp_frame`.
 
         Raises ValueError where a response is missing or was scored with another number of tokens:
         the table then belongs to other samples.
         """
-        return looked_up_logps(frame, self.prompt_ids, self.responses, KEY_NAMES)
+        return looked_up_logps(frame, self.groups, self.responses)
 
 
-def held_out_pairs(
-    samples: pd.DataFrame, prompt_tokens: Mapping[str, Tokens], pairs_per_prompt: int
-) -> HeldOutPairs:
-    """The held-out pairs among reference samples (`prompt_id, sample, reward, tokens`).
+def held_out_pairs(samples: Sequence[Mapping[str, Any]], pairs_per_prompt: int) -> HeldOutPairs:
+    """The held-out pairs among scored groups of the reference's samples, a group a prompt.
 
-    prompt_tokens: by prompt_id. Prompts in order of appearance. Raises ValueError if one of them
-    has fewer than 2·pairs_per_prompt samples.
+    ValueError if one of them has fewer than 2·pairs_per_prompt responses.
     """
     needed = 2 * pairs_per_prompt
-    chosen = samples[samples["sample"] < needed].sort_values("sample", kind="stable")
-    prompt_ids = samples["prompt_id"].unique().tolist()
-    responses, rewards = [], []
-    for prompt_id in prompt_ids:
-        group = chosen[chosen["prompt_id"] == prompt_id]
-        if group["sample"].tolist() != list(range(needed)):
+    for row in samples:
+        if len(row["responses"]) < needed:
             raise ValueError(
-                f"prompt {prompt_id}: {pairs_per_prompt} pairs need samples 0 to {needed - 1}, "
-                f"found {group['sample'].tolist()}"
+                f"prompt {row['prompt_id']}: {pairs_per_prompt} pairs need {needed} samples, "
+                f"found {len(row['responses'])}"
             )
-        responses.append([list(map(int, row)) for row in group["tokens"]])
-        rewards.append(group["reward"].to_numpy(dtype=np.float64))
-    prompts = [prompt_tokens[prompt_id] for prompt_id in prompt_ids]
-    return HeldOutPairs(prompt_ids, prompts, responses, np.stack(rewards))
+    prompts, responses = groups.tokens(samples, needed)
+    return HeldOutPairs(
+        [row["group"] for row in samples],
+        [row["prompt_id"] for row in samples],
+        prompts,
+        responses,
+        np.array([[one["reward"] for one in row["responses"][:needed]] for row in samples]),
+    )

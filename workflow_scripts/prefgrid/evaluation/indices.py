@@ -18,8 +18,7 @@ def held_out_indices(
     *,
     reward_scale: float,
     link: Mapping[str, Any],
-    link_shift: float,
-    link_temperature: float,
+    truth: Mapping[str, float] | None,
 ) -> pd.DataFrame:
     """Indices and link probabilities of held-out pairs: of 2i and 2i+1, the second − the first.
 
@@ -30,7 +29,8 @@ def held_out_indices(
     pairs.
     Columns: prompt_id, index_nats (ζ·t with t = a₁ − a₀: the evaluated policy's index, which is
     scanned with weight ζ/β), utility_diff (u), link_probability (ψ̂(t): the link was learned on the
-    unsigned index; NaN without a link), true_probability (Ψ(u)); rows by prompt, then pair.
+    unsigned index; NaN without a link), true_probability (Ψ(u) of the `truth` {shift, temperature}; NaN where
+    nothing is known of it); rows by prompt, then pair.
     """
     grid = np.asarray(link["index_nats"], dtype=np.float64)
     if not (np.diff(grid) > 0).all():
@@ -43,7 +43,9 @@ def held_out_indices(
             "index_nats": link["sign"] * index,
             "utility_diff": utility_diff,
             "link_probability": _learned(index, grid, link["probability"]),
-            "true_probability": links.mixture(utility_diff, link_shift, link_temperature),
+            "true_probability": np.full_like(utility_diff, np.nan)
+            if truth is None
+            else links.mixture(utility_diff, truth["shift"], truth["temperature"]),
         }
     )
 

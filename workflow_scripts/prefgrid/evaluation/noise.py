@@ -9,8 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from prefgrid import seeding
-
-PURPOSE = "beta scan"
+from prefgrid.limits.noise import SCAN
 
 
 def evaluation_uniforms(
@@ -21,4 +20,4 @@ def evaluation_uniforms(
     A row depends on (seed, prompt_id, sample) alone: asking for more samples changes none.
     """
     keys = [(prompt_id, sample) for prompt_id in prompt_ids for sample in range(samples)]
-    return seeding.uniforms(seed, PURPOSE, keys, max_new_tokens)
+    return seeding.uniforms(seed, SCAN, keys, max_new_tokens)

@@ -1,10 +1,16 @@
-"""Artifacts of several files: which files of a folder belong to one, and the manifest among them."""
+"""Artifacts: which files of a folder belong to one, the manifest among them, and where its record is.
+
+Where an artifact has its folder to itself the record is `_provenance.json` in it; where several
+share a folder it is `_provenance/<stem of the artifact's file>.json`.
+"""
 
 from pathlib import Path
+from typing import Any
 
 MANIFEST = "manifest.json"
 # Of files that belong to no artifact: records, leftovers, what the system puts there.
 PRIVATE_PREFIXES = ("_", ".")
+RECORD = "_provenance"
 
 
 def files(folder: Path | str) -> list[Path]:
@@ -14,3 +20,17 @@ def files(folder: Path | str) -> list[Path]:
         for path in Path(folder).iterdir()
         if path.is_file() and not path.name.startswith(PRIVATE_PREFIXES)
     )
+
+
+def record_places(path: Path | str) -> tuple[Path, Path]:
+    """Where the record of a file's artifact may be: (in a shared folder, in a folder of its own)."""
+    path = Path(path)
+    return path.parent / RECORD / f"{path.stem}.json", path.parent / f"{RECORD}.json"
+
+
+def recorded(record: dict[str, Any], path: Path | str) -> str | None:
+    """The SHA-256 that a record has of the file beside it; None if it is another artifact's."""
+    for output, sha256 in record["outputs"].items():
+        if Path(output).name == Path(path).name:
+            return sha256
+    return None

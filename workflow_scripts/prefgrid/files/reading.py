@@ -1,37 +1,32 @@
-"""Readers that hold a file to its type (see `records`), or say where it breaks it.
+"""Readers of two sorts of files: what this workflow made, and what people may have written.
 
-Every one of them gives values of that type or raises DataError naming the file, and within it the
-line or row and the field; nothing else comes out of a file that was damaged.
+A table that a job made is exactly the one of its record, or nothing. JSON is held to its type (see
+`records`), as it may come from anywhere. Either a reader gives what the file says, or it raises
+DataError naming the file, and in JSON the line and the field.
 """
 
-import reprlib
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from functools import cache
-from io import BytesIO
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
-from pydantic import FailFast, TypeAdapter, ValidationError
-
-from prefgrid.files import records, store
+from prefgrid.files import artifacts, formats, kinds, records, store
 from prefgrid.files.store import DataError
 
 if TYPE_CHECKING:
     import pandas
 
+INERT = True
+
 
 def read_json(path: Path | str, kind: Any) -> Any:
     """The value of a JSON file, which is a `kind`."""
     value = store.read_json(path)
-    _refuse(path, _problem(value, kind))
+    _hold(path, value, kind)
     return value
 
 
 def read_jsonl(path: Path | str, kind: Any, *, key: str | None = None) -> list[dict[str, Any]]:
-    """The rows of a JSON-lines file, at least one, each a `kind` (None: any object).
-
-    No two rows share their `key`.
-    """
+    """The rows of a JSON-lines file, at least one, each a `kind`. No two rows share their `key`."""
     rows = list(iterate_jsonl(path, kind, key=key))
     if not rows:
         raise DataError(f"{path}: holds no rows")
@@ -45,156 +40,55 @@ def iterate_jsonl(
     lines: dict[Hashable, int] = {}
     for number, row in enumerate(store.iterate_jsonl(path), start=1):
         where = f"{path}, line {number}"
-        if kind is not None:
-            _refuse(where, _problem(row, kind))
+        _hold(where, row, kind)
         if key is not None and lines.setdefault(row[key], number) != number:
             raise DataError(f"{where}: {key} {row[key]!r} is that of line {lines[row[key]]} too")
         yield row
 
 
-def read_parquet(
-    path: Path | str,
-    kind: Any = None,
-    *,
-    columns: Sequence[str] | None = None,
-    where: tuple[str, str, Any] | None = None,
-    key: Sequence[str] = (),
-) -> "pandas.DataFrame":
-    """The table of a parquet file: rows, each a `kind`; None: any.
-
-    A table of a kind has rows, unless the kind itself says that it may have none. columns: which of
-    them are read and checked, None for all of the file's. where: of which rows, as (column,
-    comparison, value), None for all. No two rows share all columns of `key`.
-    """
-    import pyarrow
-    from pyarrow import parquet
-
-    _require(path)
-    try:
-        # Of the columns asked for, it leaves out those that are missing.
-        frame = parquet.read_table(
-            path,
-            columns=columns,
-            filters=None if where is None else [where],
-            page_checksum_verification=True,
-        ).to_pandas()
-    # No fault of the file.
-    except (MemoryError, PermissionError):
-        raise
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise DataError(f"{path}: not a sound parquet file ({_first_line(error)})") from error
-    for name in columns or ():
-        _refuse(path, _missing(frame, name))
-    if where is not None and frame.empty:
-        raise DataError(f"{path}: holds no rows with {' '.join(map(str, where))}")
-    return _checked(path, frame, kind, columns, key)
-
-
-def read_csv(path: Path | str, kind: Any = None, *, key: Sequence[str] = ()) -> "pandas.DataFrame":
-    """`read_parquet` of a CSV file; all its columns."""
-    import pandas
-
-    _require(path)
-    content = Path(path).read_bytes()
-    # A number that was cut is a number, too.
-    if content and not content.endswith(b"\n"):
-        raise store.cut_file(path, path)
-    try:
-        # pandas' own parser is off by a bit in some numbers, which then match no other table's.
-        frame = pandas.read_csv(BytesIO(content), float_precision="round_trip")
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not a sound CSV file ({_first_line(error)})") from error
-    return _checked(path, frame, kind, None, key)
-
-
 def read_table(path: Path | str, columns: Sequence[str] | None = None) -> "pandas.DataFrame":
-    """A table that a job of this workflow made, CSV or parquet; all its `columns`, or some."""
-    if Path(path).suffix == ".csv":
-        frame = read_csv(path)
-        return frame if columns is None else frame[list(columns)]
-    return read_parquet(path, columns=columns)
+    """A table that a job of this workflow made, CSV, parquet or JSON lines; None: all `columns`.
+
+    Its bytes are those that the job's record knows, so nothing in it needs a second look.
+    """
+    path = Path(path)
+    _require_as_made(path)
+    try:
+        return formats.table(path, columns)
+    except KeyError as error:
+        raise DataError(f"{path}: it lacks columns: {error.args[0]}") from error
 
 
-def _require(path: Path | str) -> None:
-    if not Path(path).is_file():
+def _require_as_made(path: Path) -> None:
+    """DataError unless a record beside the file has its SHA-256."""
+    if not path.is_file():
         raise DataError(f"{path}: no such file")
+    places = [place for place in artifacts.record_places(path) if place.is_file()]
+    if not places:
+        raise _unknown(path, f"has no {artifacts.RECORD}.json beside it, as every job leaves one")
+    scripts: dict[str, str] = {}
+    for place in places:
+        try:
+            record = read_json(place, records.Provenance)
+        except DataError as error:
+            raise _unknown(path, f"has a damaged record ({error})") from error
+        sha256 = artifacts.recorded(record, path)
+        if sha256 is not None:
+            scripts[sha256] = record["script"]
+    if not scripts:
+        raise _unknown(path, f"is not among the files that {places[0]} records")
+    if store.sha256_file(path) not in scripts:
+        made_by = ", ".join(scripts.values())
+        raise _unknown(
+            path, f"is not the file that {made_by} made: its bytes differ from its record"
+        )
 
 
-def _checked(
-    path: Path | str,
-    frame: "pandas.DataFrame",
-    kind: Any,
-    columns: Sequence[str] | None,
-    key: Sequence[str],
-) -> "pandas.DataFrame":
-    for name in getattr(kind, "__annotations__", {}):
-        if columns is None or name in columns:
-            _refuse(path, _missing(frame, name) or _column_problem(frame, name, kind))
-    if frame.empty and kind is not None and not hasattr(kind, "__may_be_empty__"):
-        raise DataError(f"{path}: holds no rows")
-    if key and (again := frame.duplicated(list(key))).any():
-        row = int(again.to_numpy().argmax())
-        values = frame[list(key)].iloc[row].to_dict()
-        raise DataError(f"{path}: row {row + 1} repeats an earlier one's {values}")
-    return frame
+def _unknown(path: Path, what: str) -> DataError:
+    return DataError(f"{path}: {what}; delete it and run again; snakemake then makes it anew")
 
 
-def _missing(frame: "pandas.DataFrame", name: str) -> str | None:
-    if name in frame:
-        return None
-    return f"column {name!r} is missing; found {sorted(map(str, frame))}"
-
-
-def _column_problem(frame: "pandas.DataFrame", name: str, kind: Any) -> str | None:
-    """The first row's mistake in a column whose values should be those of a `kind`, or None."""
-    # Lists in a cell come out of parquet as arrays.
-    values = [getattr(value, "tolist", lambda v=value: v)() for value in frame[name].tolist()]
-    try:
-        _column(kind, name).validate_python(values)
-    except ValidationError as error:
-        mistake = error.errors(include_url=False)[0]
-        return f"row {mistake['loc'][0] + 1}, column {name!r} {_words(mistake)}"
-    return None
-
-
-def _problem(value: Any, kind: Any) -> str | None:
-    """The first thing that is wrong with a JSON value which should be a `kind`, or None."""
-    try:
-        _adapter(kind).validate_python(value)
-    except ValidationError as error:
-        mistake = error.errors(include_url=False)[0]
-        place = ".".join(map(str, mistake["loc"]))
-        if mistake["type"] == "missing":
-            return f"field {place!r} is missing; found {sorted(mistake['input'])}"
-        return f"field {place!r} {_words(mistake)}" if place else _words(mistake)
-    return None
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter:
-    # A typed dictionary carries its configuration itself, and may not be given a second one.
-    own = hasattr(get_args(kind)[0] if get_origin(kind) is Annotated else kind, "__total__")
-    return TypeAdapter(kind) if own else TypeAdapter(kind, config=records.STRICT)
-
-
-@cache
-def _column(kind: Any, name: str) -> TypeAdapter:
-    # Making one takes longer than checking a small table, of which a grid has thousands.
-    field = kind.__annotations__[name]
-    return TypeAdapter(Annotated[list[field], FailFast()], config=records.STRICT)
-
-
-def _words(mistake: Mapping[str, Any]) -> str:
-    if mistake["type"] == "value_error":
-        return str(mistake["ctx"]["error"])
-    should = mistake["msg"].replace("Input should", "should")
-    return f"{should}, found {reprlib.repr(mistake['input'])}"
-
-
-def _refuse(where: Path | str, problem: str | None) -> None:
+def _hold(where: Path | str, value: Any, kind: Any) -> None:
+    problem = kinds.problem(value, kind)
     if problem is not None:
         raise DataError(f"{where}: {problem}")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

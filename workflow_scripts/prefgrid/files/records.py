@@ -1,4 +1,4 @@
-"""What the files of a run hold, as types that `reading` checks: rows of files, JSON objects.
+"""What files that may come from anywhere hold, as types that `reading` checks.
 
 A file may hold more than its type names. Numbers are finite and never text or truth values; a whole
 number may stand where a real one is expected.
@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, ConfigDict, Field
 from typing_extensions import TypedDict
+
+INERT = True
 
 STRICT = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 # So that every count and token id fits the integers of tensors and tables.
@@ -31,7 +33,6 @@ Count = Annotated[int, Field(ge=0, le=LARGEST)]
 TokenIds = Annotated[list[Count], Field(min_length=1)]
 Label = Annotated[int, Field(ge=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Uniform = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 PromptId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Finish = Literal["stop", "length"]
@@ -50,8 +51,39 @@ class Prompt(TypedDict):
     prompt: Text
 
 
-class Responses(Prompt):
-    """A row of responses.jsonl: two responses to one prompt."""
+class Response(TypedDict):
+    """One response within a group."""
+
+    __pydantic_config__ = STRICT
+    text: Text
+    tokens: TokenIds
+    finish: Finish
+
+
+class Scored(Response):
+    """A response with its judge's score."""
+
+    reward: float
+
+
+class Group(Prompt):
+    """A row of responses.jsonl: a prompt and its K responses."""
+
+    group: Count
+    prompt_tokens: TokenIds
+    responses: Annotated[list[Response], Field(min_length=1)]
+
+
+class ScoredGroup(Prompt):
+    """A row of rewards.jsonl: a group whose responses are scored."""
+
+    group: Count
+    prompt_tokens: TokenIds
+    responses: Annotated[list[Scored], Field(min_length=1)]
+
+
+class Preference(Prompt):
+    """A row of preferences.jsonl: two responses to a prompt, and which one is preferred."""
 
     pair: Count
     prompt_tokens: TokenIds
@@ -61,108 +93,11 @@ class Responses(Prompt):
     tokens_1: TokenIds
     finish_0: Finish
     finish_1: Finish
-
-
-class Scored(Responses):
-    """A row of rewards.jsonl."""
-
-    reward_0: float
-    reward_1: float
-    uniform: Uniform
-
-
-class Preference(Responses):
-    """A row of preferences.jsonl."""
-
     reward_0: float
     reward_1: float
     z: Label
     reward_diff: float
     reward_scale: Positive
-
-
-class Logp(TypedDict):
-    """A row of a seed's logps.parquet."""
-
-    __pydantic_config__ = STRICT
-    pair: Count
-    response: Count
-    logp_sum: Annotated[float, Field(le=0)]
-    tokens: Count
-
-
-class ReferenceResponse(TypedDict):
-    """A row of the reference's responses.parquet."""
-
-    __pydantic_config__ = STRICT
-    prompt_id: PromptId
-    sample: Count
-    length_tokens: Count
-    finish: Finish
-    response: Text
-    tokens: TokenIds
-
-
-class ReferenceSample(ReferenceResponse):
-    """A row of the reference's samples.parquet."""
-
-    reward: float
-
-
-class SampleLogp(TypedDict):
-    """A row of the reference samples' logps.parquet."""
-
-    __pydantic_config__ = STRICT
-    prompt_id: PromptId
-    sample: Count
-    logp_sum: Annotated[float, Field(le=0)]
-    tokens: Count
-
-
-class ScanSample(TypedDict):
-    """A row of a policy's samples.parquet: one response of its β scan."""
-
-    __pydantic_config__ = STRICT
-    beta: Positive
-    prompt_id: PromptId
-    sample: Count
-    reward: float
-    kl_nats: float
-
-
-class HeldOutIndex(TypedDict):
-    """A row of indices.parquet; link_probability is NaN for an objective without a link."""
-
-    __pydantic_config__ = STRICT
-    prompt_id: PromptId
-    index_nats: float
-    utility_diff: float
-    true_probability: Share
-
-
-class Evaluation(TypedDict):
-    """A row of evaluation.csv: one β of one policy's scan."""
-
-    __pydantic_config__ = STRICT
-    method: Text
-    seed: Count
-    link_shift: Annotated[float, Field(ge=0)]
-    num_preferences: Count
-    beta: Positive
-    avg_reward: float
-    kl_div: float
-
-
-class TrainingStep(TypedDict):
-    """A row of metrics.jsonl; grad_norm is None at a step that a gradient scaler left out."""
-
-    __pydantic_config__ = STRICT
-    step: Annotated[int, Field(ge=1, le=LARGEST)]
-    epoch: Positive
-    loss: float
-    grad_norm: Annotated[float, Field(ge=0)] | None
-    learning_rate: Annotated[float, Field(ge=0)]
-    examples_seen: Count
 
 
 def _one_function(link: "LinkFields") -> "LinkFields":

@@ -1,18 +1,22 @@
-"""Files: atomic writes and checked reads. Imports no torch; pandas only on use."""
+"""Files: atomic writes and checked reads, of the bytes that `formats` makes. Imports no torch."""
 
 import hashlib
-import json
 import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from prefgrid.files import formats
+
 if TYPE_CHECKING:
     import pandas
+
+INERT = True
 
 
 class DataError(ValueError):
@@ -32,15 +36,14 @@ def log(message: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {message}", file=sys.stderr, flush=True)
 
 
-def canonical_json(value: Any) -> str:
-    """The one text of a JSON value: sorted keys, no spaces, no NaN."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-
-
 def sha256_file(path: Path | str) -> str:
-    """Hex SHA-256 of a file's bytes."""
+    """Hex SHA-256 of a file's bytes, which are read once a process while the file stays as it is."""
+    state = os.stat(path)
+    return _sha256(str(path), state.st_ino, state.st_size, state.st_ctime_ns)
+
+
+@cache
+def _sha256(path: str, *_state: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -86,8 +89,7 @@ def write_text(path: Path | str, text: str) -> None:
 
 def write_json(path: Path | str, value: Any) -> None:
     """Write indented JSON with sorted keys, atomically; ValueError for NaN and infinities."""
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    write_text(path, formats.indented_json(value))
 
 
 def read_json(path: Path | str) -> Any:
@@ -103,7 +105,7 @@ def read_json(path: Path | str) -> Any:
 def _parsed(text: bytes) -> Any:
     """The value of a JSON text; ValueError for any other."""
     try:
-        return json.loads(text.decode("utf-8"))
+        return formats.json_value(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not valid JSON ({error})") from error
 
@@ -112,7 +114,7 @@ def write_jsonl(path: Path | str, rows: Iterable[dict[str, Any]]) -> None:
     """Write one JSON object a line, atomically, keys in the rows' own order."""
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+            file.write(formats.json_line(row))
 
 
 def read_jsonl(path: Path | str) -> list[dict[str, Any]]:
@@ -144,12 +146,12 @@ def iterate_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
 
 
 def write_parquet(path: Path | str, frame: "pandas.DataFrame") -> None:
-    """Write a data frame as parquet, atomically, with checksums that its readers verify."""
+    """Write a data frame as parquet, atomically."""
     with replacing(path) as temporary:
-        frame.to_parquet(temporary, index=False, write_page_checksum=True)
+        formats.save_parquet(temporary, frame)
 
 
 def write_csv(path: Path | str, frame: "pandas.DataFrame") -> None:
     """Write a data frame as CSV, atomically; missing values stay empty."""
     with replacing(path) as temporary:
-        frame.to_csv(temporary, index=False)
+        formats.save_csv(temporary, frame)

@@ -9,6 +9,9 @@ import torch
 from prefgrid.job import explaining
 from prefgrid.run import execution
 
+# What it chooses, the machine and execution settings choose: they are no part of a result's identity.
+INERT = True
+
 
 def device() -> torch.device:
     """This process's CUDA device among the visible ones, else the CPU.

@@ -6,6 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
+INERT = True
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 # Libraries that write by themselves tell the system's error in their text alone.

@@ -25,8 +25,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from prefgrid.files import store
+from prefgrid.files import artifacts, store
 from prefgrid.job import explaining, provenance, publication, work_folder
+
+INERT = True
 
 # Matches uuid4().hex and nothing longer, so that no other job's folder is taken for ours.
 UNIQUE_PART = "[0-9a-f]" * 32
@@ -36,8 +38,8 @@ UNIQUE_PART = "[0-9a-f]" * 32
 class Job:
     """One run of one script.
 
-    inputs: name → path; list of paths for names declared with a trailing "*"; path or None for
-        names declared with a trailing "?".
+    inputs: name → path; list of paths for names declared with a trailing "*" (one or several) or
+        "**" (none or several); path or None for names declared with a trailing "?".
     outputs: name → the temporary path to write; files added beside an output are published too.
     finals: name → the path an output will be published at.
     spec: the part of the config this job depends on, wildcards included.
@@ -94,6 +96,10 @@ class Job:
         """All inputs in one list, absent ones left out."""
         groups = (value if isinstance(value, list) else [value] for value in self.inputs.values())
         return [path for group in groups for path in group if path is not None]
+
+    def folders(self, name: str) -> list[Path]:
+        """The folders of an input of several files, such as manifests."""
+        return [path.parent for path in self.inputs[name]]
 
     def folder(self, output: str) -> Path:
         """The temporary folder of an output, for artifacts of several files."""
@@ -177,8 +183,8 @@ def _finish(job: Job, partials: dict[Path, Path], started: float, shared_folder:
     record = provenance.collect(
         job.identity(), output_hashes=hashes, seconds=time.monotonic() - started
     )
-    place = f"_provenance/{first.stem}.json" if shared_folder else "_provenance.json"
-    store.write_json(partials[first.parent] / place, record)
+    shared, own = artifacts.record_places(partials[first.parent] / first.name)
+    store.write_json(shared if shared_folder else own, record)
     publication.publish(publication.files(partials), sweep=not shared_folder)
     work_folder.discard(first)
 
@@ -191,11 +197,12 @@ def _parse(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for name in inputs:
-        bare, optional = name.rstrip("*?"), name.endswith("?")
+        bare = name.rstrip("*?")
         # Snakemake writes the flag of an absent input with nothing behind it.
-        nargs = "+" if name.endswith("*") else "?" if optional else None
+        nargs = {"**": "*", "*": "+", "?": "?", "": None}[name.removeprefix(bare)]
+        required = nargs in (None, "+")
         flag = "--" + bare.replace("_", "-")
-        parser.add_argument(flag, dest=bare, nargs=nargs, required=not optional, help="input")
+        parser.add_argument(flag, dest=bare, nargs=nargs, required=required, help="input")
     for name in outputs:
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, dest=name, required=True, help="output")
@@ -207,5 +214,5 @@ def _parse(
 def _paths(arguments: argparse.Namespace, name: str) -> Path | list[Path] | None:
     value = getattr(arguments, name.rstrip("*?"))
     if name.endswith("*"):
-        return [Path(item) for item in value]
+        return [Path(item) for item in value or ()]
     return None if value is None else Path(value)

@@ -1,20 +1,18 @@
 """The record written beside every artifact: what it was made of, by what, and at what cost.
 
-Where an artifact has its folder to itself the record is `_provenance.json` in it; where several
-share a folder it is `_provenance/<stem of the artifact's file>.json`.
+Where it lies, `files.artifacts` knows.
 """
 
 import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from prefgrid.files import reading, records
+INERT = True
 
 PACKAGES = (
     "torch",
@@ -59,36 +57,6 @@ def collect(
         "wall_time_seconds": round(seconds, 3),
         "peak_memory_bytes": _peak_memory(),
     }
-
-
-def ancestors(paths: Iterable[Path | str]) -> list[dict[str, Any]]:
-    """Records of the artifacts that `paths` belong to and of all that these were made of.
-
-    Follows the inputs of each record, so that leftovers of other runs do not count. Each record
-    once, ordered by its place. Files without a record came from outside and end their branch.
-    DataError naming a record that is damaged.
-    """
-    found: dict[Path, dict[str, Any]] = {}
-    waiting = [Path(path) for path in paths]
-    looked_at = set(waiting)
-    while waiting:
-        for place, record in _records(waiting.pop()):
-            found[place] = record
-            named = {Path(name) for group in record["inputs"].values() for name in group}
-            waiting += named - looked_at
-            looked_at |= named
-    return [found[place] for place in sorted(found)]
-
-
-def _records(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """(place, record) of the artifact that a file belongs to, if it has a record."""
-    for name in (f"_provenance/{path.stem}.json", "_provenance.json"):
-        place = path.parent / name
-        if place.is_file():
-            record = reading.read_json(place, records.Provenance)
-            # A record left by another artifact of this folder says nothing about this file.
-            if path.name in {Path(output).name for output in record["outputs"]}:
-                yield place, record
 
 
 def versions() -> dict[str, str]:

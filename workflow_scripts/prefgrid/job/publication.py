@@ -5,6 +5,8 @@ from pathlib import Path
 
 from prefgrid.files import artifacts, store
 
+INERT = True
+
 
 def files(partials: dict[Path, Path]) -> dict[Path, Path]:
     """Every written file → the path it belongs at, manifests last."""

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from prefgrid.files import store
+from prefgrid.files import formats, store
 from prefgrid.run import execution
+
+INERT = True
 
 KEY_FILE = "key.json"
 PARTS = "parts"
@@ -90,7 +92,7 @@ def _sound_part(path: Path) -> bytes | None:
 
 def _content(name: str, value: Any) -> bytes:
     try:
-        return store.canonical_json(value).encode()
+        return formats.canonical_json(value).encode()
     except ValueError as error:
         raise ValueError(f"{name}: a computed number is not finite ({error})") from error
 

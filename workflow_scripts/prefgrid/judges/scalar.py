@@ -1,7 +1,8 @@
 """A scalar reward model: a sequence classifier with one output, read as the reward."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,16 @@ from prefgrid.logprobs.head import Float32Linear
 from prefgrid.logprobs.planning import plan, takes_packed_rows
 from prefgrid.logprobs.states import last_hidden_states
 from prefgrid.models.loading import load_config, load_model, load_tokenizer, pad_id
+
+ASKS_A_MODEL = True
+OPTIONS = {
+    # dialogue limit of the reward model, in tokens; what is cut is the prompt's start
+    "max_tokens": (1024, "integer > 0"),
+    # dialogues scored at once
+    "batch_size": (64, "integer > 0"),
+    # of the weights; none is float32
+    "precision": ("none", ["none", "bf16", "fp16"]),
+}
 
 
 class ScalarRewardModel:
@@ -86,7 +97,7 @@ class ScalarRewardModel:
         groups = sharing_groups(dialogues, hidden_size=hidden_size, most=self.batch_size)
         for sharing in batches(groups, self.batch_size):
             batch = [number for group in sharing for number in group]
-            with devices.explained_out_of_memory("lower reward.batch_size or reward.max_tokens"):
+            with devices.explained_out_of_memory("lower the judge's batch_size or max_tokens"):
                 rewards[batch] = self._score_batch(
                     [[dialogues[number] for number in group] for group in sharing]
                 )
@@ -98,7 +109,7 @@ class ScalarRewardModel:
                     raise ValueError(
                         f"row {number}: the reward model's score of {responses[number]!r} as an "
                         f"answer to {prompts[number]!r} is {rewards[number]}. Half precision can "
-                        f"overflow (reward.precision is {self.precision}; none is float32); else "
+                        f"overflow (the judge's precision is {self.precision}; none is float32); else "
                         f"the weights in {self.folder} are not sound"
                     )
         store.log(f"scored {len(dialogues)} responses; {cut_prompts} prompts were cut to fit")
@@ -141,3 +152,10 @@ class ScalarRewardModel:
                 "of its own"
             )
         self.model.config.get_text_config().pad_token_id = self.pad_id
+
+
+def load(
+    folder: Path | str, options: Mapping[str, Any], *, prompt_format: str, device: torch.device
+) -> ScalarRewardModel:
+    """The judge with the model in `folder`, as every judge's module offers it."""
+    return ScalarRewardModel(folder, **options, prompt_format=prompt_format, device=device)

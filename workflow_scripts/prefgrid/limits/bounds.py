@@ -1,6 +1,6 @@
 """What an option of an objective may be, written as a literal beside its default.
 
-A bound is a list of the allowed values, or one of these texts:
+Options are {name: (default, bound)}. A bound is a list of the allowed values, or one of these texts:
 
     "> 0"    ">= 0"    "[0, 1)"    "integer > 0"
 
@@ -11,12 +11,25 @@ import math
 import re
 from typing import Any
 
+from prefgrid.limits import lengths
+
+INERT = True
+
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _TEXT = re.compile(
     rf"(?P<integer>integer )?"
     rf"(?:(?P<sign>>=|>) (?P<least>{_NUMBER})|\[(?P<low>{_NUMBER}), (?P<high>{_NUMBER})\))"
     rf"(?P<null> or null)?"
 )
+
+
+def split(declared: dict[str, tuple[Any, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(defaults by name, bounds by name); ValueError naming options that are no such pair."""
+    wrong = [name for name, pair in declared.items() if type(pair) is not tuple or len(pair) != 2]
+    if wrong:
+        raise ValueError(f"{', '.join(map(repr, wrong))} must be (default, bound)")
+    defaults = {name: default for name, (default, _) in declared.items()}
+    return defaults, {name: bound for name, (_, bound) in declared.items()}
 
 
 def fits(value: Any, bound: str | list[Any]) -> bool:
@@ -54,3 +67,15 @@ def problems(options: dict[str, Any], bounds: dict[str, Any]) -> list[str]:
         for name, value in options.items()
         if not fits(value, bounds[name])
     ]
+
+
+def warm_start_problem(warm_start_epochs: float, steps_in_epoch: int, run_steps: int) -> str | None:
+    """What is wrong with a warm start that training never leaves, or None."""
+    warm = lengths.warm_start_steps(warm_start_epochs, steps_in_epoch)
+    if warm < run_steps:
+        return None
+    return (
+        f"the warm start (warm_start_epochs {warm_start_epochs:g}) takes {warm} of {run_steps} "
+        "optimizer steps, so the method would never differ from DPO; "
+        "allowed: longer training (epochs or max_steps), or a smaller warm_start_epochs"
+    )

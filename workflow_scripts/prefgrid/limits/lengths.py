@@ -16,15 +16,3 @@ def steps(rows: int, batch_size: int, epochs: float | None, max_steps: int | Non
 def warm_start_steps(epochs: float, steps_in_epoch: int) -> int:
     """Optimizer steps of a warm start of so many epochs."""
     return round(epochs * steps_in_epoch)
-
-
-def warm_start_problem(warm_start_epochs: float, steps_in_epoch: int, run_steps: int) -> str | None:
-    """What is wrong with a warm start that training never leaves, or None."""
-    warm = warm_start_steps(warm_start_epochs, steps_in_epoch)
-    if warm < run_steps:
-        return None
-    return (
-        f"the warm start (warm_start_epochs {warm_start_epochs:g}) takes {warm} of {run_steps} "
-        "optimizer steps, so the method would never differ from DPO; "
-        "allowed: longer training (epochs or max_steps), or a smaller warm_start_epochs"
-    )

@@ -13,6 +13,7 @@ from torch import Tensor
 from prefgrid.logprobs.head import plain_output_layer
 from prefgrid.logprobs.packing import Layout, Tokens
 from prefgrid.logprobs.planning import plan
+from prefgrid.logprobs.ragged import as_table
 from prefgrid.logprobs.selected import selected_logps
 from prefgrid.logprobs.states import last_hidden_states
 
@@ -23,18 +24,17 @@ def sequence_logps(
     response_tokens: Sequence[Sequence[Tokens]],
     *,
     pad_id: int,
+    width: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """`response_logps` of G prompts with K responses each, as tables.
+    """`response_logps` of G prompts with up to K responses each, as tables.
 
     Returns (logp_sums float32 [G, K] in nats, lengths int64 [G, K] in response tokens), on the
-    model's device. Raises ValueError also for unequal K.
+    model's device; both are 0 where a group has fewer than K, which is `width` or, without one, the
+    most that a group has.
     """
-    counts = {len(responses) for responses in response_tokens}
-    if len(counts) != 1 or counts == {0}:
-        raise ValueError(f"every prompt needs the same number (>= 1) of responses, got {counts}")
     sums, lengths = response_logps(model, prompt_tokens, response_tokens, pad_id=pad_id)
-    shape = (len(prompt_tokens), counts.pop())
-    return sums.view(shape), lengths.view(shape)
+    counts = torch.tensor([len(responses) for responses in response_tokens])
+    return as_table(sums, counts, width), as_table(lengths, counts, width)
 
 
 def response_logps(
@@ -52,7 +52,8 @@ def response_logps(
     prompt is computed once, or one padded row a response.
 
     Returns (logp_sums float32 [R] in nats, lengths int64 [R] in response tokens), group after
-    group, on the model's device. Raises ValueError for an empty prompt, group or response.
+    group, on the model's device. Raises ValueError for no group and for an empty prompt, group or
+    response.
     """
     _check(prompt_tokens, response_tokens)
     config = model.config.get_text_config()
@@ -68,6 +69,8 @@ def response_logps(
 
 
 def _check(prompt_tokens: Sequence[Tokens], response_tokens: Sequence[Sequence[Tokens]]) -> None:
+    if not prompt_tokens:
+        raise ValueError("there are no groups to score")
     for group, (prompt, responses) in enumerate(zip(prompt_tokens, response_tokens, strict=True)):
         if not len(prompt):
             raise ValueError(f"group {group}: the prompt has no token to condition on")
@@ -90,9 +93,4 @@ def _token_logps(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
 
 def _sums(token_logps: Tensor, layout: Layout) -> Tensor:
     """[R]: sums over each response's tokens, in an order that is the same at every call."""
-    lengths = torch.from_numpy(layout.lengths)
-    response = torch.arange(len(lengths)).repeat_interleave(lengths)
-    token = torch.arange(len(response)) - (lengths.cumsum(0) - lengths)[response]
-    table = token_logps.new_zeros(len(lengths), int(lengths.max()))
-    places = (response.to(table.device), token.to(table.device))
-    return table.index_put(places, token_logps).sum(1)
+    return as_table(token_logps, torch.from_numpy(layout.lengths)).sum(1)

@@ -5,7 +5,6 @@ file is damaged) that says which file and what to do.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from prefgrid.files import artifacts, reading, records, store
+
+INERT = True
 
 # Weights beyond this would take seconds to read a second time; of them only the header is checked
 # on loading, which tells a file that was cut. `make verify` reads everything.
@@ -35,17 +36,10 @@ def check_files(folder: Path | str) -> None:
         path = folder / name
         if not path.is_file():
             raise _damaged(path, f"is missing, but {artifacts.MANIFEST} lists it")
-        state = path.stat()
-        if state.st_size <= HASHED_BYTES and sha256 != _sha256(path, state.st_mtime_ns):
+        if path.stat().st_size <= HASHED_BYTES and sha256 != store.sha256_file(path):
             raise _damaged(path, f"is not the file that {artifacts.MANIFEST} lists")
     for path in sorted(folder.glob("*.safetensors")):
         weight_names(path)
-
-
-@cache
-def _sha256(path: Path, _changed_ns: int) -> str:
-    # A job asks for the model, its configuration and its tokenizer, all of one folder.
-    return store.sha256_file(path)
 
 
 def weight_names(path: Path) -> set[str]:
@@ -117,13 +111,15 @@ def check_vocabulary(folder: Path | str, tokenizer: Any, vocabulary_size: int) -
         )
 
 
-def check_tokens(rows: Sequence[Mapping[str, Any]], vocabulary_size: int) -> None:
-    """ValueError if a stored response row holds a token id beyond the model's embedding."""
-    for row in rows:
-        for field in ("prompt_tokens", "tokens_0", "tokens_1"):
-            if max(row[field]) >= vocabulary_size:
+def check_tokens(groups: Sequence[Mapping[str, Any]], vocabulary_size: int) -> None:
+    """ValueError if a stored group holds a token id beyond the model's embedding."""
+    for row in groups:
+        texts = {"the prompt": row["prompt_tokens"]}
+        texts |= {f"response {k}": one["tokens"] for k, one in enumerate(row["responses"])}
+        for what, tokens in texts.items():
+            if max(tokens) >= vocabulary_size:
                 raise ValueError(
-                    f"pair {row['pair']}: {field} holds the id {max(row[field])}, but the model's "
+                    f"group {row['group']}: {what} holds the id {max(tokens)}, but the model's "
                     f"embedding has {vocabulary_size} rows: the responses were written with another "
                     "model's tokenizer"
                 )

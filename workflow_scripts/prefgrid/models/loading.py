@@ -1,5 +1,6 @@
 """Models as folders: load, save, adapters. A saved folder's `manifest.json` is written last."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +28,48 @@ def load_causal_lm(folder: Path | str, precision: str = "none") -> Any:
     )
 
 
+def load_stack(folder: Path | str, adapters: Sequence[Path | str], precision: str = "none") -> Any:
+    """The causal language model in `folder` with the adapters of earlier iterations merged into it,
+    one after the other; as `load_causal_lm` returns it, and with its errors and `load_adapter`'s.
+
+    The weights are merged in float32 and rounded to the precision once. Nothing is written.
+    """
+    if not adapters:
+        return load_causal_lm(folder, precision)
+    dtype = _dtype(precision)
+    model = load_causal_lm(folder)
+    for adapter in adapters:
+        model = load_adapter(model, adapter).merge_and_unload()
+    # Parameters alone: rotary frequencies, which are buffers, are float32 in every loaded model.
+    for weight in model.parameters():
+        weight.data = weight.data.to(dtype)
+    model.config.dtype = dtype
+    return model.requires_grad_(True).eval()
+
+
 def load_model(kind: Any, folder: Path | str, precision: str, **options: Any) -> Any:
     """A model of one of transformers' auto classes (`kind`), in evaluation mode, on the CPU.
 
     The folder's files are compared with its manifest first. Raises ValueError if one of them is
     missing or damaged, if a weight is missing or of another shape than config.json says.
     """
-    if precision not in DTYPES:
-        raise ValueError(f"precision {precision!r}: allowed are {', '.join(DTYPES)}")
+    dtype = _dtype(precision)
     load_config(folder)
     model, report = kind.from_pretrained(
         folder,
-        dtype=DTYPES[precision],
+        dtype=dtype,
         output_loading_info=True,
         ignore_mismatched_sizes=True,  # they are in the report, which is read below
         **options,
     )
     checking.check_loaded(folder, report)
     return model
+
+
+def _dtype(precision: str) -> torch.dtype:
+    if precision not in DTYPES:
+        raise ValueError(f"precision {precision!r}: allowed are {', '.join(DTYPES)}")
+    return DTYPES[precision]
 
 
 def load_config(folder: Path | str) -> Any:

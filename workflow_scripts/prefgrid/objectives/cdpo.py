@@ -22,17 +22,16 @@ from prefgrid.objectives.pairs import signed_margin
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 OPTIONS = {
     # scale of the index in the loss
-    "beta_train": 1.0,
+    "beta_train": (1.0, "> 0"),
     # ε, the weight of the other label; 0 is DPO
-    "flip_rate": 0.1,
+    "flip_rate": (0.1, "[0, 0.5)"),
 }
-BOUNDS = {"beta_train": "> 0", "flip_rate": "[0, 0.5)"}
 
 
 class Objective(base.Objective):
     """Stateless."""
 
-    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
+    needs, declared = NEEDS, OPTIONS
 
     def __init__(self, options: dict, schedule: base.Schedule) -> None:
         super().__init__(options, schedule)
@@ -41,7 +40,7 @@ class Objective(base.Objective):
 
     def loss(self, batch: base.Batch) -> Tensor:
         """Mean over the pairs, nats a pair."""
-        margin = self.beta_train * signed_margin(batch.index, batch.labels)
+        margin = self.beta_train * signed_margin(batch.index, batch.targets)
         kept, flipped = softplus(-margin), softplus(margin)
         return ((1 - self.flip_rate) * kept + self.flip_rate * flipped).mean()
 

@@ -17,15 +17,14 @@ from prefgrid.objectives.pairs import signed_margin
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 OPTIONS = {
     # scale of the index in the loss
-    "beta_train": 1.0,
+    "beta_train": (1.0, "> 0"),
 }
-BOUNDS = {"beta_train": "> 0"}
 
 
 class Objective(base.Objective):
     """Stateless. The published learner is this one with every default."""
 
-    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
+    needs, declared = NEEDS, OPTIONS
 
     def __init__(self, options: dict, schedule: base.Schedule) -> None:
         super().__init__(options, schedule)
@@ -33,4 +32,4 @@ class Objective(base.Objective):
 
     def loss(self, batch: base.Batch) -> Tensor:
         """mean_i softplus(−β_train·s_i), nats a pair."""
-        return softplus(-self.beta_train * signed_margin(batch.index, batch.labels)).mean()
+        return softplus(-self.beta_train * signed_margin(batch.index, batch.targets)).mean()

@@ -18,15 +18,14 @@ from prefgrid.objectives.pairs import signed_margin
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 OPTIONS = {
     # 1/beta_train is the margin, in nats, beyond which a pair has no loss
-    "beta_train": 1.0,
+    "beta_train": (1.0, "> 0"),
 }
-BOUNDS = {"beta_train": "> 0"}
 
 
 class Objective(base.Objective):
     """Stateless."""
 
-    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
+    needs, declared = NEEDS, OPTIONS
 
     def __init__(self, options: dict, schedule: base.Schedule) -> None:
         super().__init__(options, schedule)
@@ -34,7 +33,7 @@ class Objective(base.Objective):
 
     def loss(self, batch: base.Batch) -> Tensor:
         """mean_i max(0, 1 − β_train·s_i), in units of the margin."""
-        return torch.relu(1 - self.beta_train * signed_margin(batch.index, batch.labels)).mean()
+        return torch.relu(1 - self.beta_train * signed_margin(batch.index, batch.targets)).mean()
 
     def probability(self, index: Tensor) -> Tensor:
         """NaN: no probability belongs to this loss."""

@@ -22,17 +22,16 @@ NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled"
 OPTIONS = {
     # 1/(2·beta_train) is the margin aimed at, in nats (of the sum or of the mean, see below).  With
     # .25 the link ½ + t/4 is the tangent at 0 of DPO's σ(t), so both learn an index of like scale.
-    "beta_train": 0.25,
+    "beta_train": (0.25, "> 0"),
     # sum: log-ratios of whole responses, as in the paper; token_mean: divided by their lengths
-    "reduction": "sum",
+    "reduction": ("sum", ["sum", "token_mean"]),
 }
-BOUNDS = {"beta_train": "> 0", "reduction": ["sum", "token_mean"]}
 
 
 class Objective(base.Objective):
     """Stateless."""
 
-    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
+    needs, declared = NEEDS, OPTIONS
 
     def __init__(self, options: dict, schedule: base.Schedule) -> None:
         super().__init__(options, schedule)
@@ -43,9 +42,8 @@ class Objective(base.Objective):
         """mean_i (s_i − 1/(2·β_train))², nats²."""
         index = batch.index
         if self.token_mean:
-            means = batch.log_ratios / batch.lengths
-            index = means[:, 1] - means[:, 0]
-        return (signed_margin(index, batch.labels) - 0.5 / self.beta_train).square().mean()
+            index = base.pair_index(batch.log_ratios / batch.lengths)
+        return (signed_margin(index, batch.targets) - 0.5 / self.beta_train).square().mean()
 
     def probability(self, index: Tensor) -> Tensor:
         """½ + β_train·t within [0, 1]; NaN with token means, which have no link of t."""

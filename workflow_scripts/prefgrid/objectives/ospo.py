@@ -30,48 +30,33 @@ from prefgrid.objectives.pairs import bernoulli_nll, covariance_sign, signed_mar
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 OPTIONS = {
     # scale of the index in the warm start, the prior and the logistic blend
-    "beta_train": 1.0,
+    "beta_train": (1.0, "> 0"),
     # epochs of DPO before the kernel estimate is used
-    "warm_start_epochs": 1.0,
+    "warm_start_epochs": (1.0, ">= 0"),
     # null: one slot for each training row, refreshed; a number: a first-in-first-out memory of that
     # many entries, filled after each step and never recomputed
-    "fifo_capacity": None,
+    "fifo_capacity": (None, "integer > 0 or null"),
     # write a visited row's new t into its slot; false: slots change only when an epoch begins
     # (a first-in-first-out memory has no slots)
-    "refresh_visited": True,
+    "refresh_visited": (True, [True, False]),
     # add each pair flipped to the memory
-    "symmetrize": True,
+    "symmetrize": (True, [True, False]),
     # leave a row's own entries out of its estimate
-    "exclude_own_row": True,
+    "exclude_own_row": (True, [True, False]),
     # c in h = c · m^(−exponent) · (sd + floor)
-    "bandwidth": 1.5,
+    "bandwidth": (1.5, "> 0"),
     # exponent of the number of rows in the memory
-    "bandwidth_exponent": 0.2,
+    "bandwidth_exponent": (0.2, ">= 0"),
     # added to sd(t), nats
-    "bandwidth_floor": 1.0e-6,
+    "bandwidth_floor": (1.0e-6, ">= 0"),
     # mass of the prior, in points at distance 0
-    "prior_mass": 1.0,
+    "prior_mass": (1.0, ">= 0"),
     # value of the prior: logistic (σ(β_train·t)) | zero
-    "prior": "logistic",
+    "prior": ("logistic", ["logistic", "zero"]),
     # the kernel estimate is clipped to [clip, 1 − clip]
-    "clip": 1.0e-3,
+    "clip": (1.0e-3, "[0, 0.5)"),
     # ĝ = (1 − blend)·estimate + blend·σ(β_train·t)
-    "logistic_blend": 0.0,
-}
-BOUNDS = {
-    "beta_train": "> 0",
-    "warm_start_epochs": ">= 0",
-    "fifo_capacity": "integer > 0 or null",
-    "refresh_visited": [True, False],
-    "symmetrize": [True, False],
-    "exclude_own_row": [True, False],
-    "bandwidth": "> 0",
-    "bandwidth_exponent": ">= 0",
-    "bandwidth_floor": ">= 0",
-    "prior_mass": ">= 0",
-    "prior": ["logistic", "zero"],
-    "clip": "[0, 0.5)",
-    "logistic_blend": "[0, 1)",
+    "logistic_blend": (0.0, "[0, 1)"),
 }
 # rows of the kernel matrix made at once when a link is tabulated
 TABULATED_ROWS = 1024
@@ -80,7 +65,7 @@ TABULATED_ROWS = 1024
 class Objective(base.Objective):
     """State: the memory (t, z and row id of each slot; row −1: empty), counters and ζ."""
 
-    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
+    needs, declared = NEEDS, OPTIONS
 
     def __init__(self, options: dict, schedule: base.Schedule) -> None:
         super().__init__(options, schedule)
@@ -104,9 +89,9 @@ class Objective(base.Objective):
     def loss(self, batch: base.Batch) -> Tensor:
         """Mean negative log-likelihood of the batch, nats a pair; DPO's in the warm start."""
         if self.steps_done < self.warm_steps:
-            return softplus(-self.beta_train * signed_margin(batch.index, batch.labels)).mean()
+            return softplus(-self.beta_train * signed_margin(batch.index, batch.targets)).mean()
         rows = batch.rows if self.options["exclude_own_row"] else None
-        return bernoulli_nll(self.link(batch.index, rows), batch.labels).mean()
+        return bernoulli_nll(self.link(batch.index, rows), batch.targets).mean()
 
     def link(self, index: Tensor, rows: Tensor | None) -> Tensor:
         """ĝ(t), Tensor[G]; entries of `rows` (LongTensor[G], None: of no row) are left out."""
@@ -152,9 +137,9 @@ class Objective(base.Objective):
             torch.arange(self.schedule.rows) if refreshes or step == self.schedule.steps else None
         )
 
-    def update(self, step: int, index: Tensor, labels: Tensor) -> None:
+    def update(self, step: int, log_ratios: Tensor, targets: Tensor) -> None:
         """Refreshes the memory of all rows."""
-        self.refresh(index, labels)
+        self.refresh(base.pair_index(log_ratios), targets)
 
     def refresh(self, index: Tensor, labels: Tensor) -> None:
         """One slot for each row: t and z, Tensor[N], of all training rows."""
@@ -179,11 +164,12 @@ class Objective(base.Objective):
         slots = torch.arange(self.entries_seen - kept, self.entries_seen, device=self.rows.device)
         slots = slots % self.rows.numel()
         self.index[slots] = batch.index[-kept:].detach().float()
-        self.labels[slots] = batch.labels[-kept:].float()
+        self.labels[slots] = batch.targets[-kept:].float()
         self.rows[slots] = batch.rows[-kept:]
 
-    def finish(self, index: Tensor, labels: Tensor) -> None:
+    def finish(self, log_ratios: Tensor, targets: Tensor) -> None:
         """ζ from the covariance of t and z; a memory of all rows takes the final t."""
+        index, labels = base.pair_index(log_ratios), targets
         if not self.fifo:
             self.refresh(index, labels)
         if self.options["symmetrize"]:

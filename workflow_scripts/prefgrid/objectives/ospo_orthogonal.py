@@ -38,37 +38,21 @@ from prefgrid.objectives import base, ospo
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": True}
 OPTIONS = {
     # c in h = c · b^(−bandwidth_exponent) · (sd + bandwidth_floor), b rows in the batch
-    "projection_bandwidth": 1.5,
+    "projection_bandwidth": (1.5, "> 0"),
     # the others are those of `ospo`
-    "beta_train": 1.0,
-    "warm_start_epochs": 1.0,
-    "fifo_capacity": None,
-    "refresh_visited": True,
-    "symmetrize": True,
-    "exclude_own_row": True,
-    "bandwidth": 1.5,
-    "bandwidth_exponent": 0.2,
-    "bandwidth_floor": 1.0e-6,
-    "prior_mass": 1.0,
-    "prior": "logistic",
-    "clip": 1.0e-3,
-    "logistic_blend": 0.0,
-}
-BOUNDS = {
-    "projection_bandwidth": "> 0",
-    "beta_train": "> 0",
-    "warm_start_epochs": ">= 0",
-    "fifo_capacity": "integer > 0 or null",
-    "refresh_visited": [True, False],
-    "symmetrize": [True, False],
-    "exclude_own_row": [True, False],
-    "bandwidth": "> 0",
-    "bandwidth_exponent": ">= 0",
-    "bandwidth_floor": ">= 0",
-    "prior_mass": ">= 0",
-    "prior": ["logistic", "zero"],
-    "clip": "[0, 0.5)",
-    "logistic_blend": "[0, 1)",
+    "beta_train": (1.0, "> 0"),
+    "warm_start_epochs": (1.0, ">= 0"),
+    "fifo_capacity": (None, "integer > 0 or null"),
+    "refresh_visited": (True, [True, False]),
+    "symmetrize": (True, [True, False]),
+    "exclude_own_row": (True, [True, False]),
+    "bandwidth": (1.5, "> 0"),
+    "bandwidth_exponent": (0.2, ">= 0"),
+    "bandwidth_floor": (1.0e-6, ">= 0"),
+    "prior_mass": (1.0, ">= 0"),
+    "prior": ("logistic", ["logistic", "zero"]),
+    "clip": (1.0e-3, "[0, 0.5)"),
+    "logistic_blend": (0.0, "[0, 1)"),
 }
 
 
@@ -86,7 +70,7 @@ def projected(index: Tensor, points: Tensor, bandwidth: Tensor | float) -> Tenso
 class Objective(ospo.Objective):
     """State: that of `ospo`."""
 
-    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
+    needs, declared = NEEDS, OPTIONS
 
     def loss(self, batch: base.Batch) -> Tensor:
         """The value is that of `ospo`, nats a pair; after the warm start the gradient is projected."""

@@ -1,4 +1,4 @@
-"""Pure functions of (index, label) pairs that several objectives share."""
+"""Pure functions of pairs, their index and label, that several objectives share."""
 
 from __future__ import annotations
 

@@ -30,59 +30,43 @@ from prefgrid.objectives.smoothers import SMOOTHERS
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 OPTIONS = {
     # scale of the index in the warm start and in the logistic blend
-    "beta_train": 1.0,
+    "beta_train": (1.0, "> 0"),
     # epochs of DPO before the first fit
-    "warm_start_epochs": 1.0,
+    "warm_start_epochs": (1.0, ">= 0"),
     # epochs between fits
-    "refit_every_epochs": 1.0,
+    "refit_every_epochs": (1.0, "> 0"),
     # optimizer steps between fits (2.5: after 3, 5, 8, … steps), in place of the epochs; null:
     # the epochs count
-    "refit_every_steps": None,
+    "refit_every_steps": (None, "> 0 or null"),
     # share of the rows that only the link sees and the policy is not trained on; 0: the link is
     # fitted on the rows the policy is trained on
-    "link_share": 0.2,
+    "link_share": (0.2, "[0, 1)"),
     # add each pair flipped to the fit
-    "symmetrize": True,
+    "symmetrize": (True, [True, False]),
     # rows with equal t become one weighted point; misplaced: they do, and the blocks then slip, as in
     # the published synthetic code (`isotonic.misplaced`)
-    "pool_ties": True,
+    "pool_ties": (True, [True, False, "misplaced"]),
     # neighbouring blocks merge when left ≥ right + tolerance
-    "merge_tolerance": 0.0,
+    "merge_tolerance": (0.0, ">= 0"),
     # levels of the blocks are clipped to [level_clip, 1 − level_clip]
-    "level_clip": 0.01,
-    # gaussian_cdf | knot_softmax | knot_linear
-    "smoother": "gaussian_cdf",
+    "level_clip": (0.01, "[0, 0.5)"),
+    # what makes the fitted blocks differentiable
+    "smoother": ("gaussian_cdf", ["gaussian_cdf", "knot_softmax", "knot_linear"]),
     # width of the smoother, in the unit below; knot_linear has none
-    "bandwidth": 0.2,
+    "bandwidth": (0.2, "> 0"),
     # sd: standard deviations of the fitted indices | nats
-    "bandwidth_unit": "sd",
+    "bandwidth_unit": ("sd", ["sd", "nats"]),
     # ψ̂ = (1 − blend)·fit + blend·σ(β_train·t)
-    "logistic_blend": 0.0,
+    "logistic_blend": (0.0, "[0, 1)"),
     # ψ̂ is clipped to [clip, 1 − clip] last
-    "clip": 1.0e-6,
-}
-BOUNDS = {
-    "beta_train": "> 0",
-    "warm_start_epochs": ">= 0",
-    "refit_every_epochs": "> 0",
-    "refit_every_steps": "> 0 or null",
-    "link_share": "[0, 1)",
-    "symmetrize": [True, False],
-    "pool_ties": [True, False, "misplaced"],
-    "merge_tolerance": ">= 0",
-    "level_clip": "[0, 0.5)",
-    "smoother": ["gaussian_cdf", "knot_softmax", "knot_linear"],
-    "bandwidth": "> 0",
-    "bandwidth_unit": ["sd", "nats"],
-    "logistic_blend": "[0, 1)",
-    "clip": "[0, 0.5)",
+    "clip": (1.0e-6, "[0, 0.5)"),
 }
 
 
 class Objective(base.Objective):
     """State: the blocks and the width of the fitted link, or nothing before the first fit."""
 
-    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
+    needs, declared = NEEDS, OPTIONS
 
     def __init__(self, options: dict, schedule: base.Schedule) -> None:
         super().__init__(options, schedule)
@@ -123,9 +107,9 @@ class Objective(base.Objective):
         self.move_to(batch.index.device)
         weight = self.row_weight[batch.rows]
         if not self.link:
-            margin = signed_margin(batch.index, batch.labels)
+            margin = signed_margin(batch.index, batch.targets)
             return (weight * softplus(-self.beta_train * margin)).mean() * batch.share
-        nll = bernoulli_nll(self.probability(batch.index), batch.labels)
+        nll = bernoulli_nll(self.probability(batch.index), batch.targets)
         return (weight * nll).mean() * batch.share
 
     def wanted_rows(self, step: int) -> Tensor | None:
@@ -139,14 +123,14 @@ class Objective(base.Objective):
             )
         return self.link_rows if fits else None
 
-    def update(self, step: int, index: Tensor, labels: Tensor) -> None:
+    def update(self, step: int, log_ratios: Tensor, targets: Tensor) -> None:
         """Fits the link to the link rows."""
-        self.fit(index, labels)
+        self.fit(base.pair_index(log_ratios), targets)
 
-    def finish(self, index: Tensor, labels: Tensor) -> None:
+    def finish(self, log_ratios: Tensor, targets: Tensor) -> None:
         """Fits the link to the finished policy, unless training never left the warm start."""
         if self.link:
-            self.fit(index, labels)
+            self.fit(base.pair_index(log_ratios), targets)
 
     def fit(self, index: Tensor, labels: Tensor) -> None:
         """Isotonic regression of z on t over the link rows; both Tensor[N] for all rows.

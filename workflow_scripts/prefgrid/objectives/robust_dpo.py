@@ -23,17 +23,16 @@ from prefgrid.objectives.pairs import signed_margin
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 OPTIONS = {
     # scale of the index in the loss
-    "beta_train": 1.0,
+    "beta_train": (1.0, "> 0"),
     # ε, the assumed share of flipped labels; 0 is DPO.  It is an input, not estimated.
-    "flip_rate": 0.1,
+    "flip_rate": (0.1, "[0, 0.5)"),
 }
-BOUNDS = {"beta_train": "> 0", "flip_rate": "[0, 0.5)"}
 
 
 class Objective(base.Objective):
     """Stateless."""
 
-    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
+    needs, declared = NEEDS, OPTIONS
 
     def __init__(self, options: dict, schedule: base.Schedule) -> None:
         super().__init__(options, schedule)
@@ -42,7 +41,7 @@ class Objective(base.Objective):
 
     def loss(self, batch: base.Batch) -> Tensor:
         """Mean over the pairs, nats a pair; may be negative."""
-        margin = self.beta_train * signed_margin(batch.index, batch.labels)
+        margin = self.beta_train * signed_margin(batch.index, batch.targets)
         kept, flipped = softplus(-margin), softplus(margin)
         debiased = (1 - self.flip_rate) * kept - self.flip_rate * flipped
         return debiased.mean() / (1 - 2 * self.flip_rate)

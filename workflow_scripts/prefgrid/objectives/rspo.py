@@ -24,16 +24,11 @@ from prefgrid.objectives.pairs import signed_margin
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": True}
 OPTIONS = {
     # scale of the index in the loss
-    "beta_train": 1.0,
+    "beta_train": (1.0, "> 0"),
     # whether a row is also paired with itself
-    "include_diagonal": False,
+    "include_diagonal": (False, [True, False]),
     # rows are paired within consecutive blocks of this many; null: within the whole batch
-    "block_size": None,
-}
-BOUNDS = {
-    "beta_train": "> 0",
-    "include_diagonal": [True, False],
-    "block_size": "integer > 0 or null",
+    "block_size": (None, "integer > 0 or null"),
 }
 
 
@@ -60,7 +55,7 @@ def pair_weights(
 class Objective(base.Objective):
     """Stateless."""
 
-    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
+    needs, declared = NEEDS, OPTIONS
 
     def __init__(self, options: dict, schedule: base.Schedule) -> None:
         super().__init__(options, schedule)
@@ -68,7 +63,7 @@ class Objective(base.Objective):
 
     def loss(self, batch: base.Batch) -> Tensor:
         """Mean over the ordered pairs, nats a pair."""
-        margin = signed_margin(batch.index, batch.labels)
+        margin = signed_margin(batch.index, batch.targets)
         weight = pair_weights(
             margin.shape[0],
             self.options["block_size"],

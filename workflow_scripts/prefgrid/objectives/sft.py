@@ -14,13 +14,12 @@ from prefgrid.objectives import base
 
 NEEDS = {"targets": "none", "responses": 1, "reference_logps": False, "coupled": True}
 OPTIONS = {}
-BOUNDS = {}
 
 
 class Objective(base.Objective):
     """Stateless; the gradient flows through `logp_sums`."""
 
-    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
+    needs, declared = NEEDS, OPTIONS
 
     def loss(self, batch: base.Batch) -> Tensor:
         """Nats a token."""

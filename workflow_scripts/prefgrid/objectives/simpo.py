@@ -22,17 +22,16 @@ from prefgrid.objectives.pairs import signed_margin
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": False, "coupled": False}
 OPTIONS = {
     # scale of the difference of mean log-probabilities; the paper searches 2 and 2.5
-    "beta_train": 2.0,
+    "beta_train": (2.0, "> 0"),
     # γ, what the scaled difference should exceed, nats; the paper searches .3 to 1.6
-    "gamma": 1.0,
+    "gamma": (1.0, ">= 0"),
 }
-BOUNDS = {"beta_train": "> 0", "gamma": ">= 0"}
 
 
 class Objective(base.Objective):
     """Stateless."""
 
-    needs, defaults, bounds = NEEDS, OPTIONS, BOUNDS
+    needs, declared = NEEDS, OPTIONS
 
     def __init__(self, options: dict, schedule: base.Schedule) -> None:
         super().__init__(options, schedule)
@@ -41,8 +40,8 @@ class Objective(base.Objective):
 
     def loss(self, batch: base.Batch) -> Tensor:
         """mean_i softplus(γ − β_train·(2 z_i − 1)·m_i), nats a pair."""
-        means = batch.logp_sums / batch.lengths
-        margin = signed_margin(means[:, 1] - means[:, 0], batch.labels)
+        means = base.pair_index(batch.logp_sums / batch.lengths)
+        margin = signed_margin(means, batch.targets)
         return softplus(self.gamma - self.beta_train * margin).mean()
 
     def probability(self, index: Tensor) -> Tensor:

@@ -1,123 +1,111 @@
-"""Checks that compare config keys with each other.
+"""Checks that compare config keys with each other: the shared ones, and those of a run's studies.
 
-They run on the raw values, beside the schema, so that one run reports every mistake. A check
-whose keys are missing or of the wrong type stays silent: the schema has already said so.
+A check is a function of typed sections. It ends where it asks for a value that is wrong by itself, which
+is reported already; so one run reports every mistake.
 """
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from prefgrid.config.fields import Problem, Raw
+from prefgrid.config.fields import Problem, Section, Unusable
 from prefgrid.config.suggestions import allowed
-from prefgrid.plan import method_checks, world_checks
-from prefgrid.studies.single_index import checks as single_index_checks
+from prefgrid.plan import world_checks
+from prefgrid.plan.schema import Config
+from prefgrid.studies import registry
+from prefgrid.studies.checks import enough_for_the_devices, float16_has_a_gpu
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 
 
-def problems(raw: Raw) -> list[Problem]:
-    """All (key, message) pairs that the cross-key checks find in a raw config."""
-    found: list[Problem] = []
+def problems(config: Config, packages: Mapping[str, str]) -> Iterator[Problem]:
+    """All (key, message) pairs found in what is usable of a config; `packages`: those of the studies."""
     for check in CHECKS:
-        try:
-            found += check(raw)
-        except (KeyError, TypeError, AttributeError, ValueError):
-            continue
-    return found
+        yield from _until_unusable(check, config)
+    for study, package in packages.items():
+        yield from _until_unusable(_names_exist, study, config)
+        for check in registry.checks(package):
+            yield from _until_unusable(_of_the_study, check, study, config)
 
 
-def _prompt_pools_are_large_enough(raw: Raw) -> Iterator[Problem]:
-    study = raw["link_robustness"]
-    for n in study["n"]:
-        if n > study["prompts"]["train"]:
+def _until_unusable(check: Callable[..., Iterator[Problem]], *values: Any) -> Iterator[Problem]:
+    try:
+        yield from check(*values)
+    except Unusable:
+        return
+
+
+def _names_exist(study: str, config: Config) -> Iterator[Problem]:
+    """What a section calls `methods`, `baseline` and `judge` names entries of the config."""
+    section = config.section(study)
+    fields = type(section).model_fields
+    if "judge" in fields:
+        yield from _until_unusable(_judge_exists, study, section, config)
+    if "methods" in fields:
+        yield from _until_unusable(_methods_exist, study, section, config)
+    if {"baseline", "methods"} <= fields.keys() and section.baseline not in section.methods:
+        ran = ", ".join(section.methods)
+        yield f"{study}.baseline", f"{section.baseline!r} is not run; allowed: {ran}"
+
+
+def _methods_exist(study: str, section: Any, config: Config) -> Iterator[Problem]:
+    for label in section.methods:
+        if label not in config.methods:
             yield (
-                "link_robustness.n",
-                f"{n} is larger than the training prompt pool; allowed: at most "
-                f"link_robustness.prompts.train = {study['prompts']['train']}",
+                f"{study}.methods",
+                f"unknown label {label!r}; {allowed(label, config.methods)} (see methods)",
             )
 
 
-def _evaluation_prompts_exist(raw: Raw) -> Iterator[Problem]:
-    study = raw["link_robustness"]
-    if study["evaluation"]["prompts"] > study["prompts"]["eval"]:
+def _judge_exists(study: str, section: Any, config: Config) -> Iterator[Problem]:
+    if section.judge not in config.judges:
         yield (
-            "link_robustness.evaluation.prompts",
-            f"{study['evaluation']['prompts']} is larger than the evaluation prompt pool; allowed: "
-            f"at most link_robustness.prompts.eval = {study['prompts']['eval']}",
+            f"{study}.judge",
+            f"unknown judge {section.judge!r}; {allowed(section.judge, config.judges)} (see judges)",
         )
 
 
-def _scan_noise_is_the_references(raw: Raw) -> Iterator[Problem]:
-    evaluation = raw["link_robustness"]["evaluation"]
-    if evaluation["samples"] > evaluation["reference_samples"]:
-        yield (
-            "link_robustness.evaluation.samples",
-            f"{evaluation['samples']} is more than the reference has under the same noise; "
-            f"allowed: at most reference_samples = {evaluation['reference_samples']}",
-        )
+def _of_the_study(check: Any, study: str, config: Config) -> Iterator[Problem]:
+    """A study's own check; of its `methods` it sees those that exist."""
+    section: Section = config.section(study)
+    if "methods" in section.__dict__:
+        existing = [label for label in section.methods if label in config.methods]
+        section = section.model_copy(update={"methods": existing})
+    yield from check(section, config)
 
 
-def _index_pairs_exist(raw: Raw) -> Iterator[Problem]:
-    evaluation = raw["link_robustness"]["evaluation"]
-    most = evaluation["reference_samples"] // 2
-    if evaluation["index_pairs_per_prompt"] > most:
-        yield (
-            "link_robustness.evaluation.index_pairs_per_prompt",
-            f"{evaluation['index_pairs_per_prompt']} needs more reference samples; allowed: at most "
-            f"reference_samples / 2 = {most}",
-        )
-
-
-def _shards_have_rows(raw: Raw) -> Iterator[Problem]:
-    study = raw["link_robustness"]
-    if study["generation"]["shards"] > max(study["n"]):
-        yield (
-            "link_robustness.generation.shards",
-            f"{study['generation']['shards']} shards for {max(study['n'])} pairs; "
-            "allowed: at most one shard a pair",
-        )
-
-
-def _responses_fit(raw: Raw) -> Iterator[Problem]:
-    for stage in ("generation", "evaluation"):
-        longest = raw["link_robustness"][stage]["max_new_tokens"]
-        if longest > raw["max_response_tokens"]:
+def _judges_have_room(config: Config) -> Iterator[Problem]:
+    for label, judge in config.judges.items():
+        most = judge.all_options.get("max_tokens")
+        if most is not None and most <= config.max_response_tokens:
             yield (
-                f"link_robustness.{stage}.max_new_tokens",
-                f"{longest} exceeds max_response_tokens = {raw['max_response_tokens']}; "
-                "responses are never cut after sampling, so raise that limit or lower this one",
+                f"judges.{label}.options.max_tokens",
+                f"{most} leaves no room for a prompt; allowed: more than max_response_tokens = "
+                f"{config.max_response_tokens}",
             )
 
 
-def _dialogues_of_the_judge_fit(raw: Raw) -> Iterator[Problem]:
-    if raw["reward"]["max_tokens"] <= raw["max_response_tokens"]:
-        yield (
-            "reward.max_tokens",
-            f"{raw['reward']['max_tokens']} leaves no room for a prompt; allowed: more than "
-            f"max_response_tokens = {raw['max_response_tokens']}",
-        )
+def _judges_fit_the_device(config: Config) -> Iterator[Problem]:
+    for label, judge in config.judges.items():
+        precision = judge.all_options.get("precision")
+        yield from float16_has_a_gpu(f"judges.{label}.options", precision, config)
 
 
-def _labels_exist(study: str, place: str, raw: Raw) -> Iterator[Problem]:
-    labels = raw["methods"].keys()
-    for label in raw[study][place]:
-        if label not in labels:
-            yield (
-                f"{study}.{place}",
-                f"unknown label {label!r}; {allowed(label, labels)} (see methods)",
-            )
+def _training_fits_the_device(config: Config) -> Iterator[Problem]:
+    # The reference is sampled and scored in this precision, whatever the methods override.
+    yield from float16_has_a_gpu("training", config.training.precision, config)
 
 
-def _baseline_is_in_the_grid(study: str, raw: Raw) -> Iterator[Problem]:
-    methods, baseline = raw[study]["methods"], raw[study]["baseline"]
-    if methods and baseline not in methods:
-        yield f"{study}.baseline", f"{baseline!r} is not run; allowed: {', '.join(methods)}"
+def _the_reference_fits_the_device(config: Config) -> Iterator[Problem]:
+    if config.reference.sft is not None:
+        training = config.training_of(config.reference.sft.training)
+        yield from float16_has_a_gpu("reference.sft.training", training.precision, config)
+        yield from enough_for_the_devices("reference.sft.training", training.batch_size, config)
 
 
-def _threads_are_of_scripts(raw: Raw) -> Iterator[Problem]:
+def _threads_are_of_scripts(config: Config) -> Iterator[Problem]:
     scripts = sorted(path.stem for path in SCRIPTS.glob("*/*.py"))
-    for name in raw["execution"]["torch_threads_of"]:
+    for name in config.execution.torch_threads_of:
         if name not in scripts:
             yield (
                 "execution.torch_threads_of",
@@ -125,32 +113,21 @@ def _threads_are_of_scripts(raw: Raw) -> Iterator[Problem]:
             )
 
 
-def _shares_are_of_devices(raw: Raw) -> Iterator[Problem]:
-    execution = raw["execution"]
-    if execution["gpus_per_job"] == 0 and execution["jobs_per_gpu"] > 1:
+def _shares_are_of_devices(config: Config) -> Iterator[Problem]:
+    execution = config.execution
+    if execution.gpus_per_job == 0 and execution.jobs_per_gpu > 1:
         yield (
             "execution.jobs_per_gpu",
-            f"{execution['jobs_per_gpu']} jobs share a device, but execution.gpus_per_job is 0; "
+            f"{execution.jobs_per_gpu} jobs share a device, but execution.gpus_per_job is 0; "
             "allowed on the CPU: 1",
         )
 
 
-CHECKS: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
-    _prompt_pools_are_large_enough,
-    _evaluation_prompts_exist,
-    _scan_noise_is_the_references,
-    _index_pairs_exist,
-    _shards_have_rows,
-    _responses_fit,
-    _dialogues_of_the_judge_fit,
-    # A check a study: one that is malformed must not hide the other's mistakes.
-    partial(_labels_exist, "link_robustness", "methods"),
-    partial(_labels_exist, "single_index", "methods"),
-    partial(_labels_exist, "single_index", "overrides"),
-    partial(_baseline_is_in_the_grid, "link_robustness"),
-    partial(_baseline_is_in_the_grid, "single_index"),
-    *method_checks.CHECKS,
-    *single_index_checks.CHECKS,
+CHECKS: tuple[Callable[[Config], Iterator[Problem]], ...] = (
+    _judges_have_room,
+    _judges_fit_the_device,
+    _training_fits_the_device,
+    _the_reference_fits_the_device,
     *world_checks.CHECKS,
     _threads_are_of_scripts,
     _shares_are_of_devices,

@@ -2,43 +2,36 @@
 
 The fingerprint of a script covers its transitive first-party imports, plus the modules its spec
 chooses by name. It hashes syntax trees without comments and docstrings, so reformatting and
-documenting change nothing. The trees' text is our own: `ast.dump` and `ast.unparse` differ between
-Python versions.
+documenting change nothing; modules that mark themselves inert are left out. The trees' text is our
+own: `ast.dump` and `ast.unparse` differ between Python versions.
 """
 
 import ast
 import hashlib
 import importlib.util
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 
-# Modules that carry bytes and messages but cannot change a result, and so hide what they import.
-INERT = frozenset(
-    {
-        "prefgrid.files.store",
-        "prefgrid.files.records",
-        "prefgrid.files.table_rows",
-        "prefgrid.job.explaining",
-        "prefgrid.job.jobs",
-        "prefgrid.job.devices",
-        "prefgrid.run.execution",
-    }
-)
+# In a module's own source this says that it only refuses, words and carries: it can stop a job, but
+# what it returns is what it was given, what its file says, or for people alone. Nothing that can
+# change a number, an order or a text of a result may stand there.
+MARK = "INERT = True"
 
 
 @cache
 def fingerprint(script: str, *chosen_modules: str) -> str:
     """`{script}@{16 hex digits}` over the script's import closure and the chosen modules'.
 
-    script: dotted name of a file below workflow_scripts/, whose stem stands in front. chosen_modules: dotted names that the spec selects;
-    third-party ones count by their own source file only.
+    script: dotted name of a file below workflow_scripts/, whose stem stands in front.
+    chosen_modules: dotted names that the spec selects; third-party ones count by their own source
+    file and what they import from here.
     """
-    closure = sorted(_closure((script, *chosen_modules)))
     digest = hashlib.sha256()
-    for module in closure:
-        digest.update(f"{module}\n{_tree(module)[0]}\n".encode())
+    for module in sorted(closure(script, *chosen_modules)):
+        digest.update(f"{module}\n{_source(module).text}\n".encode())
     return f"{script.rpartition('.')[2]}@{digest.hexdigest()[:16]}"
 
 
@@ -51,27 +44,40 @@ def module_path(module: str) -> Path | None:
     return None
 
 
-def _closure(roots: tuple[str, ...]) -> set[str]:
+def closure(*roots: str) -> set[str]:
+    """`roots` and all modules that they import but inert ones, whose own imports count."""
     seen: set[str] = set()
     waiting = list(roots)
     while waiting:
         module = waiting.pop()
-        if module not in seen and module not in INERT:
+        if module not in seen:
             seen.add(module)
-            waiting += _tree(module)[1]
-    return seen
+            waiting += _source(module).imports
+    return {module for module in seen if module in roots or not _source(module).inert}
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A module: its normalised text, the first-party modules it imports, whether it is inert."""
+
+    text: str
+    imports: tuple[str, ...]
+    inert: bool
 
 
 @cache
-def _tree(module: str) -> tuple[str, tuple[str, ...]]:
-    """(normalised source, first-party modules it imports) of one module."""
+def _source(module: str) -> _Source:
     path = module_path(module) or _foreign_path(module)
     tree = ast.parse(path.read_text(encoding="utf-8"))
     nodes = list(ast.walk(tree))
     imports = {name for node in nodes for name in _imported(node, module, path)}
     used = tuple(sorted(name for name in imports if name != module and module_path(name)))
     _remove_docstrings(nodes)
-    return _text(tree), used
+    return _Source(_text(tree), used, any(map(_marks, tree.body)))
+
+
+def _marks(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Assign) and ast.unparse(statement) == MARK
 
 
 def _foreign_path(module: str) -> Path:

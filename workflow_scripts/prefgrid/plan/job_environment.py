@@ -4,15 +4,22 @@ Nothing here is tracked by Snakemake, so nothing here may change a result beyond
 """
 
 import os
+import secrets
+import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from prefgrid.files import store
+from prefgrid.files import formats
 from prefgrid.run import execution
-from run_job import PARENT_VARIABLE
+from prefgrid.run.preload import address, client
 
 SCRIPTS = Path(__file__).resolve().parents[2]
+SERVER_LOG = Path("results/logs/fork_server.log")
+# Set by Snakemake for each job, to a temporary folder that a run has one of unless told otherwise.
+TEMPORARY = ("TMPDIR", "TMP", "TEMPDIR", "TEMP")
 
 
 def prepare(section: dict[str, Any]) -> None:
@@ -25,8 +32,26 @@ def prepare(section: dict[str, Any]) -> None:
     # The Snakefile's folder too, as while it is read: an objective may be any module in it.
     _prepend("PYTHONPATH", SCRIPTS.parent)
     _prepend("PYTHONPATH", SCRIPTS)
-    os.environ[execution.VARIABLE] = store.canonical_json(section)
-    os.environ[PARENT_VARIABLE] = str(os.getpid())
+    os.environ[execution.VARIABLE] = formats.canonical_json(section)
+    os.environ[execution.PARENT_VARIABLE] = str(os.getpid())
+    # An outer run's server is not for this run's jobs.
+    os.environ.pop(address.VARIABLE, None)
+
+
+def start_server() -> subprocess.Popen:
+    """Start the fork server of this run, with the environment of a job without devices and hub."""
+    name = f"prefgrid-{os.getpid()}-{secrets.token_hex(8)}"
+    environment = {
+        **os.environ,
+        **dict.fromkeys(TEMPORARY, tempfile.gettempdir()),
+        **execution.ENVIRONMENT,
+        **execution.OFFLINE,
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    SERVER_LOG.parent.mkdir(parents=True, exist_ok=True)
+    server = client.start_server(name, shutil.which("python"), environment, SERVER_LOG)
+    os.environ[address.VARIABLE] = name
+    return server
 
 
 def _prepend(variable: str, folder: Path) -> None:

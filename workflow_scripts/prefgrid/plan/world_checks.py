@@ -3,46 +3,42 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from prefgrid.config.fields import Problem, Raw
+from prefgrid.config import datasets
+from prefgrid.config.fields import Problem
 from prefgrid.limits import tiny_world
+from prefgrid.plan.schema import Config
+
+# What the tiny world writes its data as.
+TINY_DATASET = "ultrafeedback"
 
 
-def _hub_is_described(raw: Raw) -> Iterator[Problem]:
-    if raw["world"] == "hub" and raw["hub"] is None:
+def _hub_is_described(config: Config) -> Iterator[Problem]:
+    if config.world == "hub" and config.hub is None:
         yield "hub", "is null, but world: hub needs models and data named there"
 
 
-def _hub_revisions_are_named(raw: Raw) -> Iterator[Problem]:
-    if raw["world"] != "hub":
+def _hub_revisions_are_named(config: Config) -> Iterator[Problem]:
+    if config.world != "hub" or config.hub is None:
         return
-    hub = raw["hub"]
-    places = {f"models.{name}": model for name, model in hub["models"].items()}
-    for place, what in {**places, "ultrafeedback": hub["ultrafeedback"]}.items():
-        if what["revision"] is None and not Path(what["source"]).exists():
+    models = config.hub.models
+    places = {
+        "models.base": models.base,
+        "models.reward": models.reward,
+        "dataset": config.hub.dataset,
+    }
+    for place, what in places.items():
+        if what.revision is None and not Path(what.source).exists():
             yield (
                 f"hub.{place}.revision",
-                f"is null, but {what['source']!r} is no local path; name a revision of the hub's, "
+                f"is null, but {what.source!r} is no local path; name a revision of the hub's, "
                 "best a commit",
             )
 
 
-def _tiny_prompts_suffice(raw: Raw) -> Iterator[Problem]:
-    if raw["world"] != "tiny":
+def _tiny_positions_suffice(config: Config) -> Iterator[Problem]:
+    if config.world != "tiny":
         return
-    pools, prompts = raw["link_robustness"]["prompts"], raw["tiny_world"]["data"]["prompts"]
-    asked = pools["train"] + pools["eval"]
-    if asked > prompts:
-        yield (
-            "link_robustness.prompts",
-            f"train + eval = {asked} prompts are asked for; allowed: at most "
-            f"tiny_world.data.prompts = {prompts}",
-        )
-
-
-def _tiny_positions_suffice(raw: Raw) -> Iterator[Problem]:
-    if raw["world"] != "tiny":
-        return
-    tokens = raw["max_prompt_tokens"] + raw["max_response_tokens"]
+    tokens = config.max_prompt_tokens + config.max_response_tokens
     most = tiny_world.POSITIONS - tiny_world.TEMPLATE_TOKENS
     if tokens > most:
         yield (
@@ -52,9 +48,20 @@ def _tiny_positions_suffice(raw: Raw) -> Iterator[Problem]:
         )
 
 
-CHECKS: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
+def _tiny_data_can_be_read(config: Config) -> Iterator[Problem]:
+    name = config.data.dataset
+    if config.world == "tiny" and config.data.module != datasets.module_name(TINY_DATASET):
+        theirs, ours = (datasets.constants(one).source for one in (name, TINY_DATASET))
+        yield (
+            "data.dataset",
+            f"{name!r} reads the schema of {theirs}, but world: tiny writes that of {ours}; "
+            f"allowed: {TINY_DATASET}, or another with world: hub",
+        )
+
+
+CHECKS: tuple[Callable[[Config], Iterator[Problem]], ...] = (
     _hub_is_described,
     _hub_revisions_are_named,
-    _tiny_prompts_suffice,
     _tiny_positions_suffice,
+    _tiny_data_can_be_read,
 )

@@ -1,8 +1,9 @@
 """Building blocks of a report section, as plain dictionaries that the template shows."""
 
 import base64
+import importlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,18 @@ class Column:
     numeric: bool = True
 
 
-def figure(title: str, caption: str, svg: Path) -> dict[str, str]:
-    """A figure, embedded as an image, so that its ids cannot clash with another's."""
-    data = base64.b64encode(svg.read_bytes()).decode("ascii")
-    return {"title": title, "caption": caption, "source": f"data:image/svg+xml;base64,{data}"}
+def figures(files: Mapping[str, Path], modules: Sequence[str]) -> list[dict[str, str]]:
+    """The figures of `modules` (dotted), in their order; `files`: a module's last name → its SVG.
+
+    Embedded as images, so that their ids cannot clash with each other's.
+    """
+    found = []
+    for name in modules:
+        module, svg = importlib.import_module(name), files[name.rpartition(".")[2]]
+        data = base64.b64encode(svg.read_bytes()).decode("ascii")
+        source = f"data:image/svg+xml;base64,{data}"
+        found.append({"title": module.TITLE, "caption": module.CAPTION, "source": source})
+    return found
 
 
 def table(

@@ -5,15 +5,16 @@ from typing import Any
 
 import pandas as pd
 
+from prefgrid.report import columns
 from prefgrid.report.blocks import Column, number, table
-from prefgrid.report.words import listing
+from prefgrid.report.words import Finding, listing
 
 # An ideal test that sees the link this often can tell it, one this rarely cannot.
 ENOUGH_POWER = 0.8
 LITTLE_POWER = 0.2
 
 
-def finding(identifiability: pd.DataFrame) -> dict[str, Any]:
+def finding(identifiability: pd.DataFrame) -> Finding:
     """The finding that stands before all verdicts: at the largest n, a sentence a shift."""
     n = identifiability["n"].max()
     rows = identifiability[identifiability["n"] == n].sort_values("shift").to_dict("records")
@@ -28,35 +29,26 @@ def finding(identifiability: pd.DataFrame) -> dict[str, Any]:
         sentences.append(
             "Where the labels cannot tell, methods that differ do so for another reason than the link."
         )
-    return {
-        "heading": _heading(able, shifted),
-        "sentences": sentences,
-        "verdict": "premise",
-    }
+    return Finding(_heading(able, shifted), sentences, "premise")
 
 
 def evidence_table(
-    identifiability: pd.DataFrame, keys: Sequence[Column], file: str
+    identifiability: pd.DataFrame, caption: str, keys: Sequence[Column], file: str
 ) -> dict[str, Any]:
     """The table of all cells; `keys`: the columns that name a cell."""
-    columns = [
-        *keys,
-        Column(
-            "Excess KL (nats a label)",
-            lambda row: number(row["excess_kl_nats"], 5),
-            "excess_kl_nats",
-        ),
-        Column("Over all n (nats)", lambda row: number(row["evidence_nats"], 1), "evidence_nats"),
-        Column("Power of an ideal test", lambda row: number(row["power"], 2), "power"),
-        Column("Bayes accuracy", lambda row: number(row["bayes_accuracy"], 3), "bayes_accuracy"),
+    measures = [
+        columns.value("Excess KL (nats a label)", "excess_kl_nats", 5),
+        columns.value("Over all n (nats)", "evidence_nats", 1),
+        columns.value("Power of an ideal test", "power", 2),
+        columns.value("Bayes accuracy", "bayes_accuracy", 3),
     ]
-    caption = (
-        "Excess KL: how far the labels' probabilities under the best-rescaled logistic link are from the "
-        "true ones, given the utilities. Power: how often an ideal likelihood-ratio test at level 0.05 "
-        "would see that in n labels. Bayes accuracy: the most that any predictor of the labels can "
-        "reach. Means over seeds."
+    caption += (
+        " Excess KL: how far the labels' probabilities under the best-rescaled logistic link are from "
+        "the true ones, given the utilities. Power: how often an ideal likelihood-ratio test at level "
+        "0.05 would see that in n labels. Bayes accuracy: the most that any predictor of the labels "
+        "can reach."
     )
-    return table("What the labels can tell", caption, identifiability, columns, file)
+    return table("What the labels can tell", caption, identifiability, [*keys, *measures], file)
 
 
 def _is_logistic(row: dict[str, Any]) -> bool:

@@ -1,8 +1,40 @@
 """Provenance of everything a report shows, summed up from the artifacts' own records."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
+
+from prefgrid.files import artifacts, reading, records
+
+
+def ancestors(paths: Iterable[Path | str]) -> list[dict[str, Any]]:
+    """Records of the artifacts that `paths` belong to and of all that these were made of.
+
+    Follows the inputs of each record, so that leftovers of other runs do not count. Each record
+    once, ordered by its place. Files without a record came from outside and end their branch.
+    DataError naming a record that is damaged.
+    """
+    found: dict[Path, dict[str, Any]] = {}
+    waiting = [Path(path) for path in paths]
+    looked_at = set(waiting)
+    while waiting:
+        for place, record in _records(waiting.pop()):
+            found[place] = record
+            named = {Path(name) for group in record["inputs"].values() for name in group}
+            waiting += named - looked_at
+            looked_at |= named
+    return [found[place] for place in sorted(found)]
+
+
+def _records(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """(place, record) of the artifact that a file belongs to, if it has a record."""
+    for place in artifacts.record_places(path):
+        if place.is_file():
+            record = reading.read_json(place, records.Provenance)
+            # A record left by another artifact of this folder says nothing about this file.
+            if artifacts.recorded(record, path) is not None:
+                yield place, record
 
 
 def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from prefgrid.statistics.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding: `heading`, `sentences` (the first carries the result), `verdict`."""
+    """`sentences`: the first carries the result. `verdict`: "premise" of what no verdict is about."""
 
     heading: str
     sentences: list[str]
-    verdict: Verdict
+    verdict: Verdict | Literal["premise"]
 
 
 def shift_heading(shift: float, verdict: Verdict, baseline: str, difference: str) -> str:

@@ -7,6 +7,8 @@ import json
 import os
 from typing import Any
 
+INERT = True
+
 # Set by the Snakefile: JSON of the config's `execution` section.
 VARIABLE = "PREFGRID_EXECUTION"
 # Set by the job runner: how many threads the script may compute with, how many devices it was given,
@@ -14,6 +16,26 @@ VARIABLE = "PREFGRID_EXECUTION"
 THREADS_VARIABLE = "PREFGRID_THREADS"
 GPUS_VARIABLE = "PREFGRID_GPUS"
 WORK_VARIABLE = "PREFGRID_WORK"
+# Set by the Snakefile: Snakemake's process id.
+PARENT_VARIABLE = "PREFGRID_PARENT"
+
+# Of every script, and of the fork server, since packages read some at their import.
+ENVIRONMENT = {
+    # The numbering that the leases go by; CUDA's own puts the fastest first.
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONHASHSEED": "0",
+    "MPLBACKEND": "Agg",
+    # Large tensors in huge pages: a tenth less time on a CPU, most of it page faults.
+    "THP_MEM_ALLOC_ENABLE": "1",
+}
+# Of a script that must not reach the hub.
+OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    # Loading local files takes a moment; its bars would only break up our progress lines.
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+}
 
 
 def setting(name: str, default: Any) -> Any:

@@ -1,6 +1,12 @@
-"""Plain sampling from a transformers model."""
+"""Plain sampling from a transformers model; what every sampling backend offers.
+
+A backend is a module with the literal `KEYED_NOISE` (whether a response depends on its prompt and its
+own uniforms alone, so that other runs can share them), `load` and `sample_responses`. `backend:` of the
+config names it: `<name>_backend` here, or any importable module by its dotted name.
+"""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,9 +14,22 @@ import torch
 from torch import Tensor
 
 from prefgrid.files import store
+from prefgrid.job import devices
+from prefgrid.models import loading
 from prefgrid.sampling.decode import decode
 from prefgrid.sampling.distribution import draw, sampled_log_probs
 from prefgrid.sampling.request import DecodingOptions, Response, prompt_batches, uniforms_per_prompt
+
+# Read from the source, without an import, by whoever plans a run.
+KEYED_NOISE = True
+
+
+def load(folder: Path | str, policies: Sequence[Path | str], precision: str) -> Any:
+    """The model in `folder` with `policies` (folders, oldest first) stacked on it, on the device.
+
+    Whatever `sample_responses` takes; its `generation_config` says what else ends a response.
+    """
+    return loading.load_stack(folder, policies, precision).to(devices.device())
 
 
 def _computed(name: str, compute: Callable[[], Any]) -> Any:

@@ -1,26 +1,180 @@
 """How a study wires the shared steps: what each of its cells is made from, as paths and settings.
 
 A rule exists once for all studies; its {study} and {cell} choose the study's answers. Plain strings
-and dictionaries, made from the config alone: no torch, no file is opened.
+and dictionaries, made from the config alone: no torch, no file of results is opened.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
+
+from prefgrid.config import literals, objectives
 
 # An artifact's file, or the files of one in several parts.
 Paths = str | list[str]
 
+MODELS = "results/models"
+POOLS = "results/data/prompts"
+# What a user may ask for by name, beside the studies themselves.
+STAGES = ("preferences", "policies", "evaluations", "figures", "tables")
+
 
 @dataclass(frozen=True)
 class Step:
-    """One job of a shared rule.
+    """One job of a rule.
 
     inputs: name → tracked files. spec: the config that the job uses, JSON-ready. weights: files that
     must be there and that an input's manifest vouches for, so that nobody hashes them twice.
     modules: dotted names of the code that the spec chooses by name.
     """
 
-    inputs: dict[str, Paths]
-    spec: dict[str, Any]
-    weights: list[str] = field(default_factory=list)
+    inputs: Mapping[str, Paths]
+    spec: Mapping[str, Any]
+    weights: Sequence[str] = ()
     modules: tuple[str, ...] = ()
+
+
+class Wiring:
+    """A study's answers. Subclasses define what their blocks need; `{cell}` comes as its folders.
+
+    The shared rules ask `responses`, `rewards`, `reference_logps`, `policy` and `evaluation` for the
+    Step of a cell, where the study has such cells, and `gathered`, `figure` and `section`.
+    """
+
+    name: str
+    # In reading order: modules of the study's package `figures`.
+    figures: tuple[str, ...] = ()
+    # Files below `tables/`, made by a rule of the study's own.
+    tables: tuple[str, ...] = ()
+
+    def __init__(self, config: Any, package: str) -> None:
+        self.config = config
+        self.package = package
+        self.study = config.section(self.name)
+        self.root = f"results/{self.name}"
+        self.learner = cache(self._learner)
+
+    def artifacts(self) -> dict[str, Paths]:
+        """Name → file or files, of what figures and the section may read."""
+        return {}
+
+    def values(self) -> dict[str, Any]:
+        """Name → setting, of what figures and the section may use."""
+        return {}
+
+    def cells(self, stage: str) -> list[str]:
+        """The files of one of STAGES that this study's grid has."""
+        if stage == "figures":
+            return [
+                f"{self.root}/figures/{name}.{form}"
+                for name in self.figures
+                for form in ("svg", "png")
+            ]
+        if stage == "tables":
+            return [f"{self.root}/tables/{name}.csv" for name in self.tables]
+        return []
+
+    def captions(self) -> dict[str, str]:
+        """File → caption, of the figures and tables in `snakemake --report`."""
+        found = {
+            f"{self.root}/figures/{name}.svg": f"{self.package}.figures.{name}"
+            for name in self.figures
+        }
+        texts = {
+            path: literals.read(module, ["CAPTION"])["CAPTION"] for path, module in found.items()
+        }
+        if self.tables:
+            captions = literals.read(f"{self.package}.tables", ["CAPTIONS"])["CAPTIONS"]
+            texts |= {f"{self.root}/tables/{name}.csv": captions[name] for name in self.tables}
+        return texts
+
+    def assessed(self) -> str | None:
+        """Samples of the reference on held-out prompts that the world's reward model scored, as it is; None
+        if the study makes none. The tiny world judges itself by them."""
+        return None
+
+    def figure(self, name: str) -> Step:
+        """One figure, by the literals of its module."""
+        return self._reader(f"{self.package}.figures.{name}", ("READS", "USES"))
+
+    def section(self, _: str = "") -> Step:
+        """The study's section of the report."""
+        step = self._reader(f"{self.package}.section", ("READS", "USES"))
+        modules = [f"{self.package}.figures.{name}" for name in self.figures]
+        drawn = [path for path in self.cells("figures") if path.endswith(".svg")]
+        return Step(
+            {"figures": drawn, **step.inputs},
+            {**step.spec, "figures": modules},
+            modules=(*step.modules, *modules),
+        )
+
+    def judge(self, label: str) -> Step:
+        """A judge of the config, as the steps that ask it take it."""
+        return self.judge_of(self.config.judges[label])
+
+    def judge_of(self, judge: Any) -> Step:
+        """The same of an entry of `judges`."""
+        folder = judge.model and f"{MODELS}/{judge.model}"
+        return Step(
+            {"judge": manifest(folder) if folder else []},
+            {
+                "judge": judge.module,
+                "options": judge.all_options,
+                "prompt_format": self.config.prompt_format,
+            },
+            weights=[model_weights(folder)] if folder else [],
+            modules=(judge.module,),
+        )
+
+    def _reader(self, module: str, names: tuple[str, str]) -> Step:
+        found = literals.read(module, names)
+        artifacts, values = self.artifacts(), self.values()
+        files = {name: _listed(artifacts[name]) for name in found["READS"]}
+        return Step(
+            {"files": [path for paths in files.values() for path in paths]},
+            {
+                "module": module,
+                "reads": [[name, len(paths)] for name, paths in files.items()],
+                **{name: values[name] for name in found["USES"]},
+            },
+            modules=(module,),
+        )
+
+    def _learner(self, label: str) -> dict[str, Any]:
+        """How a method is trained, the same in all of its cells."""
+        method = self.config.methods[label]
+        return {
+            "objective": objectives.module_name(method.objective),
+            "options": objectives.constants(method.objective).defaults | method.options,
+            "training": self.config.training_of(method.training).model_dump(),
+        }
+
+
+def manifest(folder: str) -> str:
+    """What vouches for a model or policy, and is tracked for it."""
+    return f"{folder}/manifest.json"
+
+
+def model_weights(folder: str) -> str:
+    """Of a whole model."""
+    return f"{folder}/model.safetensors"
+
+
+def adapter_weights(folder: str) -> str:
+    """Of a policy."""
+    return f"{folder}/adapter_model.safetensors"
+
+
+def start(policies: Sequence[str] = ()) -> Step:
+    """What is stacked on the reference model where something starts from policies: their folders, oldest
+    first. The rules themselves take the reference model."""
+    return Step(
+        {"adapters": [manifest(one) for one in policies]},
+        {},
+        weights=[adapter_weights(one) for one in policies],
+    )
+
+
+def _listed(paths: Paths) -> list[str]:
+    return [paths] if isinstance(paths, str) else list(paths)

@@ -7,6 +7,7 @@ Attention starts out as token matching, which helps the reward model later (`mat
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,8 +15,12 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from prefgrid import chat, seeding
 from prefgrid.limits.tiny_world import POSITIONS
-from prefgrid.logprobs.sequence import response_logps
-from prefgrid.tinyworld.training import Schedule, fit
+from prefgrid.objectives import sft
+from prefgrid.tinyworld.schedule import FixedOrder, passes
+from prefgrid.training.batches import Group
+from prefgrid.training.loop import train
+from prefgrid.training.options import TrainingOptions
+from prefgrid.training.step import PolicyForward
 
 
 def new_model(tokenizer: Any, architecture: dict[str, Any], seed: int) -> Qwen3ForCausalLM:
@@ -67,34 +72,33 @@ def train_base(
     tokenizer: Any,
     dialogues: Sequence[tuple[str, str]],
     architecture: dict[str, Any],
-    schedule: Schedule,
+    options: TrainingOptions,
     whole_text_share: float,
     seed: int,
+    *,
+    failure_path: Path | str,
+    work: Path | None = None,
 ) -> Qwen3ForCausalLM:
     """Train a base model on (prompt, response) dialogues in the chat format.
 
     The loss is on all tokens for the first `whole_text_share` of the steps, then on the responses
-    and their end token only.
+    and their end token only. `failure_path` and `work` are those of `train`, and so are the errors.
     """
     model = new_model(tokenizer, architecture, seed)
     prompts = [chat.render_prompt(tokenizer, prompt, "chat") for prompt, _ in dialogues]
     responses = [chat.encode_response(tokenizer, response) for _, response in dialogues]
-    whole_text_steps = round(whole_text_share * schedule.steps)
-
-    def loss_of(step: int, indices: Sequence[int]) -> torch.Tensor:
-        rows = [(prompts[i], responses[i]) for i in indices]
-        if step < whole_text_steps:
-            rows = [(prompt[:1], prompt[1:] + response) for prompt, response in rows]
-        return next_token_loss(model, rows, tokenizer.pad_token_id)
-
-    fit(model, schedule, loss_of, len(dialogues), seeding.stream(seed, "tiny base order"), "base")
+    texts = list(zip(prompts, responses, strict=True))
+    # Each dialogue is two rows: first come all whole texts, then all responses.
+    groups = [Group(prompt[:1], [prompt[1:] + response]) for prompt, response in texts]
+    groups += [Group(prompt, [response]) for prompt, response in texts]
+    order = passes(len(texts), options, seeding.stream(seed, "tiny base order"))
+    order[round(whole_text_share * options.max_steps) :] += len(texts)
+    train(
+        PolicyForward(model, groups, options, tokenizer.pad_token_id),
+        sft.Objective({}, options.schedule(len(groups), seed)),
+        metrics_path=None,
+        failure_path=failure_path,
+        order=FixedOrder(order),
+        work=work,
+    )
     return model
-
-
-def next_token_loss(
-    model: Qwen3ForCausalLM, rows: Sequence[tuple[Sequence[int], Sequence[int]]], pad_id: int
-) -> torch.Tensor:
-    """Mean cross-entropy in nats of all tokens after the prompts of (prompt, response) rows."""
-    prompts, responses = zip(*rows, strict=True)
-    logp_sums, lengths = response_logps(model, prompts, [[one] for one in responses], pad_id=pad_id)
-    return -logp_sums.sum() / lengths.sum()

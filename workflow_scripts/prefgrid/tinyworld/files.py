@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prefgrid import seeding
-from prefgrid.data import pools, ultrafeedback
+from prefgrid.data import instructions, pools
 from prefgrid.tinyworld import language
 from prefgrid.tinyworld.corpus import WRITERS, Writer, respond
 
@@ -91,15 +91,15 @@ def fine_grained(score: float) -> float:
 
 
 def training_dialogues(
-    path: Path | str, bad_row_share: float, eval_share: float
+    path: Path | str, dataset: str, bad_row_share: float, eval_share: float
 ) -> list[tuple[str, str]]:
     """All (instruction, response) of the data file whose instruction may train.
 
-    The evaluation side of the split is left out, so the models are assessed on unseen prompts.
+    dataset: the module that reads it. The evaluation side of the split is left out, so the models are assessed on unseen prompts.
     """
     return [
         (row.prompt, completion.response)
-        for row in ultrafeedback.read(path, bad_row_share).rows
+        for row in instructions.read(path, dataset, bad_row_share).rows
         if not pools.is_evaluation(pools.prompt_id(row.prompt), eval_share)
         for completion in row.completions
     ]

@@ -8,20 +8,24 @@ others: a label says less than a difference.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from transformers import Qwen3ForSequenceClassification
 
 from prefgrid import chat, seeding
 from prefgrid.logprobs.planning import plan
 from prefgrid.logprobs.states import last_hidden_states
+from prefgrid.objectives import base as objectives
 from prefgrid.tinyworld import corpus, language
-from prefgrid.tinyworld.training import Schedule, fit
+from prefgrid.tinyworld.schedule import FixedOrder, passes
+from prefgrid.training.forward import Forward
+from prefgrid.training.loop import train
+from prefgrid.training.options import TrainingOptions
+from prefgrid.training.processes import Processes
 
 # Taste of the tales of a group, uniform in this range. Policies that were trained for reward write
 # with better taste than the data does, and there too the reward must tell good from better.
@@ -57,15 +61,18 @@ def train_reward(
     tokenizer: Any,
     base: Path | str,
     training_groups: Sequence[tuple[str, Sequence[str]]],
-    schedule: Schedule,
+    options: TrainingOptions,
     prompt_format: str,
     seed: int,
+    *,
+    failure_path: Path | str,
+    work: Path | None = None,
 ) -> Qwen3ForSequenceClassification:
     """Train a reward model that starts from the base model in folder `base`.
 
-    `schedule.batch_size` counts groups. The loss is `difference_loss` plus `PARTS_WEIGHT` times the
-    mean square error of a second head, on the same states and thrown away at the end, which learns
-    the parts of the rule: what it must see the reward must see too.
+    `options.batch_size` counts groups, all of as many responses. A second head, on the same states
+    and thrown away at the end, learns the parts of the rule (`RuleDifferences`): what it must see
+    the reward must see too. `failure_path` and `work` are those of `train`, and so are the errors.
     """
     # The heads are new: they are drawn, and then set to zero.
     with torch.random.fork_rng(devices=[]):
@@ -75,22 +82,69 @@ def train_reward(
         model.parts = torch.nn.Linear(model.config.hidden_size, PARTS)
     for weight in (model.score.weight, model.parts.weight, model.parts.bias):
         torch.nn.init.zeros_(weight)
+    order = passes(len(training_groups), options, seeding.stream(seed, "tiny reward order"))
     rendered = dialogues(tokenizer, training_groups, prompt_format)
-    utilities, parts = rule(training_groups)
-
-    def loss_of(step: int, indices: np.ndarray) -> torch.Tensor:
-        states = last_token_states(model, [rendered[i] for i in indices], tokenizer.pad_token_id)
-        shape = (len(indices), -1)
-        differences = difference_loss(model.score(states).view(shape), utilities[indices])
-        return differences + PARTS_WEIGHT * torch.nn.functional.mse_loss(
-            model.parts(states), parts[indices].flatten(0, 1)
-        )
-
-    fit(
-        model, schedule, loss_of, len(rendered), seeding.stream(seed, "tiny reward order"), "reward"
+    train(
+        RuleForward(model, rendered, *rule(training_groups), options, tokenizer.pad_token_id),
+        RuleDifferences({}, options.schedule(len(rendered), seed)),
+        metrics_path=None,
+        failure_path=failure_path,
+        order=FixedOrder(order),
+        work=work,
     )
     del model.parts
     return model
+
+
+@dataclass
+class RuleForward(Forward):
+    """Of each group the scores of its K responses, then what the second head says of their parts:
+    K · (1 + PARTS) values, whose targets are the rule's own, `utilities` and `parts` (`rule`)."""
+
+    model: Any
+    groups: Sequence[tuple[Sequence[int], Sequence[Sequence[int]]]]
+    utilities: torch.Tensor
+    parts: torch.Tensor
+    options: TrainingOptions
+    pad_id: int
+    processes: Processes = Processes()
+    sampling_logps: None = None
+
+    def __post_init__(self) -> None:
+        self.targets = torch.cat([self.utilities, self.parts.flatten(1)], dim=1)
+        # Not the tokens that were read: all values are there, and each is one number.
+        self.lengths = torch.ones_like(self.targets, dtype=torch.int64)
+
+    @property
+    def longest(self) -> int:
+        return max(len(prompt) + max(map(len, responses)) for prompt, responses in self.groups)
+
+    def micro_batch(self, rows: Sequence[int]) -> torch.Tensor:
+        states = last_token_states(self.model, [self.groups[row] for row in rows], self.pad_id)
+        shape = len(rows), -1
+        return torch.cat(
+            [self.model.score(states).view(shape), self.model.parts(states).view(shape)], dim=1
+        )
+
+    def described(self, row: int) -> dict[str, Any]:
+        prompt, responses = self.groups[row]
+        return {"prompt_tokens": prompt, "responses": responses}
+
+
+class RuleDifferences(objectives.Objective):
+    """`difference_loss` of the scores plus `PARTS_WEIGHT` times the mean square error of the parts,
+    on the values of `RuleForward`."""
+
+    needs = {"targets": "scores", "responses": None, "reference_logps": False, "coupled": False}
+    declared = {}
+
+    def loss(self, batch: objectives.Batch) -> torch.Tensor:
+        count = batch.targets.shape[1] // (1 + PARTS)
+        scores, parts = batch.logp_sums[:, :count], batch.logp_sums[:, count:]
+        utilities, parts_of_rule = batch.targets[:, :count], batch.targets[:, count:]
+        return difference_loss(scores, utilities) + PARTS_WEIGHT * torch.nn.functional.mse_loss(
+            parts, parts_of_rule
+        )
 
 
 def difference_loss(scores: torch.Tensor, utilities: torch.Tensor) -> torch.Tensor:

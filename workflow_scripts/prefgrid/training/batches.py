@@ -2,24 +2,89 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from prefgrid import seeding
+from prefgrid.logprobs.ragged import as_table
 from prefgrid.objectives.base import Schedule
 
 
 @dataclass(frozen=True)
 class Group:
-    """A prompt with K responses, as token ids (end tokens included where they belong).
+    """A prompt with K >= 1 responses, as token ids (end tokens included where they belong).
 
-    label: 1 where response 1 is preferred, else 0; None for objectives without labels. A group's
-    row id is its position in the list of groups.
+    target: what an objective learns from (`NEEDS["targets"]`): a label, 1 where response 1 is
+        preferred, else 0; or one number a response; None without targets.
+    sampling_logps: log-probability of each response under what it was drawn from, nats; or None.
+    Groups of one data set may differ in K. A group's row id is its position in the list of groups.
     """
 
     prompt_tokens: Sequence[int]
     responses: Sequence[Sequence[int]]
-    label: float | None = None
+    target: float | Sequence[float] | None = None
+    sampling_logps: Sequence[float] | None = None
+
+
+def length_table(groups: Sequence[Group]) -> Tensor:
+    """int64 [N, K]: tokens of each response, 0 where a group has fewer than K.
+
+    ValueError naming a row without responses.
+    """
+    counts = torch.tensor([len(group.responses) for group in groups])
+    if not counts.all():
+        raise ValueError(f"row {counts.tolist().index(0)} has no response")
+    lengths = [len(response) for group in groups for response in group.responses]
+    return as_table(torch.tensor(lengths), counts)
+
+
+def target_table(groups: Sequence[Group]) -> Tensor | None:
+    """float32 [N] of labels, or [N, K] of numbers, 0 where a group has fewer than K responses.
+
+    None without targets. ValueError naming a row whose target is of another kind than the first's,
+    or has not one number a response.
+    """
+    if not any(isinstance(group.target, Sequence) for group in groups):
+        labels = [group.target for group in groups]
+        _require_alike("target", labels)
+        return None if labels[0] is None else torch.tensor(labels, dtype=torch.float32)
+    return _number_table("target", groups, [group.target for group in groups])
+
+
+def sampling_table(groups: Sequence[Group]) -> Tensor | None:
+    """float32 [N, K] nats, as `target_table`."""
+    return _number_table("sampling_logps", groups, [group.sampling_logps for group in groups])
+
+
+def _number_table(name: str, groups: Sequence[Group], numbers: Sequence[Any]) -> Tensor | None:
+    _require_alike(name, numbers)
+    if numbers[0] is None:
+        return None
+    for row, (group, found) in enumerate(zip(groups, numbers, strict=True)):
+        if len(found) != len(group.responses):
+            raise ValueError(
+                f"row {row} has {len(group.responses)} responses, but {name} of {len(found)}"
+            )
+    counts = torch.tensor([len(found) for found in numbers])
+    values = [number for found in numbers for number in found]
+    return as_table(torch.tensor(values, dtype=torch.float32), counts)
+
+
+def _require_alike(name: str, values: Sequence[Any]) -> None:
+    kinds = [(value is None, isinstance(value, Sequence)) for value in values]
+    for row, kind in enumerate(kinds):
+        if kind != kinds[0]:
+            raise ValueError(f"row {row}: {name} {values[row]}, but row 0 has {values[0]}")
+
+
+class Order(Protocol):
+    """Which rows each step of a run sees."""
+
+    def rows(self, step: int) -> list[int]:
+        """Row ids of optimizer step `step` (0-based), asked for in any order."""
 
 
 class DataOrder:

@@ -1,45 +1,51 @@
 """What is wrong with a run's arguments, said before anything is computed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import torch
 from torch import Tensor
 
 from prefgrid.job import devices
 from prefgrid.objectives.base import Objective
-from prefgrid.training.batches import Group
-from prefgrid.training.options import TrainingOptions
+from prefgrid.training.forward import Forward
+
+# Dimensions of the table of targets; all others have two.
+DIMENSIONS = {"none": 0, "labels": 1}
+
+INERT = True
 
 
-def check_arguments(
-    groups: Sequence[Group],
-    objective: Objective,
-    options: TrainingOptions,
-    reference_logps: Tensor | None,
-) -> None:
-    """ValueError where groups, objective, options and reference do not fit each other."""
-    schedule = objective.schedule
-    if schedule != options.schedule(len(groups), schedule.seed):
+def check_arguments(forward: Forward, objective: Objective, reference_logps: Tensor | None) -> None:
+    """ValueError where rows, objective, options and reference do not fit each other."""
+    options, lengths, targets = forward.options, forward.lengths, forward.targets
+    schedule, needs, name = objective.schedule, objective.needs, type(objective).__module__
+    if schedule != options.schedule(len(lengths), schedule.seed):
         raise ValueError(
-            f"the objective's {schedule} is not that of {len(groups)} groups under {options}"
+            f"the objective's {schedule} is not that of {len(lengths)} groups under {options}"
         )
-    needs = objective.needs
+    if needs["responses"] is not None:
+        for row, found in enumerate((lengths > 0).sum(1).tolist()):
+            if found != needs["responses"]:
+                raise ValueError(
+                    f"row {row} has {found} responses, {name} needs {needs['responses']}"
+                )
+    if (0 if targets is None else targets.dim()) != DIMENSIONS.get(needs["targets"], 2):
+        first = None if targets is None else targets[0].tolist()
+        raise ValueError(f"row 0: target {first}, {name} needs targets {needs['targets']!r}")
+    if needs.get("sampling_logps", False) and forward.sampling_logps is None:
+        raise ValueError(f"{name} needs sampling_logps, the groups' sampling log-probabilities")
     if needs["reference_logps"] and reference_logps is None:
-        raise ValueError(f"{type(objective).__module__} needs reference log-probabilities")
-    if reference_logps is not None and len(reference_logps) != len(groups):
-        raise ValueError(
-            f"{len(reference_logps)} rows of reference log-probabilities for {len(groups)} groups"
-        )
-    for row, group in enumerate(groups):
-        if len(group.responses) != needs["responses"]:
+        raise ValueError(f"{name} needs reference log-probabilities")
+    if reference_logps is not None:
+        if len(reference_logps) != len(lengths):
             raise ValueError(
-                f"row {row} has {len(group.responses)} responses, "
-                f"{type(objective).__module__} needs {needs['responses']}"
+                f"{len(reference_logps)} rows of reference log-probabilities for {len(lengths)} "
+                "groups"
             )
-        if (needs["targets"] == "labels") != (group.label is not None):
+        if reference_logps.shape != lengths.shape:
             raise ValueError(
-                f"row {row}: label {group.label}, {type(objective).__module__} needs targets "
-                f"{needs['targets']!r}"
+                f"reference log-probabilities of {reference_logps.shape[1]} responses a row for "
+                f"groups of up to {lengths.shape[1]}"
             )
     if options.precision == "fp16" and devices.device().type == "cpu":
         raise ValueError("training: precision fp16 needs a GPU; allowed here: none, bf16")

@@ -11,9 +11,11 @@ from torch import Tensor
 from prefgrid.files import store
 from prefgrid.job import devices
 from prefgrid.objectives.base import Batch
-from prefgrid.training.batches import Group
+from prefgrid.training.forward import Forward
 from prefgrid.training.options import TrainingOptions
 from prefgrid.training.processes import Processes
+
+INERT = True
 
 ADVICE = "A lower learning_rate, a smaller max_grad_norm or precision: none may help."
 
@@ -23,42 +25,41 @@ def stop_non_finite(
     what: str,
     step: int,
     batch: Batch,
-    groups: Sequence[Group],
-    processes: Processes,
+    forward: Forward,
 ) -> None:
     """Write the step's batch to `path` (JSON) and raise FloatingPointError naming it."""
     found = [
-        _described(row, groups)
+        {"row": row, **forward.described(row)}
         | {"logp_sums": _readable(logp_sums), "log_ratios": _readable(log_ratios)}
         for row, logp_sums, log_ratios in zip(
             batch.rows.tolist(), batch.logp_sums, batch.log_ratios, strict=True
         )
     ]
-    _write(path, {"what": what, "step": step, "groups": found}, processes)
+    _write(path, {"what": what, "step": step, "groups": found}, forward.processes)
     raise FloatingPointError(
         f"{what} is not finite at step {step}; its batch of {len(found)} groups is in {path}. "
         f"{ADVICE}"
     )
 
 
-def stop_non_finite_index(
+def stop_non_finite_ratios(
     path: Path | str,
     steps_done: int,
     rows: Sequence[int],
-    index: Tensor,
-    groups: Sequence[Group],
-    processes: Processes,
+    log_ratios: Tensor,
+    forward: Forward,
 ) -> None:
-    """Write the `rows` whose `index` [len(rows)] is not finite to `path` (JSON), and raise
+    """Write the `rows` whose `log_ratios` [len(rows), K] are not finite to `path` (JSON), and raise
     FloatingPointError."""
     found = [
-        _described(row, groups) | {"index_nats": value}
-        for row, value in zip(rows, _readable(index), strict=True)
-        if isinstance(value, str)
+        {"row": row, **forward.described(row), "log_ratios": _readable(values)}
+        for row, values in zip(rows, log_ratios, strict=True)
+        if not values.isfinite().all()
     ]
-    _write(path, {"what": "the index", "step": steps_done, "groups": found}, processes)
+    report = {"what": "the log-ratios", "step": steps_done, "groups": found}
+    _write(path, report, forward.processes)
     raise FloatingPointError(
-        f"the index of {len(found)} of {len(rows)} training rows is not finite after "
+        f"the log-ratios of {len(found)} of {len(rows)} training rows are not finite after "
         f"{steps_done} steps; they are in {path}. {ADVICE}"
     )
 
@@ -69,15 +70,6 @@ def _write(path: Path | str, report: dict[str, Any], processes: Processes) -> No
         store.write_json(path, report)
     # The launcher kills all when one ends, which must not happen before the file is there.
     processes.wait()
-
-
-def _described(row: int, groups: Sequence[Group]) -> dict[str, Any]:
-    return {
-        "row": row,
-        "label": groups[row].label,
-        "prompt_tokens": list(groups[row].prompt_tokens),
-        "responses": [list(response) for response in groups[row].responses],
-    }
 
 
 def _readable(values: Tensor) -> list[Any]:

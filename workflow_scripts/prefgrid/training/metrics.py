@@ -18,10 +18,11 @@ def preference_metrics(batch: Batch) -> Tensor:
     pair_accuracy: share of pairs whose t has the label's sign, ties half. Tensor[0] without labels
     or with other than two responses.
     """
-    if batch.labels is None or batch.log_ratios.shape[1] != 2:
+    labelled = batch.targets is not None and batch.targets.dim() == 1
+    if not labelled or batch.log_ratios.shape[1] != 2:
         return batch.log_ratios.new_empty(0)
     first, second = batch.log_ratios.unbind(1)
-    label, index = batch.labels, batch.index
+    label, index = batch.targets, batch.index
     oriented = (2 * label - 1) * index
     return torch.stack(
         [
@@ -60,10 +61,3 @@ def step_metrics(
         "learning_rate": learning_rate,
         "examples_seen": examples_seen,
     }
-
-
-def progress_line(row: dict[str, Any], steps: int) -> str:
-    """One line of the log."""
-    accuracy = row["pair_accuracy"]
-    shown = "" if accuracy is None else f"  pair accuracy {accuracy:.3f}"
-    return f"step {row['step']}/{steps}  loss {row['loss']:.4f}{shown}"

@@ -16,8 +16,9 @@ class TrainingOptions:
     batch_size: groups of one step, over all processes. micro_batch_size: groups of one forward and
     backward of a process; it moves results by rounding only (and by the draws of dropout).
     schedule_steps: horizon of the learning rate schedule, None for the run's own number of steps.
-    final_learning_rate_share: the share of `learning_rate` left at the horizon. max_grad_norm: None
-    for no clipping. lora: None for a full fine-tune, else {rank, alpha, dropout, targets}.
+    final_learning_rate_share: the share of `learning_rate` left at the horizon. linear_decay_share:
+    None for a cosine; else the last share of the horizon, in which the rate falls linearly after it
+    was constant (Hägele et al., arXiv 2405.18392). max_grad_norm: None for no clipping. lora: None for a full fine-tune, else {rank, alpha, dropout, targets}.
     """
 
     epochs: float | None
@@ -28,6 +29,7 @@ class TrainingOptions:
     warmup_steps: int = 0
     schedule_steps: int | None = None
     final_learning_rate_share: float = 0.0
+    linear_decay_share: float | None = None
     weight_decay: float = 0.0
     adam_betas: tuple[float, float] = (0.9, 0.999)
     max_grad_norm: float | None = 1.0
@@ -57,8 +59,11 @@ class TrainingOptions:
         """Learning rate of step `step` (0-based) in a run of `steps` steps.
 
         Rises linearly through `warmup_steps` steps, none of them at zero, to the peak at step
-        `warmup_steps`; from there a half cosine falls to the final share at the horizon.
+        `warmup_steps`; from there a half cosine falls to the final share at the horizon, or, with
+        `linear_decay_share`, the rate is that of the peak until its linear fall.
         """
+        if self.linear_decay_share is not None:
+            return self.learning_rate * self._trapezoid(step, self.schedule_steps or steps)
         if step < self.warmup_steps:
             return self.learning_rate * (step + 1) / (self.warmup_steps + 1)
         horizon = self.schedule_steps or steps
@@ -66,3 +71,8 @@ class TrainingOptions:
         cosine = (1 + math.cos(math.pi * min(1.0, progress))) / 2
         final = self.final_learning_rate_share
         return self.learning_rate * (final + (1 - final) * cosine)
+
+    def _trapezoid(self, step: int, horizon: int) -> float:
+        rise = (step + 1) / (self.warmup_steps + 1)
+        fall = (horizon - step) / (self.linear_decay_share * horizon)
+        return min(1.0, rise, max(self.final_learning_rate_share, fall))

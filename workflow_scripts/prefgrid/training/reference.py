@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from prefgrid.files import store
-from prefgrid.training.batches import DataOrder
-from prefgrid.training.step import PolicyForward, Reference
+from prefgrid.training.batches import Order
+from prefgrid.training.forward import Forward
+from prefgrid.training.step import Reference
 
 # Above this, rounding in the cached table is no longer small beside the indices being learned.
 MAX_START_SD_NATS = 0.02
@@ -42,7 +43,7 @@ class AdapterOffReference:
     Rounding is then the same on both sides and cancels. It costs a forward a micro-batch.
     """
 
-    forward: PolicyForward
+    forward: Forward
     _dataset: tuple[Sequence[int], Tensor] = field(default=((), torch.empty(0)), init=False)
 
     @torch.no_grad()
@@ -63,7 +64,11 @@ class AdapterOffReference:
 
 
 def start_reference(
-    forward: PolicyForward, order: DataOrder, table: Tensor | None, adapter_off: bool | None
+    forward: Forward,
+    order: Order,
+    steps_per_epoch: int,
+    table: Tensor | None,
+    adapter_off: bool | None,
 ) -> Reference:
     """The reference of a run: `table` [N, K], zeros without one, or the adapter switched off.
 
@@ -74,23 +79,23 @@ def start_reference(
     if adapter_off is not None:
         return AdapterOffReference(forward) if adapter_off else _lookup(forward, table)
     rows: list[int] = []
-    for step in range(order.schedule.steps_per_epoch):
+    for step in range(steps_per_epoch):
         if len(rows) < CHECKED_GROUPS:
             rows += order.rows(step)
     return _checked(forward, rows[:CHECKED_GROUPS], order.rows(0), table)
 
 
-def _lookup(forward: PolicyForward, table: Tensor) -> TableReference:
+def _lookup(forward: Forward, table: Tensor) -> TableReference:
     return TableReference(table.to(forward.model.device))
 
 
 def _checked(
-    forward: PolicyForward, rows: Sequence[int], first_batch: Sequence[int], table: Tensor
+    forward: Forward, rows: Sequence[int], first_batch: Sequence[int], table: Tensor
 ) -> Reference:
     """A lookup in `table` [N, K], or the adapter switched off where the table does not fit.
 
-    A policy that starts at its reference has t = 0 on every pair, so sd(t) about zero over `rows`
-    measures the table's error; it is logged. If it reaches `MAX_START_SD_NATS` and the policy is a
+    A policy that starts at its reference has t = 0 between any two responses, so sd(t) about zero
+    over `rows` measures the table's error; it is logged. If it reaches `MAX_START_SD_NATS` and the policy is a
     new adapter, the adapter switched off *is* the reference and every step computes it that way;
     sd(t) is then checked again over `first_batch`, in the step's own micro-batches. A policy that
     starts elsewhere (an adapter trained before, or a full fine-tune, where nothing tells) keeps
@@ -98,7 +103,7 @@ def _checked(
     """
     start = forward.dataset(rows)
     lookup = _lookup(forward, table)
-    start_sd = _index_sd(start - lookup.micro_batch(rows))
+    start_sd = _index_sd(forward, rows, start - lookup.micro_batch(rows))
     store.log(f"reference check: sd(t) = {start_sd:.2g} nats over {len(rows)} groups at step 0")
     if not start_sd >= MAX_START_SD_NATS:
         return lookup
@@ -128,21 +133,22 @@ def _checked(
 
 
 @torch.no_grad()
-def _step_index_sd(
-    forward: PolicyForward, rows: Sequence[int], reference: AdapterOffReference
-) -> float:
+def _step_index_sd(forward: Forward, rows: Sequence[int], reference: AdapterOffReference) -> float:
     ratios = [torch.empty(0, forward.lengths.shape[1], device=forward.model.device)]
     for part in forward.micro_batches(rows):
         ratios.append(forward.micro_batch(part) - reference.micro_batch(part))
-    return _index_sd(forward.processes.gather(torch.cat(ratios), len(rows)))
+    return _index_sd(forward, rows, forward.processes.gather(torch.cat(ratios), len(rows)))
 
 
-def _index_sd(log_ratios: Tensor) -> float:
-    """sd of t about zero."""
-    return (log_ratios[:, 1:] - log_ratios[:, :1]).square().mean().sqrt().item()
+def _index_sd(forward: Forward, rows: Sequence[int], log_ratios: Tensor) -> float:
+    """sd about zero of every t = a_k − a_0; of the log-ratio where a response is alone."""
+    present = forward.lengths[torch.tensor(rows, device=forward.lengths.device)] > 0
+    against_first = (log_ratios[:, 1:] - log_ratios[:, :1])[present[:, 1:]]
+    alone = log_ratios[present.sum(1) == 1, 0]
+    return torch.cat([against_first, alone]).square().mean().sqrt().item()
 
 
-def _adapter_is_new(forward: PolicyForward, rows: Sequence[int], start: Tensor) -> bool:
+def _adapter_is_new(forward: Forward, rows: Sequence[int], start: Tensor) -> bool:
     """Whether the policy's adapter changes nothing yet."""
     model: Any = forward.model
     with model.disable_adapter():

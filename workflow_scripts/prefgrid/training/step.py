@@ -12,14 +12,18 @@ from prefgrid.logprobs.sequence import sequence_logps
 from prefgrid.logprobs.table import dataset_logps
 from prefgrid.models.loading import DTYPES
 from prefgrid.objectives.base import Batch, Objective
-from prefgrid.training.batches import Group
+from prefgrid.training.batches import Group, length_table, sampling_table, target_table
+from prefgrid.training.forward import Forward
 from prefgrid.training.options import TrainingOptions
 from prefgrid.training.processes import Processes
 
 
 @dataclass
-class PolicyForward:
-    """Log-probabilities of training groups under the policy, as every pass of a run computes them."""
+class PolicyForward(Forward):
+    """Log-probabilities of training groups under the policy, as every pass of a run computes them.
+
+    ValueError for groups whose targets or sampling log-probabilities do not fit each other.
+    """
 
     model: Any
     groups: Sequence[Group]
@@ -28,22 +32,32 @@ class PolicyForward:
     processes: Processes = Processes()
 
     def __post_init__(self) -> None:
-        lengths = [[len(response) for response in group.responses] for group in self.groups]
-        # int64 [N, K], in tokens, on the model's device
-        self.lengths = torch.tensor(lengths, device=self.model.device)
+        self.lengths = length_table(self.groups)
+        self.targets = target_table(self.groups)
+        self.sampling_logps = sampling_table(self.groups)
+        self.place(self.model.device, self.processes)
+
+    @property
+    def longest(self) -> int:
+        return max(len(one.prompt_tokens) + max(map(len, one.responses)) for one in self.groups)
+
+    def described(self, row: int) -> dict[str, Any]:
+        group = self.groups[row]
+        return {
+            "target": group.target,
+            "prompt_tokens": list(group.prompt_tokens),
+            "responses": [list(response) for response in group.responses],
+        }
 
     def micro_batch(self, rows: Sequence[int]) -> Tensor:
-        """`sequence_logps` of the rows, float32 [len(rows), K]: one forward; gradients flow."""
+        """`sequence_logps` of the rows."""
+        tokens, width = self._tokens(rows), self.lengths.shape[1]
         with self._autocast():
-            return sequence_logps(self.model, *self._tokens(rows), pad_id=self.pad_id)[0]
-
-    def micro_batches(self, rows: Any) -> list[Any]:
-        """This process's share of a step's rows (a sequence or tensor), cut for its forwards."""
-        own, size = self.processes.share(rows), self.options.micro_batch_size
-        return [own[start : start + size] for start in range(0, len(own), size)]
+            logp_sums, _ = sequence_logps(self.model, *tokens, pad_id=self.pad_id, width=width)
+        return logp_sums
 
     def dataset(self, rows: Sequence[int]) -> Tensor:
-        """float32 [len(rows), K] nats on the model's device: no gradient, no dropout."""
+        """`dataset_logps` of the rows: not in their order, but with less padding."""
         own = self.processes.share(rows)
         logp_sums = torch.empty(0, self.lengths.shape[1])
         if own:
@@ -53,6 +67,7 @@ class PolicyForward:
                     *self._tokens(own),
                     pad_id=self.pad_id,
                     batch_size=self.options.micro_batch_size,
+                    width=self.lengths.shape[1],
                 )
         return self.processes.gather(logp_sums.to(self.model.device), len(rows))
 
@@ -67,21 +82,20 @@ class PolicyForward:
 
 
 class Reference(Protocol):
-    """Log-probabilities of training groups under the reference, float32 nats, no gradient."""
+    """Values of training rows under the reference, float32, no gradient; log-probs in nats."""
 
     def micro_batch(self, rows: Sequence[int]) -> Tensor:
         """[len(rows), K] on the model's device, for one micro-batch of a step."""
 
     def dataset(self, rows: Sequence[int]) -> Tensor:
-        """[len(rows), K] on the model's device, to go with `PolicyForward.dataset`."""
+        """[len(rows), K] on the model's device, to go with `Forward.dataset`."""
 
 
 def loss_and_gradient(
-    forward: PolicyForward,
+    forward: Forward,
     objective: Objective,
     rows: Sequence[int],
     reference: Reference,
-    labels: Tensor | None,
     backward: Callable[[Tensor], None],
     share: float,
 ) -> tuple[Tensor, Batch]:
@@ -95,10 +109,9 @@ def loss_and_gradient(
     its groups takes two passes: every log-prob without gradient, then micro-batch by micro-batch
     the backward, with the dropout of the first pass replayed.
 
-    `backward` gets each scalar; the gradients of the processes are yet to be summed. `labels` [N]
-    cover the training set, on the model's device. `share` of the step's rows are in `rows`
-    (`Batch.share`). Nothing moves to the CPU, so the backward of a loss that is not finite is not
-    held back.
+    `backward` gets each scalar; the gradients of the processes are yet to be summed. `share` of the
+    step's rows are in `rows` (`Batch.share`). Nothing moves to the CPU, so the backward of a loss
+    that is not finite is not held back.
 
     Returns (loss, the whole batch), both detached and the same in all processes.
     """
@@ -120,11 +133,11 @@ def loss_and_gradient(
         if not several:
             graphs.append(logp_sums)
         elif not coupled:
-            own = _batch(forward, part, values[-1], labels, share)
+            own = _batch(forward, part, values[-1], share)
             _, slopes = _loss_and_slopes(objective, own)
             backward((slopes * (len(part) / len(rows)) * logp_sums).sum())
     values = forward.processes.gather(torch.cat(values), len(rows))
-    whole = _batch(forward, rows, values, labels, share)
+    whole = _batch(forward, rows, values, share)
     loss, slopes = _loss_and_slopes(objective, whole)
 
     own_slopes = forward.micro_batches(slopes)
@@ -138,22 +151,18 @@ def loss_and_gradient(
     return loss, whole
 
 
-def _batch(
-    forward: PolicyForward,
-    rows: Sequence[int],
-    values: Tensor,
-    labels: Tensor | None,
-    share: float,
-) -> Batch:
+def _batch(forward: Forward, rows: Sequence[int], values: Tensor, share: float) -> Batch:
     """`values` [G, K, 2]: log-prob and log-ratio of each response."""
+    targets, sampling_logps = forward.targets, forward.sampling_logps
     row_ids = torch.tensor(rows, device=values.device)
     return Batch(
         rows=row_ids,
         log_ratios=values[..., 1],
         logp_sums=values[..., 0],
         lengths=forward.lengths[row_ids],
-        labels=None if labels is None else labels[row_ids],
+        targets=None if targets is None else targets[row_ids],
         share=share,
+        sampling_logps=None if sampling_logps is None else sampling_logps[row_ids],
     )
 
 

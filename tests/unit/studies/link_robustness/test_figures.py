@@ -12,7 +12,7 @@ from prefgrid.studies.link_robustness.figures import (
     calibration,
     convergence,
     frontier,
-    rewards,
+    reference_rewards,
     robustness,
     training,
 )
@@ -53,7 +53,7 @@ def _draw(grid, base_samples) -> dict[str, Figure]:
         "convergence": convergence.draw(summary, runs, base, methods, KAPPA),
         "calibration": calibration.draw(indices, methods, 0.25),
         "training": training.draw(metrics, methods),
-        "rewards": rewards.draw(base_samples),
+        "reference_rewards": reference_rewards.draw(base_samples),
     }
 
 
@@ -81,7 +81,10 @@ def test_a_method_without_a_link_has_no_learned_line():
 
 def test_bytes_are_reproducible_and_undated(base_samples, tmp_path):
     metrics = study.metrics(["dpo"], (0,), (0.0,), steps=20)
-    for draw in (lambda: rewards.draw(base_samples), lambda: training.draw(metrics, ["dpo"])):
+    for draw in (
+        lambda: reference_rewards.draw(base_samples),
+        lambda: training.draw(metrics, ["dpo"]),
+    ):
         written = []
         for attempt in range(2):
             paths = [tmp_path / f"{attempt}.{kind}" for kind in ("svg", "png")]

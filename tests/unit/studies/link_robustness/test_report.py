@@ -2,30 +2,25 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+import made_up
 import pandas as pd
+import plug_ins
 import pytest
 import synthetic_study as study
 import yaml
 
-from link_robustness import (
-    describe_link_robustness,
-    plot_calibration,
-    plot_convergence,
-    plot_frontier,
-    plot_reference_rewards,
-    plot_robustness,
-    plot_training,
-    tabulate_results,
-)
-from prefgrid.config import objectives
+from link_robustness import tabulate_results
 from prefgrid.figures.style import display_name
 from prefgrid.files import store
 from prefgrid.job import jobs
 from prefgrid.plan.load import load
 from prefgrid.report import blocks, origin, page
 from prefgrid.report import samples as responses
+from prefgrid.studies import registry
+from prefgrid.studies.link_robustness import section as link_robustness
 from steps import build_report
 
 REPOSITORY = Path(__file__).resolve().parents[4]
@@ -45,14 +40,17 @@ SPEC = {
     "facts": [["World", "tiny"]],
 }
 TABLES = ("summary", "differences", "calibration", "identifiability", "runs")
-PLOTS = {
-    "reference_rewards": plot_reference_rewards,
-    "frontier": plot_frontier,
-    "robustness": plot_robustness,
-    "convergence": plot_convergence,
-    "calibration": plot_calibration,
-    "training": plot_training,
-}
+PLOTS = plug_ins.figure_modules(
+    "link_robustness",
+    (
+        "reference_rewards",
+        "frontier",
+        "robustness",
+        "convergence",
+        "calibration",
+        "training",
+    ),
+)
 
 
 def _job(inputs: dict, outputs: dict, spec: dict) -> jobs.Job:
@@ -64,61 +62,56 @@ def inputs(tmp_path_factory):
     """Every file the scripts read, as the grid would have written them; tables and figures built."""
     root = tmp_path_factory.mktemp("study")
     samples = study.samples()
-    reference_samples = study.reference_samples(16)
     prompts = [{"prompt_id": name, "prompt": f"tale {name} {NASTY}"} for name in study.PROMPTS]
-    files = {
-        name: root / f"{name}.parquet"
-        for name in ("samples", "indices", "training", "reference_samples")
-    }
+    files = {name: root / f"{name}.parquet" for name in ("samples", "indices", "training")}
     store.write_parquet(files["samples"], samples)
     store.write_parquet(files["indices"], study.indices())
     store.write_parquet(files["training"], study.metrics())
-    store.write_parquet(files["reference_samples"], reference_samples)
     files["evaluations"] = root / "evaluations.csv"
     store.write_csv(files["evaluations"], study.evaluations(samples))
-    files["prompts"] = root / "prompts.jsonl"
-    store.write_jsonl(files["prompts"], prompts)
+    files["eval_prompts"] = root / "prompts.jsonl"
+    store.write_jsonl(files["eval_prompts"], prompts)
+    files["reference_samples"] = root / "rewards.jsonl"
+    store.write_jsonl(files["reference_samples"], study.reference_rewards(16))
     files["rewards"] = [root / f"seed={seed}" / "rewards.jsonl" for seed in SPEC["seeds"]]
     for seed, path in zip(SPEC["seeds"], files["rewards"], strict=True):
         store.write_jsonl(path, study.rewards(seed))
+    gathered = [path for path in files.values() if isinstance(path, Path)]
+    made_up.record(*gathered)
     tables = {name: root / f"{name}.csv" for name in TABLES}
     tabulate_results.main(_job(files, tables, SPEC))
     files |= tables
-    files["figures"] = []
-    for name, script in PLOTS.items():
-        outputs = {kind: root / f"{name}.{kind}" for kind in ("svg", "png")}
-        script.main(_job(files, outputs, SPEC))
-        files["figures"].append(outputs["svg"])
-    files["quality"] = None
     metrics = root / "policies" / "metrics.jsonl"
-    _record(root / "_provenance.json", "gather_evaluations", files["samples"], metrics)
-    _record(metrics.with_name("_provenance.json"), "train_policy", metrics)
+    store.write_jsonl(metrics, [])
+    _record(metrics, script="train_policy")
+    _record(*gathered, *tables.values(), script="gather_table", inputs=[metrics])
+    files["figures"] = {plot: plug_ins.draw(plot, files, SPEC, root)["svg"] for plot in PLOTS}
+    files["quality"] = None
     return files
 
 
-def _record(place: Path, script: str, output: Path, *inputs: Path, seconds: float = 61.0) -> None:
+def _record(
+    *outputs: Path, script: str, inputs: Sequence[Path] = (), seconds: float = 61.0
+) -> Path:
     """A provenance record, as a job would have written it."""
-    record = {
-        "script": script,
-        "spec": {},
-        "code": f"{script}@0123456789abcdef",
-        "inputs": {"all": {str(path): "sha" for path in inputs}},
-        "outputs": {str(output): "sha"},
-        "packages": {"torch": "2.13.0"},
-        "git_commit": "abc123",
-        "device": "cpu",
-        "python": "3.11.2",
-        "wall_time_seconds": seconds,
-        "peak_memory_bytes": {"host": int(seconds)},
-    }
-    store.write_json(place, record)
+    return made_up.record(
+        *outputs,
+        script=script,
+        inputs=inputs,
+        packages={"torch": "2.13.0"},
+        git_commit="abc123",
+        device="cpu",
+        python="3.11.2",
+        wall_time_seconds=seconds,
+        peak_memory_bytes={"host": int(seconds)},
+    )
 
 
 def _build(inputs, tmp_path, **changes) -> str:
     section, spec = tmp_path / "section.json", SPEC | changes
-    describe_link_robustness.main(_job(inputs, {"section": section}, spec))
+    plug_ins.describe(link_robustness, inputs["figures"], inputs, spec, section)
     # The study's provenance is beside its tables, not beside a section that no job has published.
-    _record(tmp_path / "_provenance.json", "describe_link_robustness", section, inputs["samples"])
+    _record(section, script="describe_study", inputs=[inputs["samples"]])
     pages = {"sections": [section], "quality": inputs["quality"]}
     build_report.main(_job(pages, {"report": tmp_path / "report.html"}, spec))
     return (tmp_path / "report.html").read_text()
@@ -148,16 +141,16 @@ def test_the_same_inputs_give_the_same_bytes(inputs, tmp_path):
 def test_how_long_jobs_took_does_not_change_a_byte(inputs, tmp_path):
     before = _build(inputs, tmp_path)
     metrics = inputs["samples"].parent / "policies" / "metrics.jsonl"
-    place = metrics.with_name("_provenance.json")
-    _record(place, "train_policy", metrics, seconds=3600.5)
+    _record(metrics, script="train_policy", seconds=3600.5)
     assert _build(inputs, tmp_path) == before
-    _record(place, "train_policy", metrics)
+    _record(metrics, script="train_policy")
 
 
 def test_only_ancestors_enter_the_provenance(inputs, tmp_path):
     before = _build(inputs, tmp_path)
     other = inputs["samples"].parent / "older_grid" / "metrics.jsonl"
-    _record(other.with_name("_provenance.json"), "train_policy", other)
+    store.write_jsonl(other, [])
+    _record(other, script="train_policy")
     assert _build(inputs, tmp_path) == before
     assert "from 3 artifacts" in before  # the section, the gathered tables, a policy
 
@@ -236,14 +229,14 @@ def test_trainings_are_named_by_their_methods_unless_they_are_all_alike(inputs, 
     assert f"<dt>Training of {others}</dt><dd>7 steps</dd>" in html
 
 
-def test_the_rules_word_the_training_that_each_label_really_gets():
-    """specs.smk is plain Python over the names that common.smk makes."""
-    config = load(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
+def test_the_wiring_words_the_training_that_each_label_really_gets():
     labels = ["dpo", "ospo", "dpo_published", "pspo_published"]
-    names = {"CONFIG": config, "STUDY": config.link_robustness, "ROOT": "results"}
-    names |= {"objectives": objectives, "asked_often": lambda function: function}
-    exec((REPOSITORY / "rules" / "specs.smk").read_text(), names)
-    (plain, first), (published, second) = names["trainings"](labels, names["training_words"])
+    raw = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    raw["link_robustness"]["methods"] = labels
+    config = load(raw)
+    package = config.packages["link_robustness"]
+    values = registry.wiring(package, config).values()
+    (plain, first), (published, second) = values["trainings"]
     assert (plain, published) == (labels[:2], labels[2:])
     for text, method in ((first, "dpo"), (second, "dpo_published")):
         training = config.training_of(config.methods[method].training)
@@ -251,7 +244,7 @@ def test_the_rules_word_the_training_that_each_label_really_gets():
         assert f"LoRA rank {training.lora.rank}, float32" in text
     assert first.startswith(f"{config.training.epochs:g} epochs, ")
     assert second.startswith("125 steps, 16 pairs a step, lr 5e-06, training β 1, LoRA rank 16")
-    assert "Training" not in dict(names["facts"]())
+    assert "Training" not in dict(values["facts"])
 
 
 def test_numbers_have_a_real_minus_and_no_negative_zero():

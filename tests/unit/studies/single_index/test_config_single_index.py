@@ -6,12 +6,14 @@ import pytest
 from tests.unit.plan.test_config import changed, default, mistakes
 
 from prefgrid.plan.load import load
-from prefgrid.studies.single_index import checks as single_index_checks
-from prefgrid.studies.single_index import names
 
 STUDY = "single_index"
 CASES = {
     "unknown study": ({"studies": ["self_ply"]}, r"studies.0: 'self_ply' should be .*"),
+    "study almost known": (
+        {"studies": ["single_indx"]},
+        r"studies.0: 'single_indx' should be a study; did you mean 'single_index'\? allowed: .*",
+    ),
     "no seeds": ({f"{STUDY}.seeds": 0}, rf"{STUDY}.seeds: 0 should be greater than or equal to 1"),
     "negative shift": ({f"{STUDY}.shifts": [-1.0, 0.0, 1.5]}, rf"{STUDY}.shifts.0: -1.0 .*"),
     "tau of zero": ({f"{STUDY}.tau": [0.0]}, rf"{STUDY}.tau.0: 0.0 should be greater than 0"),
@@ -85,10 +87,6 @@ CASES = {
 def test_each_mistake_names_key_value_and_what_is_allowed(changes, line):
     lines = mistakes(changes)
     assert len(lines) == 1 and re.fullmatch(line, lines[0]), lines
-
-
-def test_the_reserved_label_is_that_of_the_tables():
-    assert single_index_checks.ORACLE == names.ORACLE
 
 
 def test_a_label_is_itself_unless_overridden():

@@ -2,9 +2,11 @@
 
 from itertools import pairwise
 
+import made_up
 import matplotlib.colors
 import numpy as np
 import pandas as pd
+import plug_ins
 import pytest
 import synthetic_single_index as study
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,14 +14,7 @@ from matplotlib.figure import Figure
 
 from prefgrid.figures import style
 from prefgrid.files import store
-from prefgrid.job import jobs
 from prefgrid.studies.single_index.figures import cells, correlation, frontier, links, robustness
-from single_index import (
-    plot_single_index_correlation,
-    plot_single_index_frontier,
-    plot_single_index_links,
-    plot_single_index_robustness,
-)
 
 KAPPA = 0.2
 LABELS = [*study.METHODS, "dpo_published", "ipo_mean", "simpo"]
@@ -223,7 +218,7 @@ def test_names_of_labels(label, name):
     assert style.display_name(label) == name
 
 
-def test_the_scripts_write_both_files(tmp_path):
+def test_the_script_writes_both_files(tmp_path):
     grid = {"methods": ["dpo", "ospo"], "seeds": (0, 1), "shifts": (0.0, 1.5)}
     curves = study.curves(**grid)
     inputs = {name: tmp_path / f"{name}.parquet" for name in ("curves", "links")}
@@ -231,19 +226,14 @@ def test_the_scripts_write_both_files(tmp_path):
     store.write_parquet(inputs["curves"], curves)
     store.write_parquet(inputs["links"], study.links_table(**grid))
     store.write_csv(inputs["runs"], study.runs(curves))
+    made_up.record(*inputs.values())
     spec = {
         "methods": grid["methods"],
         "baseline": "dpo",
         "kappa": KAPPA,
         "pareto_shifts": [1.5],
     }
-    for script in (
-        plot_single_index_robustness,
-        plot_single_index_frontier,
-        plot_single_index_links,
-        plot_single_index_correlation,
-    ):
-        outputs = {kind: tmp_path / f"{script.__name__}.{kind}" for kind in ("svg", "png")}
-        script.main(jobs.Job(inputs=inputs, outputs=outputs, finals=outputs, spec=spec))
+    for figure in (robustness, frontier, links, correlation):
+        outputs = plug_ins.draw(figure, inputs, spec, tmp_path)
         assert outputs["svg"].read_bytes().startswith(b"<?xml")
         assert outputs["png"].read_bytes().startswith(b"\x89PNG")

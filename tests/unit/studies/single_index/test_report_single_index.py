@@ -1,14 +1,18 @@
 """The report's single-index section: words and tables follow from the numbers."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
+import made_up
 import numpy as np
 import pandas as pd
+import plug_ins
 import pytest
 import synthetic_single_index as study
 
-from prefgrid.files import store
+from prefgrid.files import reading, records, store
 from prefgrid.report import page
 from prefgrid.statistics.contrasts import paired
 from prefgrid.statistics.verdict import Verdict
@@ -27,6 +31,9 @@ SPEC = {
     "trainings": [[study.METHODS, "100 epochs, 128 pairs a step"]],
     "facts": [["World", "10 actions"]],
 }
+FIGURES = plug_ins.figure_modules(
+    "single_index", ("robustness", "frontier", "links", "correlation")
+)
 TABLES = ["Reward at one KL", "Variants of one learner", "What the labels can tell"]
 
 
@@ -35,17 +42,24 @@ def runs() -> pd.DataFrame:
     return study.runs(study.curves(seeds=range(4), shifts=(0.0, 1.5)))
 
 
-def _section(runs: pd.DataFrame, figures: dict[str, Path] | None = None, **changes) -> dict:
+def _section(runs: pd.DataFrame, folder: Path, figures: Sequence[ModuleType] = (), **changes):
     spec = SPEC | changes
     methods, baseline = spec["methods"], spec["baseline"]
-    return single_index.section(
-        spec=spec,
-        figures=figures or {},
-        summary=study.summary(runs, methods),
-        differences=study.differences(runs, methods, baseline),
-        identifiability=study.identifiability((0.0, 1.5), spec["n"], spec["tau"]),
-        runs=runs,
-    )
+    tables = {
+        "summary": study.summary(runs, methods),
+        "differences": study.differences(runs, methods, baseline),
+        "identifiability": study.identifiability((0.0, 1.5), spec["n"], spec["tau"]),
+        "runs": runs,
+    }
+    files = {name: folder / f"{name}.csv" for name in tables}
+    for name, table in tables.items():
+        store.write_csv(files[name], table)
+    made_up.record(*files.values())
+    svgs = {figure: folder / f"{figure.__name__.rpartition('.')[2]}.svg" for figure in figures}
+    for path in svgs.values():
+        path.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    plug_ins.describe(single_index, svgs, files, spec, folder / "section.json")
+    return reading.read_json(folder / "section.json", records.Section)
 
 
 def _text(finding) -> str:
@@ -188,10 +202,7 @@ def test_variants_of_one_learner_are_compared_in_words():
 
 
 def test_the_section_has_all_parts_and_its_page_loads_nothing(runs, tmp_path):
-    figures = {name: tmp_path / f"{name}.svg" for name in single_index.FIGURES}
-    for path in figures.values():
-        path.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
-    section = _section(runs, figures)
+    section = _section(runs, tmp_path, FIGURES)
     assert len(section["figures"]) == 4
     assert [table["title"] for table in section["tables"]] == TABLES
     assert len(section["findings"]) == 5
@@ -221,8 +232,8 @@ def test_the_section_has_all_parts_and_its_page_loads_nothing(runs, tmp_path):
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", html)
 
 
-def test_the_summary_has_every_cell_and_the_oracle_is_not_compared(runs):
-    table = _section(runs)["tables"][0]
+def test_the_summary_has_every_cell_and_the_oracle_is_not_compared(runs, tmp_path):
+    table = _section(runs, tmp_path)["tables"][0]
     heads = [head["label"] for head in table["heads"]]
     assert len(table["rows"]) == 2 * (len(study.METHODS) + 1)
     assert "τ" not in heads
@@ -237,12 +248,12 @@ def test_the_summary_has_every_cell_and_the_oracle_is_not_compared(runs):
     )
 
 
-def test_several_n_and_tau_are_columns_and_findings_say_which_they_are_of():
+def test_several_n_and_tau_are_columns_and_findings_say_which_they_are_of(tmp_path):
     grid = {"methods": ["dpo", "ospo"], "seeds": range(3), "shifts": (0.0, 1.5)}
     runs = study.runs(study.curves(**grid, sizes=(500, 1000), taus=(0.25, 0.5)))
     changes = {"methods": grid["methods"], "seeds": 3, "n": [500, 1000], "tau": [0.25, 0.5]}
     changes["trainings"] = [[["dpo", "ospo"], "as ever"]]
-    section = _section(runs, **changes)
+    section = _section(runs, tmp_path, **changes)
     summary, labels = section["tables"]
     assert {"τ", "n"} <= {head["label"] for head in summary["heads"]}
     assert len(summary["rows"]) == 2 * 2 * 2 * 3
@@ -252,9 +263,9 @@ def test_several_n_and_tau_are_columns_and_findings_say_which_they_are_of():
     assert "not drawn, but in the tables" in dict(section["facts"])["Figures and findings"]
 
 
-def test_missing_runs_are_counted_and_shown_as_missing(runs):
+def test_missing_runs_are_counted_and_shown_as_missing(runs, tmp_path):
     out = runs["method"].eq("hinge") & runs["shift"].eq(1.5)
-    table = _section(runs.assign(reward=runs["reward"].mask(out)))["tables"][0]
+    table = _section(runs.assign(reward=runs["reward"].mask(out)), tmp_path)["tables"][0]
     heads = [head["label"] for head in table["heads"]]
     row = next(
         row for row in table["rows"] if row[0]["text"] == "Hinge" and row[1]["text"] == "1.5"
@@ -263,8 +274,8 @@ def test_missing_runs_are_counted_and_shown_as_missing(runs):
     assert row[heads.index("Seeds")]["text"] == "0 of 4"
 
 
-def test_one_seed_has_no_interval_and_says_so(runs):
-    tables = _section(runs[runs["seed"] == 0], seeds=1)["tables"]
+def test_one_seed_has_no_interval_and_says_so(runs, tmp_path):
+    tables = _section(runs[runs["seed"] == 0], tmp_path, seeds=1)["tables"]
     heads = [head["label"] for head in tables[0]["heads"]]
     row = next(row for row in tables[0]["rows"] if row[0]["text"] == "OSPO")
     assert row[heads.index("95 % t over seeds")]["text"] == "one seed"
@@ -274,16 +285,6 @@ def test_one_seed_has_no_interval_and_says_so(runs):
 def test_a_baseline_alone_is_described_from_its_files(runs, tmp_path):
     """No differences: an empty table, whose columns have no types once it is read back."""
     alone = runs[runs["method"].isin(["dpo", "oracle"])]
-    frames = {
-        "summary": study.summary(alone, ["dpo"]),
-        "differences": study.differences(alone, ["dpo"]),
-        "identifiability": study.identifiability((0.0, 1.5)),
-        "runs": alone,
-    }
-    for name, frame in frames.items():
-        store.write_csv(tmp_path / f"{name}.csv", frame)
-    tables = {name: pd.read_csv(tmp_path / f"{name}.csv") for name in frames}
-    spec = SPEC | {"methods": ["dpo"], "trainings": [[["dpo"], "as ever"]]}
-    section = single_index.section(spec=spec, figures={}, **tables)
+    section = _section(alone, tmp_path, methods=["dpo"], trainings=[[["dpo"], "as ever"]])
     assert [table["title"] for table in section["tables"]] == [TABLES[0], TABLES[2]]
     assert "no other method" in " ".join(section["findings"][1]["sentences"])

@@ -64,7 +64,7 @@ def test_objectives_see_epochs_rows_and_final_indices(tmp_path):
     seen, calls = [], []
 
     class Watching(base.Objective):
-        needs, defaults, bounds = {}, {}, {}
+        needs, declared = {}, {}
 
         def loss(self, batch):
             assert batch.lengths.tolist() == [[1, 1]] * len(batch.rows)
@@ -73,15 +73,15 @@ def test_objectives_see_epochs_rows_and_final_indices(tmp_path):
         def wanted_rows(self, step):
             return torch.arange(self.schedule.rows) if step % 4 == 0 else None
 
-        def update(self, step, index, labels):
-            calls.append((step, index.shape, labels.shape))
+        def update(self, step, log_ratios, targets):
+            calls.append((step, log_ratios.shape, targets.shape))
 
         def observe(self, batch):
             assert not batch.log_ratios.requires_grad
             seen.append(batch.rows.tolist())
 
-        def finish(self, index, labels):
-            calls.append(("finish", index.clone(), labels.clone()))
+        def finish(self, log_ratios, targets):
+            calls.append(("finish", log_ratios.clone(), targets.clone()))
 
     drawn = samples.draws((3,))
     labels = world.labels(drawn, 10.0, 0.0, 0.25)
@@ -92,8 +92,9 @@ def test_objectives_see_epochs_rows_and_final_indices(tmp_path):
     assert [len(rows) for rows in seen] == [16, 16, 16, 2] * 2
     assert sorted(sum(seen[:4], [])) == sorted(sum(seen[4:], [])) == list(range(50))
     assert seen[:4] != seen[4:]
-    assert [call[0] for call in calls] == [0, 4, "finish"] and calls[0][1:] == ((50,), (50,))
-    assert torch.equal(calls[-1][1], result.index[0]) and torch.equal(calls[-1][2], labels[0])
+    assert [call[0] for call in calls] == [0, 4, "finish"] and calls[0][1:] == ((50, 2), (50,))
+    assert torch.equal(base.pair_index(calls[-1][1]), result.index[0])
+    assert torch.equal(calls[-1][2], labels[0])
 
 
 def test_the_draws_stay_as_they_were():

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import made_up
 import pandas as pd
 import pytest
 import synthetic_single_index as study
@@ -22,7 +23,8 @@ def runs() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def tables(runs, tmp_path_factory) -> dict[str, pd.DataFrame]:
     folder = tmp_path_factory.mktemp("tables")
-    inputs = {name: folder / name for name in ("runs", "curves", "evidence")}
+    inputs = {name: folder / f"single_{name}.csv" for name in ("runs", "evidence")}
+    inputs["curves"] = folder / "curves.parquet"
     names = ("summary", "differences", "identifiability")
     outputs = {name: folder / f"{name}.csv" for name in names}
     store.write_csv(inputs["runs"], runs)
@@ -31,6 +33,7 @@ def tables(runs, tmp_path_factory) -> dict[str, pd.DataFrame]:
         study.identifiability(SHIFTS).assign(seed=seed, power=0.2 * seed) for seed in (1, 2)
     ]
     store.write_csv(inputs["evidence"], pd.concat(evidence).drop(columns="seeds"))
+    made_up.record(*inputs.values())
     spec = {
         "methods": METHODS,
         "baseline": "dpo",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prefgrid.files import artifacts
-from prefgrid.files.store import canonical_json
+from prefgrid.files.formats import canonical_json
 from prefgrid.plan.verification.plan import PlannedJob
 
 STALE, FOREIGN, CORRUPT, MISSING = "stale", "foreign", "corrupt", "missing"

@@ -40,14 +40,14 @@ def scan(root: str = ROOT) -> Tree:
         top = folder == root
         path = {name: os.path.join(folder, name) for name in [*folders, *names]}
         tree.leftovers += [path[name] for name in folders if name.startswith(UNFINISHED)]
-        records = os.path.basename(folder) == "_provenance"
+        records = os.path.basename(folder) == artifacts.RECORD
         folders[:] = [
             name
             for name in sorted(folders)
             if not name.startswith(".") and not (top and name in ASIDE)
         ]
         for name in sorted(names):
-            if records or name == "_provenance.json":
+            if records or name == f"{artifacts.RECORD}.json":
                 tree.records.append(path[name])
             elif name in DIAGNOSES:
                 tree.leftovers.append(path[name])
@@ -59,11 +59,7 @@ def scan(root: str = ROOT) -> Tree:
 def read_record(outputs: Sequence[str]) -> dict[str, Any] | str | None:
     """The record of the artifact of these files; None without one, a text if it is damaged."""
     for output in outputs:
-        path = Path(output)
-        for place in (
-            path.parent / "_provenance" / f"{path.stem}.json",
-            path.parent / "_provenance.json",
-        ):
+        for place in artifacts.record_places(output):
             if place.is_file():
                 return load_record(place)
     return None

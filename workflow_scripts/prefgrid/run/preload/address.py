@@ -1,21 +1,19 @@
-"""Where a fork server listens, one for all jobs whose plain start would be the same, and to whom.
+"""Where a fork server listens, to whom, and for which scripts a fork is like a plain start.
 
 Standard library only; the client computes this before every job.
 """
 
-import contextlib
 import hashlib
 import json
 import os
-import resource
 import socket
-import stat
 import struct
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+# Handed down to the jobs of a Snakemake run: the name of its server.
+VARIABLE = "PREFGRID_SERVER"
 SCRIPTS = Path(__file__).resolve().parents[3]
 # Of the program itself: it changes between jobs, so a server never imports it.
 FIRST_PARTY = (str(SCRIPTS), str(SCRIPTS.parent))
@@ -32,42 +30,35 @@ THREADS = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
-# Lines of /proc/self/status about what a process may do and where it may run.
-CONFINEMENT = (
-    "Uid:",
-    "Gid:",
-    "Groups:",
-    "Cap",
-    "NoNewPrivs:",
-    "Seccomp:",
-    "Cpus_allowed:",
-    "Mems_allowed:",
-)
-# What a Unix socket's path may have, its closing zero byte included.
-PATH_BYTES = 108
+# Lines of /proc/self/status that `umask` and `taskset` change.
+STATUS = ("Umask:", "Cpus_allowed:")
 
 
-@dataclass(frozen=True)
-class Address:
-    """Files of one server: its socket, the lock it lives under, its output, why it failed."""
-
-    socket: Path
-    lock: Path
-    log: Path
-    failure: Path
+def socket_address(name: str) -> str:
+    """Abstract: without a file, so nothing is left of a killed server."""
+    return f"\0{name}"
 
 
-def address(environment: Mapping[str, str]) -> Address | None:
-    """The server for a script with this environment; None where no private folder can be had."""
-    for base in filter(
-        None, (environment.get("XDG_RUNTIME_DIR"), environment.get("TMPDIR"), "/tmp")
-    ):
-        folder = Path(base) / f"prefgrid-{os.getuid()}"
-        stem = folder / _key(environment)
-        found = Address(*(stem.with_suffix(s) for s in (".socket", ".lock", ".log", ".failure")))
-        if len(os.fsencode(found.socket)) < PATH_BYTES and _is_private(folder):
-            return found
-    return None
+def surroundings(environment: Mapping[str, str]) -> bytes:
+    """Digest of what a fork takes over from its server and a plain start might find otherwise.
+
+    Server and jobs are children of one Snakemake, so these differ only where a job is given an
+    interpreter, a container, variables or limits of its own, or packages are installed meanwhile.
+    """
+    own = [SUPERVISION, *sorted(Path(__file__).parent.glob("*.py"))]
+    status = Path("/proc/self/status").read_text().splitlines()
+    described = {
+        "program": [path.read_text() for path in own],
+        "interpreter": sys.executable,
+        "packages": list(_packages()),
+        "environment": server_environment(environment),
+        "folder": os.getcwd(),
+        "status": [line for line in status if line.startswith(STATUS)],
+        "limits": Path("/proc/self/limits").read_text(),
+        "priority": os.getpriority(os.PRIO_PROCESS, 0),
+        "namespaces": [os.readlink(entry) for entry in sorted(Path("/proc/self/ns").iterdir())],
+    }
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).digest()
 
 
 def server_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -75,14 +66,8 @@ def server_environment(environment: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in environment.items() if not _differs(name)}
     # The background thread of Arrow's second allocator would not survive a fork.
     arrow = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
-    path = os.pathsep.join([str(SCRIPTS), *third_party_path(environment)])
+    path = os.pathsep.join([str(SCRIPTS), *_third_party_path(environment)])
     return kept | dict.fromkeys(THREADS, "1") | arrow | {"PYTHONPATH": path}
-
-
-def third_party_path(environment: Mapping[str, str]) -> list[str]:
-    """Entries of PYTHONPATH that are not this program's own."""
-    entries = environment.get("PYTHONPATH", "").split(os.pathsep)
-    return [entry for entry in entries if entry and entry not in FIRST_PARTY]
 
 
 def peer_user(connection: socket.socket) -> int:
@@ -92,53 +77,18 @@ def peer_user(connection: socket.socket) -> int:
     return struct.unpack("3i", credentials)[1]
 
 
+def _third_party_path(environment: Mapping[str, str]) -> list[str]:
+    """Entries of PYTHONPATH that are not this program's own."""
+    entries = environment.get("PYTHONPATH", "").split(os.pathsep)
+    return [entry for entry in entries if entry and entry not in FIRST_PARTY]
+
+
 def _differs(name: str) -> bool:
     return name in PRIVATE or name.startswith(PRIVATE_PREFIXES)
 
 
-def _is_private(folder: Path) -> bool:
-    """Whether the folder, made if absent, is the user's own and closed to everybody else."""
-    try:
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-        found = folder.lstat()
-    except OSError:
-        return False
-    owned = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-    return owned and not found.st_mode & 0o077
-
-
-def _key(environment: Mapping[str, str]) -> str:
-    """16 hex digits over all that a plain start depends on and a fork does not renew."""
-    own = [path.read_text() for path in (SUPERVISION, *sorted(Path(__file__).parent.glob("*.py")))]
-    described = {
-        "server": own,
-        "interpreter": [sys.executable, sys.version],
-        "packages": list(_packages()),
-        "environment": server_environment(environment)
-        | {"PYTHONPATH": third_party_path(environment)},
-        "confinement": list(_confinement()),
-    }
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _packages() -> Iterator[tuple]:
-    """Every folder that packages come from, with its state; the first entry is the program's."""
+def _packages() -> Iterator[tuple[str, int]]:
+    """Folders that packages come from, with when they changed; the first entry is the program's."""
     for entry in sys.path[1:]:
         if entry not in FIRST_PARTY and os.path.isdir(entry):
-            installed = sorted(name for name in os.listdir(entry) if name.endswith(".dist-info"))
-            yield entry, os.stat(entry).st_mtime_ns, installed
-
-
-def _confinement() -> Iterator[object]:
-    """Limits, rights and groups of this process, which a fork takes from its server."""
-    yield os.uname().nodename  # the folder may be on a file system that several machines share
-    status = Path("/proc/self/status").read_text().splitlines()
-    yield [line for line in status if line.startswith(CONFINEMENT)]
-    yield Path("/proc/self/cgroup").read_text()
-    yield Path("/proc/self/oom_score_adj").read_text()
-    yield [os.readlink(entry) for entry in sorted(Path("/proc/self/ns").iterdir())]
-    yield os.readlink("/proc/self/root")
-    yield os.getpriority(os.PRIO_PROCESS, 0)
-    names = sorted(name for name in dir(resource) if name.startswith("RLIMIT_"))
-    yield [resource.getrlimit(getattr(resource, name)) for name in names]
+            yield entry, os.stat(entry).st_mtime_ns

@@ -16,12 +16,12 @@ from prefgrid.run import supervision
 from prefgrid.run.preload import script
 
 
-def keep(connection: socket.socket) -> script.Request:
+def keep(connection: socket.socket, greeting: bytes) -> script.Request:
     """Serve one client. Returns in the process of its script, with what is to be run there."""
     try:
-        request = _received(connection)
+        request = _received(connection, greeting)
     except (OSError, ValueError, struct.error):
-        os._exit(1)  # the client gave up: it starts its script itself
+        os._exit(1)  # the client starts its script itself
     supervision.adopt_descendants()
     keeper = os.getpid()
     process = os.fork()
@@ -39,9 +39,9 @@ def keep(connection: socket.socket) -> script.Request:
     os._exit(0)
 
 
-def _received(connection: socket.socket) -> script.Request:
-    """The request that the client sends once it knows that somebody is here to take it."""
-    connection.sendall(b"r")
+def _received(connection: socket.socket, greeting: bytes) -> script.Request:
+    """The request that the client sends once it knows that a fork is what it wants."""
+    connection.sendall(greeting)
     size, descriptors, _, _ = socket.recv_fds(connection, 4, 64, socket.MSG_WAITALL)
     (left,) = struct.unpack("!I", size)
     body = connection.recv(left, socket.MSG_WAITALL)

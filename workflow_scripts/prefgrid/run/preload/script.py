@@ -29,8 +29,6 @@ class Request:
     script: str
     arguments: list[str]
     environment: dict[str, str]
-    folder: str
-    umask: int
     descriptors: tuple[int, ...]
 
 
@@ -73,8 +71,6 @@ def _become(request: Request) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
-    os.chdir(request.folder)
-    os.umask(request.umask)
     os.environ.clear()
     os.environ.update(request.environment)
     entries = request.environment.get("PYTHONPATH", "").split(os.pathsep)

@@ -1,53 +1,43 @@
 """The fork server: a process that has imported the packages, and forks a script's process from that.
 
-    python server.py SOCKET FAILURE LOCK_DESCRIPTOR IDLE_SECONDS PACKAGE... ROOM
+    python server.py NAME PARENT PACKAGE... ROOM
 
 It imports third-party packages alone: what belongs to this program may change between two jobs, so
 every script's process imports it itself. Nothing is computed before a fork, and no thread and no
 CUDA context exist, because neither survives one. A forked keeper (`keeper.py`) serves each client;
-the server never reads what a client sends, and no job depends on the server's life.
+the server never reads what a client sends, and no job depends on the server's life. It is killed
+with its parent, Snakemake, and leaves nothing behind.
 """
 
 import gc
 import importlib
 import importlib.util
 import os
-import select
+import signal
 import site
 import socket
 import sys
 import threading
-import traceback
 from pathlib import Path
 
+from prefgrid.run import supervision
 from prefgrid.run.preload import address, keeper, script
 
 
 def main() -> None:
-    """Serve until idle. Returns in the process of a script, when the script has ended."""
-    socket_path, failure = Path(sys.argv[1]), Path(sys.argv[2])
-    lock, idle_seconds = int(sys.argv[3]), float(sys.argv[4])
-    # Nobody's child: whoever started it has other processes to wait for.
-    if os.fork():
-        os._exit(0)
-    try:
-        preload(sys.argv[5:-1])
-        failure.unlink(missing_ok=True)
-    except Exception:
-        traceback.print_exc()
-        failure.write_text(traceback.format_exc())
-        os._exit(1)
-    # The lock is ours, so a socket of this name is a killed server's.
-    socket_path.unlink(missing_ok=True)
+    """Serve. Returns in the process of a script, when the script has ended."""
+    name, parent, packages = sys.argv[1], int(sys.argv[2]), sys.argv[3:-1]
+    supervision.be_killed_with_parent()
+    if os.getppid() != parent:
+        return
+    # Before the imports: a package installed meanwhile might be imported in part.
+    surroundings = address.surroundings(os.environ)
+    preload(packages)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        os.umask(0o077)
-        listener.bind(str(socket_path))
+        listener.bind(address.socket_address(name))
         listener.listen(64)
-        request = serve(listener, lock, idle_seconds)
-    if request is None:
-        socket_path.unlink(missing_ok=True)
-    else:
-        script.run(request)
+        request = serve(listener, surroundings)
+    script.run(request)
 
 
 def preload(packages: list[str]) -> None:
@@ -89,38 +79,22 @@ def check_forkable() -> None:
         raise RuntimeError(f"a package imported {program}, which may change between jobs")
 
 
-def serve(listener: socket.socket, lock: int, idle_seconds: float) -> script.Request | None:
-    """Fork a keeper for every client until `idle_seconds` have passed without one alive.
-
-    Returns None then, and the request to run in the process of a script.
-    """
-    keepers: dict[int, int] = {}
-    poll = select.poll()
-    poll.register(listener, select.POLLIN)
-    while events := poll.poll(None if keepers else idle_seconds * 1000):
-        for ready, _ in events:
-            if ready in keepers:
-                os.waitpid(keepers.pop(ready), 0)
-                poll.unregister(ready)
-                os.close(ready)
+def serve(listener: socket.socket, surroundings: bytes) -> script.Request:
+    """Fork a keeper for every client. Returns in the process of a script, with what to run there."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a keeper
+    while True:
+        connection, _ = listener.accept()
+        with connection:
+            if address.peer_user(connection) != os.getuid():
                 continue
-            connection, _ = listener.accept()
-            with connection:
-                if address.peer_user(connection) != os.getuid():
-                    continue
-                try:
-                    process = os.fork()
-                except OSError:
-                    continue  # no memory: the client starts its script itself
-                if not process:
-                    listener.close()
-                    for descriptor in (lock, *keepers):
-                        os.close(descriptor)
-                    return keeper.keep(connection)
-            watched = os.pidfd_open(process)
-            keepers[watched] = process
-            poll.register(watched, select.POLLIN)
-    return None
+            try:
+                process = os.fork()
+            except OSError:
+                continue  # no memory: the client starts its script itself
+            if not process:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                listener.close()
+                return keeper.keep(connection, surroundings)
 
 
 if __name__ == "__main__":

@@ -2,44 +2,101 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from prefgrid.config import backends
 from prefgrid.config.fields import Count, Distinct, Label, NonNegative, Positive, Section, Seed
 
 
+def _is_a_backend(name: str) -> str:
+    backends.keyed_noise(name)
+    return name
+
+
+Backend = Annotated[str, AfterValidator(_is_a_backend)]
+
+
 class Prompts(Section):
-    train: Count
-    eval: Count
+    """The pools' sizes."""
+
+    train: Count = Field(1000, description="size of the training pool")
+    eval: Count = Field(200, description="size of the evaluation pool")
 
 
 class Generation(Section):
-    max_new_tokens: Count
-    temperature: Positive
-    top_p: Annotated[float, Field(gt=0, le=1)]
-    batch_rows: Count
-    shards: Count
+    """How the reference answers training prompts."""
+
+    backend: Backend = Field(
+        "transformers",
+        description="name of prefgrid/sampling/<name>_backend.py, or a dotted name of another module",
+    )
+    max_new_tokens: Count = Field(
+        64, description='a response that reaches it ends with finish reason "length"'
+    )
+    temperature: Positive = Field(1.0, description="1 samples the model as it is")
+    top_p: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="nucleus; 1 keeps every token"
+    )
+    batch_rows: Count = Field(
+        512, description="responses decoded at once (fixes rounding, so it is tracked)"
+    )
+    shards: Count = Field(
+        1, description="jobs that share a seed's sampling; one per device works well"
+    )
 
 
 class Evaluation(Section):
-    prompts: Count
-    samples: Count
-    max_new_tokens: Count
-    temperature: Positive
-    beta_grid: Annotated[list[Positive], Field(min_length=1), Distinct]
-    kappa: Positive
-    batch_rows: Count
-    reference_samples: Annotated[int, Field(ge=64)]
-    index_pairs_per_prompt: Count
-    seed: Seed
+    """How policies and the reference are measured on held-out prompts."""
+
+    prompts: Count = Field(200, description="held-out prompts, the same for every cell")
+    samples: Count = Field(1, description="responses per prompt and beta")
+    max_new_tokens: Count = Field(64, description="limit of the scan's responses")
+    temperature: Positive = Field(
+        1.0, description="1 keeps reward and KL about the same, unscaled policy"
+    )
+    beta_grid: Annotated[list[Positive], Field(min_length=1), Distinct] = Field(
+        [0.25, 0.35, 0.5, 0.7, 1.0, 1.5, 2.5, 4.5],
+        description="the scan; 1 is the trained policy",
+    )
+    kappa: Positive = Field(1.0, description="KL, in nats, at which methods are compared")
+    batch_rows: Count = Field(
+        800, description="responses decoded at once, all betas of a prompt together"
+    )
+    reference_samples: Annotated[int, Field(ge=64)] = Field(
+        64, description="scored samples of the reference per prompt, for the oracle estimate"
+    )
+    backend: Backend = Field(
+        "transformers", description="samples the reference, under the noise of the scan"
+    )
+    index_pairs_per_prompt: Count = Field(
+        2, description="held-out pairs per prompt for the index calibration"
+    )
+    seed: Seed = Field(0, description="sampling noise, common to all methods, shifts and betas")
 
 
-class LinkRobustness(Section):
-    seeds: Annotated[list[Seed], Field(min_length=1), Distinct]
-    shifts: Annotated[list[NonNegative], Field(min_length=1), Distinct]
-    n: Annotated[list[Count], Field(min_length=1), Distinct]
-    methods: Annotated[list[Label], Field(min_length=1), Distinct]
-    baseline: Label
-    link_temperature: Positive
-    prompts: Prompts
-    generation: Generation
-    evaluation: Evaluation
+class Config(Section):
+    """Which learner keeps its reward when the preference link is not logistic?"""
+
+    seeds: Annotated[list[Seed], Field(min_length=1), Distinct] = Field(
+        [0, 1],
+        description="each redraws prompt order, responses, preferences' noise, adapter, data order",
+    )
+    shifts: Annotated[list[NonNegative], Field(min_length=1), Distinct] = Field(
+        [0.0, 4.0], description="link shift s; 0 is the logistic link that DPO assumes"
+    )
+    n: Annotated[list[Count], Field(min_length=1), Distinct] = Field(
+        [400, 1000], description="training pairs; smaller sets are prefixes of larger ones"
+    )
+    methods: Annotated[list[Label], Field(min_length=1), Distinct] = Field(
+        ["dpo", "pspo", "ospo", "rspo"], description="of `methods`"
+    )
+    baseline: Label = Field("dpo", description="the method that the others are compared with")
+    judge: Label = Field("reward", description="of `judges`: its score is the reward")
+    link_temperature: Positive = Field(
+        0.25, description="T of ½σ(u/T−s)+½σ(u/T+s); u has standard deviation 1"
+    )
+    prompts: Prompts = Field(default_factory=Prompts, description="the pools")
+    generation: Generation = Field(
+        default_factory=Generation, description="the two responses of each training prompt"
+    )
+    evaluation: Evaluation = Field(default_factory=Evaluation, description="the β scan")

@@ -5,11 +5,42 @@ from typing import Any
 
 import pandas as pd
 
-from prefgrid.report import seed_cells
-from prefgrid.report.blocks import Column, interval, number, table
+from prefgrid.report import columns
+from prefgrid.report.blocks import Column, number, table
 from prefgrid.report.evidence import evidence_table
 
 FOLDER = "link_robustness/tables"
+# A table's file → what it says and how to read it.
+CAPTIONS = {
+    "summary": (
+        "Reward is in the reward model's unit, after subtracting what the scan's random numbers add "
+        "to the reference's; gain is (reward − reference) / reference sd, and both intervals are of "
+        "the gain: those over seeds are conditional on the evaluation prompts and their noise. The "
+        "mean gain is the area under the frontier over √KL, up to the KL that every compared run of "
+        "this shift and n reaches. A run whose scan does not contain the KL is missing, never "
+        "extrapolated."
+    ),
+    "differences": (
+        "Paired with the baseline: by seed for the t interval and p values, by prompt for the last "
+        "interval. A method differs only if p (Holm) is below 0.05 and the interval over prompts "
+        "excludes 0. Holm's correction covers all comparisons of the same n. Seeds needed: for a "
+        "paired t test to see a difference of this size and spread with probability 0.8; from few "
+        "seeds, a rough guide."
+    ),
+    "calibration": (
+        "Held-out pairs, means over seeds. Spearman does not depend on the index's scale; pair "
+        "accuracy is the share of pairs the index orders as the reward model does; its interval is "
+        "conditional on the seeds, which share their pairs."
+    ),
+    "identifiability": (
+        "Whether n labels can tell the true link from the best-rescaled logistic one; means over "
+        "seeds."
+    ),
+    "runs": (
+        "Reward at one KL of every run, freed of the noise that all scans share; empty where the "
+        "scan does not reach that KL. Its interval is a bootstrap over the prompts of this one run."
+    ),
+}
 
 
 def tables(
@@ -22,145 +53,81 @@ def tables(
     identifiability: pd.DataFrame,
 ) -> list[dict[str, Any]]:
     """In reading order, from the study's tables of the same names; `names`: label → display name."""
-    return [
-        _summary_table(summary, names, kappa_nats),
-        *([_difference_table(differences, names, baseline)] if len(differences) else []),
-        evidence_table(identifiability, _key_columns(names)[1:], f"{FOLDER}/identifiability.csv"),
-        _calibration_table(calibration, names),
-    ]
+    cell = [columns.KEYS["shift"], columns.KEYS["n"]]
+    method = columns.method("Method", names)
+    shown = {
+        "summary": ("Reward at one KL", summary, _summary(summary, kappa_nats)),
+        "differences": (
+            f"Differences to {names[baseline]}",
+            differences,
+            _differences(names[baseline]),
+        ),
+        "calibration": ("Index calibration", calibration, _calibration()),
+    }
+    made = {
+        name: table(title, CAPTIONS[name], frame, [method, *cell, *more], f"{FOLDER}/{name}.csv")
+        for name, (title, frame, more) in shown.items()
+    }
+    labels = evidence_table(
+        identifiability, CAPTIONS["identifiability"], cell, f"{FOLDER}/identifiability.csv"
+    )
+    compared = [made["differences"]] if len(differences) else []
+    return [made["summary"], *compared, labels, made["calibration"]]
 
 
-def _key_columns(names: Mapping[str, str]) -> list[Column]:
-    return [
-        Column("Method", lambda row: names[row["method"]], numeric=False),
-        Column("Shift", lambda row: f"{row['shift']:g}", "shift"),
-        Column("n", lambda row: f"{row['n']:,}", "n"),
-    ]
-
-
-def _summary_table(
-    summary: pd.DataFrame, names: Mapping[str, str], kappa_nats: float
-) -> dict[str, Any]:
+def _summary(summary: pd.DataFrame, kappa_nats: float) -> list[Column]:
     def whole(row: dict[str, Any]) -> str | None:
         gain, end = number(row["mean_gain_sd"], signed=True), number(row["area_kl_high"])
         return None if None in (gain, end) else f"{gain} to KL {end}"
 
-    columns = [
-        *_key_columns(names),
-        Column(f"Reward at KL {kappa_nats:g}", lambda row: number(row["reward"], 3), "reward"),
-        Column("Gain (sd)", lambda row: number(row["gain_sd"], signed=True), "gain_sd"),
-        Column(
-            "95 % t over seeds", lambda row: _seed_interval(row, "gain_sd"), "gain_sd_seeds_low"
-        ),
-        Column(
-            "95 % over prompts, conditional on the seeds",
-            lambda row: _prompt_interval(row, "gain_sd"),
-            "gain_sd_prompts_low_given_seeds",
-        ),
+    found = [
+        columns.value(f"Reward at KL {kappa_nats:g}", "reward", 3),
+        columns.value("Gain (sd)", "gain_sd", signed=True),
+        *_intervals("gain_sd"),
         Column("Mean gain from KL 0", whole, "mean_gain_sd"),
-        Column(
-            "Seeds", lambda row: f"{row['seeds']} of {row['seeds'] + row['seeds_missing']}", "seeds"
-        ),
+        columns.SEEDS,
     ]
     if (summary["missing"] != "").any():
-        columns.append(Column("Why missing", lambda row: row["missing"] or "–", numeric=False))
-    caption = (
-        "Reward is in the reward model's unit, after subtracting what the scan's random numbers add "
-        "to the reference's; gain is (reward − reference) / reference sd, and "
-        "both intervals are of the gain. The mean gain is the area under the frontier over √KL, up to "
-        "the KL that every compared run of this shift and n reaches. A run whose scan does not contain the KL "
-        "is missing, never extrapolated."
-    )
-    return table("Reward at one KL", caption, summary, columns, f"{FOLDER}/summary.csv")
+        found.append(Column("Why missing", lambda row: row["missing"] or "–", numeric=False))
+    return found
 
 
-def _difference_table(
-    differences: pd.DataFrame, names: Mapping[str, str], baseline: str
-) -> dict[str, Any]:
-    columns = [
-        *_key_columns(names),
-        Column(
-            f"Minus {names[baseline]} (sd)",
-            lambda row: number(row["difference_sd"], 3, True),
-            "difference_sd",
-        ),
-        Column(
-            "95 % t over seeds",
-            lambda row: _seed_interval(row, "difference_sd"),
-            "difference_sd_seeds_low",
-        ),
-        Column("p", lambda row: seed_cells.p_value(row["p_seeds"], row["seeds"]), "p_seeds"),
-        Column(
-            "p (Holm)",
-            lambda row: seed_cells.p_value(row["p_seeds_holm"], row["seeds"]),
-            "p_seeds_holm",
-        ),
-        Column(
-            "95 % over prompts, conditional on the seeds",
-            lambda row: _prompt_interval(row, "difference_sd"),
-            "difference_sd_prompts_low_given_seeds",
-        ),
-        Column(
-            "Seeds above",
-            lambda row: seed_cells.positive(row["seeds_positive"], row["seeds"]),
-            "seeds_positive",
-        ),
-        Column(
-            "Seeds needed",
-            lambda row: seed_cells.needed(row["seeds_needed"], row["seeds"]),
-            "seeds_needed",
-        ),
+def _differences(baseline: str) -> list[Column]:
+    over_seeds, over_prompts = _intervals("difference_sd")
+    return [
+        columns.value(f"Minus {baseline} (sd)", "difference_sd", 3, signed=True),
+        over_seeds,
+        columns.of_seeds(columns.p_value("p", "p_seeds"), "seeds"),
+        columns.of_seeds(columns.p_value("p (Holm)", "p_seeds_holm"), "seeds"),
+        over_prompts,
+        columns.positive("Seeds above", "seeds"),
+        columns.of_seeds(columns.NEEDED, "seeds"),
     ]
-    caption = (
-        f"Paired with {names[baseline]}: by seed for the t interval and p values, by prompt for the "
-        "last interval. Holm's correction covers all comparisons of the same n. Seeds needed: for a "
-        "paired t test to see a difference of this size and spread with probability 0.8; from few "
-        "seeds, a rough guide."
-    )
-    return table(
-        f"Differences to {names[baseline]}",
-        caption,
-        differences,
-        columns,
-        f"{FOLDER}/differences.csv",
-    )
 
 
-def _calibration_table(calibration: pd.DataFrame, names: Mapping[str, str]) -> dict[str, Any]:
-    def plain(label: str, name: str, digits: int = 3) -> Column:
-        return Column(label, lambda row: number(row[name], digits), name)
+def _calibration() -> list[Column]:
+    def error(row: dict[str, Any]) -> str:
+        return number(row["calibration_error"], 3) or "no link"
 
-    columns = [
-        *_key_columns(names),
-        plain("Spearman(t,\u00a0u)", "spearman"),
-        plain("Pair accuracy", "pair_accuracy"),
-        Column(
-            "95 % Wilson over pairs",
-            lambda row: interval(row["pair_accuracy_low"], row["pair_accuracy_high"], 3),
-            "pair_accuracy_low",
-        ),
-        Column(
-            "ECE of the link",
-            lambda row: number(row["calibration_error"], 3) or "no link",
-            "calibration_error",
-        ),
-        plain("Mean |t| (nats)", "index_abs_mean_nats", 2),
-        plain("sd(t) (nats)", "index_sd_nats", 2),
+    accuracy = ("pair_accuracy_low", "pair_accuracy_high")
+    return [
+        columns.value("Spearman(t,\u00a0u)", "spearman", 3),
+        columns.value("Pair accuracy", "pair_accuracy", 3),
+        columns.ends("95 % Wilson over pairs", *accuracy, 3),
+        Column("ECE of the link", error, "calibration_error"),
+        columns.value("Mean |t| (nats)", "index_abs_mean_nats"),
+        columns.value("sd(t) (nats)", "index_sd_nats"),
         Column("Seeds", lambda row: str(row["seeds"]), "seeds"),
     ]
-    caption = (
-        "Held-out pairs, means over seeds. Spearman does not depend on the index's scale; pair "
-        "accuracy is the share of pairs the index orders as the reward model does; its interval is "
-        "conditional on the seeds, which share their pairs."
+
+
+def _intervals(name: str) -> tuple[Column, Column]:
+    """Over seeds, and over prompts."""
+    seeds, prompts = (
+        columns.ends(label, name.format("low"), name.format("high"), signed=True)
+        for label, name in (
+            ("95 % t over seeds", f"{name}_seeds_{{}}"),
+            ("95 % over prompts, conditional on the seeds", f"{name}_prompts_{{}}_given_seeds"),
+        )
     )
-    return table("Index calibration", caption, calibration, columns, f"{FOLDER}/calibration.csv")
-
-
-def _seed_interval(row: dict[str, Any], name: str) -> str | None:
-    low, high = (row[f"{name}_seeds_{end}"] for end in ("low", "high"))
-    return seed_cells.ends(low, high, row["seeds"], 2, signed=True)
-
-
-def _prompt_interval(row: dict[str, Any], name: str) -> str | None:
-    ends = (row[f"{name}_prompts_{end}_given_seeds"] for end in ("low", "high"))
-    return interval(*ends, signed=True)
+    return columns.of_seeds(seeds, "seeds"), prompts

@@ -5,35 +5,36 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from prefgrid.config import objectives
-from prefgrid.config.fields import Problem, Raw
-from prefgrid.limits import lengths
+from prefgrid.config.fields import Problem, Unusable
+from prefgrid.config.suggestions import allowed
+from prefgrid.limits import bounds, lengths
+from prefgrid.studies import checks
+from prefgrid.studies.single_index.config import Config
+from prefgrid.studies.single_index.names import ORACLE
 
 STUDY = "single_index"
-# `single_index.names.ORACLE`, which stands above this layer; a test compares the two.
-ORACLE = "oracle"
 
 
-def _no_label_is_the_oracles(raw: Raw) -> Iterator[Problem]:
-    if ORACLE in raw[STUDY]["methods"]:
+def _no_label_is_the_oracles(own: Config, _: Any) -> Iterator[Problem]:
+    if ORACLE in own.methods:
         yield (
             f"{STUDY}.methods",
             f"{ORACLE!r} is the tables' name for the scanned true reward; allowed: other labels",
         )
 
 
-def _drawn_shifts_are_in_the_grid(raw: Raw) -> Iterator[Problem]:
-    study = raw[STUDY]
-    for shift in study["evaluation"]["pareto_shifts"]:
-        if shift not in study["shifts"]:
+def _drawn_shifts_are_in_the_grid(own: Config, _: Any) -> Iterator[Problem]:
+    for shift in own.evaluation.pareto_shifts:
+        if shift not in own.shifts:
             yield (
                 f"{STUDY}.evaluation.pareto_shifts",
-                f"{shift} is not run; allowed: {', '.join(map(str, study['shifts']))}",
+                f"{shift} is not run; allowed: {', '.join(map(str, own.shifts))}",
             )
 
 
-def _kappa_can_be_reached(raw: Raw) -> Iterator[Problem]:
-    kappa, actions = raw[STUDY]["evaluation"]["kappa"], raw[STUDY]["world"]["actions"]
-    if actions > 1 and kappa >= math.log(actions):
+def _kappa_can_be_reached(own: Config, _: Any) -> Iterator[Problem]:
+    kappa, actions = own.evaluation.kappa, own.world.actions
+    if kappa >= math.log(actions):
         yield (
             f"{STUDY}.evaluation.kappa",
             f"{kappa} nats is further from a uniform reference than any policy over {actions} "
@@ -41,27 +42,40 @@ def _kappa_can_be_reached(raw: Raw) -> Iterator[Problem]:
         )
 
 
-def _overriding_options_fit(raw: Raw) -> Iterator[Problem]:
-    for label, override in raw[STUDY]["overrides"].items():
-        try:
-            objective = raw["methods"][label]["objective"]
-            objectives.check_options(objective, override.get("options") or {})
-        except (KeyError, TypeError, AttributeError):
-            continue
-        except ValueError as error:
-            yield f"{STUDY}.overrides.{label}.options", str(error)
-
-
-def _fit_the_study(raw: Raw) -> Iterator[Problem]:
-    for label, constants in _grid(raw):
-        needs = constants["NEEDS"]
-        if (needs["targets"], needs["responses"]) != ("labels", 2):
+def _overridden_methods_exist(own: Config, config: Any) -> Iterator[Problem]:
+    for label in own.overrides:
+        if label not in config.methods:
             yield (
-                f"{STUDY}.methods",
-                f"{label!r} needs {needs['targets']} on {needs['responses']} responses; this study "
-                "offers labels on 2",
+                f"{STUDY}.overrides",
+                f"unknown label {label!r}; {allowed(label, config.methods)} (see methods)",
             )
-        elif not needs["reference_logps"]:
+
+
+def _overriding_options_fit(own: Config, config: Any) -> Iterator[Problem]:
+    for label in own.overrides:
+        problem = _misfit(label, own, config)
+        if problem:
+            yield f"{STUDY}.overrides.{label}.options", problem
+
+
+def _misfit(label: str, own: Config, config: Any) -> str | None:
+    """What is wrong with the options that take the place of a method's own, or None."""
+    override, method = own.overrides.get(label), config.methods.get(label)
+    if override is None or method is None:
+        return None
+    try:
+        objectives.check_options(method.objective, override.options or {})
+    except Unusable:
+        return None
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _methods_fit(own: Config, config: Any) -> Iterator[Problem]:
+    yield from checks.learns_from_pairs(STUDY, own.methods, config)
+    for label, _, constants, _ in checks.grid(own.methods, config):
+        if constants.beyond_pairs() is None and not constants.needs["reference_logps"]:
             yield (
                 f"{STUDY}.methods",
                 f"{label!r} uses no reference but the lengths of texts; this study's responses are "
@@ -69,46 +83,30 @@ def _fit_the_study(raw: Raw) -> Iterator[Problem]:
             )
 
 
-def _leave_their_warm_start(raw: Raw) -> Iterator[Problem]:
-    study = raw[STUDY]
-    for label, constants in _grid(raw):
-        override = study["overrides"].get(label) or {}
-        own = raw["methods"][label]["options"]
-        replaced = override.get("options")
-        options = constants["OPTIONS"] | (own if replaced is None else replaced)
-        training = study["training"] | {k: v for k, v in override.items() if k != "options"}
+def _methods_leave_their_warm_start(own: Config, config: Any) -> Iterator[Problem]:
+    for label, _, constants, _ in checks.grid(own.methods, config):
+        if _misfit(label, own, config):
+            continue
+        options = constants.defaults | own.options_of(label, config.methods[label].options)
+        training = own.training_of(label)
         if "warm_start_epochs" not in options:
             continue
-        if min(training["epochs"], training["batch_size"]) < 1:
-            continue  # the schema has already said so
-        problem = _warm_start_problem(options["warm_start_epochs"], training, study["n"])
-        if problem:
-            yield f"{STUDY}.methods", f"{label!r}: {problem}"
+        for n in own.n:
+            in_epoch = lengths.steps_per_epoch(n, training.batch_size)
+            problem = bounds.warm_start_problem(
+                options["warm_start_epochs"], in_epoch, training.epochs * in_epoch
+            )
+            if problem:
+                yield f"{STUDY}.methods", f"{label!r}: {problem}"
+                break
 
 
-def _warm_start_problem(epochs: float, training: dict[str, Any], sizes: list[int]) -> str | None:
-    for n in sizes:
-        in_epoch = lengths.steps_per_epoch(n, training["batch_size"])
-        problem = lengths.warm_start_problem(epochs, in_epoch, training["epochs"] * in_epoch)
-        if problem:
-            return problem
-    return None
-
-
-def _grid(raw: Raw) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(label, its objective's literals) of each method of the study that has them."""
-    for label in raw[STUDY]["methods"]:
-        try:
-            yield label, objectives.constants(raw["methods"][label]["objective"])
-        except (KeyError, TypeError, ValueError):
-            continue  # an unknown label or objective is reported where it is written
-
-
-CHECKS: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
+CHECKS: tuple[Callable[[Config, Any], Iterator[Problem]], ...] = (
     _no_label_is_the_oracles,
     _drawn_shifts_are_in_the_grid,
     _kappa_can_be_reached,
+    _overridden_methods_exist,
     _overriding_options_fit,
-    _fit_the_study,
-    _leave_their_warm_start,
+    _methods_fit,
+    _methods_leave_their_warm_start,
 )

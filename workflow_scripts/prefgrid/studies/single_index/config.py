@@ -8,54 +8,155 @@ from prefgrid.config.fields import Count, Distinct, Label, NonNegative, Positive
 
 
 class World(Section):
-    dimension: Count
-    actions: Annotated[int, Field(ge=2)]
-    hidden: Count
-    reward_scale: Positive
-    contexts: Count
+    """Where rewards and KL are exact."""
+
+    dimension: Count = Field(20, description="of the contexts")
+    actions: Annotated[int, Field(ge=2)] = Field(
+        10, description="responses to a context; the reference is uniform over them"
+    )
+    hidden: Count = Field(32, description="width of both hidden layers, of teacher and student")
+    reward_scale: Positive = Field(10.0, description="ν in r* = ν·(log π_teacher + log K)")
+    contexts: Count = Field(
+        2000, description="held-out contexts that rewards and KL are averaged over"
+    )
 
 
 class Training(Section):
-    epochs: Count
-    batch_size: Count
-    learning_rate: Positive
+    """How a student is trained, whatever its method."""
+
+    epochs: Count = Field(100, description="passes over the pairs")
+    batch_size: Count = Field(
+        128, description="pairs a step; the last step of an epoch may have fewer"
+    )
+    learning_rate: Positive = Field(2.0e-3, description="of Adam")
 
 
 class Override(Section):
-    """What a label of `methods` is in this study, where it is not what it is elsewhere."""
+    """What a method is in this study, where it is not what it is elsewhere."""
 
-    options: dict[str, Any] | None = None
-    epochs: Count | None = None
-    batch_size: Count | None = None
-    learning_rate: Positive | None = None
+    options: dict[str, Any] | None = Field(
+        None, description="in the place of the method's own; null: its own"
+    )
+    epochs: Count | None = Field(None, description="null: as in training")
+    batch_size: Count | None = Field(None, description="null: as in training")
+    learning_rate: Positive | None = Field(None, description="null: as in training")
 
 
 class Evaluation(Section):
-    beta_grid: Annotated[list[Positive], Field(min_length=2), Distinct]
-    kappa: Positive
-    pareto_shifts: Annotated[list[NonNegative], Field(min_length=1), Distinct]
+    """How students are measured."""
+
+    beta_grid: Annotated[list[Positive], Field(min_length=2), Distinct] = Field(
+        # fmt: off
+        [
+            0.2,
+            0.3,
+            0.5,
+            0.8,
+            1.0,
+            1.5,
+            2.0,
+            3.0,
+            5.0,
+            8.0,
+            10.0,
+            15.0,
+            20.0,
+            30.0,
+            50.0,
+            80.0,
+            100.0,
+            150.0,
+            200.0,
+            300.0,
+            500.0,
+            800.0,
+            1000.0,
+        ],
+        # fmt: on
+        description="the scan of the curves",
+    )
+    kappa: Positive = Field(
+        0.2, description="KL, in nats, at which methods are compared; found by bisection"
+    )
+    pareto_shifts: Annotated[list[NonNegative], Field(min_length=1), Distinct] = Field(
+        [0.0, 1.5], description="shifts whose reward–KL curves are drawn"
+    )
 
 
-class SingleIndex(Section):
-    seeds: Count
-    seeds_per_job: Count
-    shifts: Annotated[list[NonNegative], Field(min_length=1), Distinct]
-    tau: Annotated[list[Positive], Field(min_length=1), Distinct]
-    n: Annotated[list[Count], Field(min_length=1), Distinct]
-    methods: Annotated[list[Label], Field(min_length=1), Distinct]
-    baseline: Label
-    world: World
-    training: Training
-    overrides: dict[Label, Override]
-    evaluation: Evaluation
+def _published() -> dict[str, Override]:
+    """The published synthetic code."""
+    return {
+        "pspo_published": Override(
+            epochs=11,
+            options={
+                "warm_start_epochs": 3,
+                "refit_every_epochs": 2,
+                "link_share": 0.0,
+                "symmetrize": False,
+                "pool_ties": "misplaced",
+                "level_clip": 1.0e-4,
+                "smoother": "knot_linear",
+                "clip": 1.0e-4,
+            },
+        ),
+        "ospo_published": Override(
+            epochs=102,
+            options={
+                "warm_start_epochs": 2,
+                "refresh_visited": False,
+                "symmetrize": False,
+                "bandwidth": 1.0,
+                "bandwidth_floor": 1.0e-6,
+                "prior_mass": 1.0e-6,
+                "prior": "zero",
+                "clip": 1.0e-6,
+            },
+        ),
+        "rspo_published": Override(options={"include_diagonal": True}),
+    }
+
+
+class Config(Section):
+    """The same question where rewards and KL are exact, in seconds."""
+
+    seeds: Count = Field(
+        5, description="how many: 0, 1, 2, …; each redraws teacher, pairs, noise, student"
+    )
+    seeds_per_job: Count = Field(
+        10, description="trained together in one process; a block of seeds is one artifact"
+    )
+    shifts: Annotated[list[NonNegative], Field(min_length=1), Distinct] = Field(
+        [0.0, 0.75, 1.5], description="link shift s, here in the unit of u; 0 is the logistic link"
+    )
+    tau: Annotated[list[Positive], Field(min_length=1), Distinct] = Field(
+        [0.25], description="τ of ½σ((u−s)/τ)+½σ((u+s)/τ)"
+    )
+    n: Annotated[list[Count], Field(min_length=1), Distinct] = Field(
+        [1000], description="training pairs"
+    )
+    methods: Annotated[list[Label], Field(min_length=1), Distinct] = Field(
+        ["dpo", "pspo", "ospo", "rspo"], description="of `methods`"
+    )
+    baseline: Label = Field("dpo", description="the method that the others are compared with")
+    world: World = Field(default_factory=World, description="the data-generating process")
+    training: Training = Field(default_factory=Training, description="Adam, constant learning rate")
+    overrides: dict[Label, Override] = Field(
+        default_factory=_published, description="methods that are something else in this study"
+    )
+    evaluation: Evaluation = Field(
+        default_factory=Evaluation, description="exact sums over the actions"
+    )
 
     def training_of(self, label: str) -> Training:
-        """The study's training with the label's overrides on top."""
-        override = self.overrides.get(label, Override())
-        changes = override.model_dump(exclude={"options"}, exclude_none=True)
-        return Training.model_validate(self.training.model_dump() | changes)
+        """The study's training with the method's overrides on top."""
+        override, training = self.overrides.get(label, Override()), self.training
+        return Training(
+            epochs=override.epochs or training.epochs,
+            batch_size=override.batch_size or training.batch_size,
+            learning_rate=override.learning_rate or training.learning_rate,
+        )
 
     def options_of(self, label: str, options: dict[str, Any]) -> dict[str, Any]:
-        """The label's own `options`, or those that this study puts in their place."""
+        """The method's own `options`, or those that this study puts in their place."""
         replaced = self.overrides.get(label, Override()).options
         return options if replaced is None else replaced

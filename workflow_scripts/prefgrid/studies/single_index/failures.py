@@ -9,6 +9,8 @@ from torch import Tensor
 from prefgrid.files import store
 from prefgrid.objectives.base import Batch, Objective
 
+INERT = True
+
 
 def stop_non_finite(
     path: Path,
@@ -29,7 +31,7 @@ def stop_non_finite(
         {
             "seed": seed,
             "rows": batch.rows.tolist(),
-            "labels": batch.labels.tolist(),
+            "labels": batch.targets.tolist(),
             # JSON has no NaN and no infinity.
             "index_nats": [t if math.isfinite(t) else str(t) for t in batch.index.tolist()],
         }

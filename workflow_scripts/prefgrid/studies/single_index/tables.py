@@ -1,16 +1,37 @@
 """The tables of the report's single-index section."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from prefgrid.report import evidence, seed_cells
-from prefgrid.report.blocks import Column, number, table
+from prefgrid.report import columns
+from prefgrid.report.blocks import Column, table
+from prefgrid.report.evidence import evidence_table
 from prefgrid.studies.single_index.names import GROUPS, ORACLE
 
 FOLDER = "single_index/tables"
 DIGITS = 3
+# A table's file → what it says and how to read it.
+CAPTIONS = {
+    "summary": (
+        "Exact rewards at one KL, means over seeds; a run that does not reach it is missing. "
+        "Differences (differences.csv) are paired by seed; Holm's correction covers all methods and "
+        "shifts of the same n and τ. Seeds > 0: in how many the difference is positive."
+    ),
+    "differences": (
+        "Differences in reward at the same KL, paired by seed: of every method to the baseline, and "
+        "between variants of one learner, of which a published label follows the original procedure. "
+        "Holm's correction covers all methods and shifts compared with the baseline at the same n and "
+        "τ, and of variants the shifts of one pair. Seeds needed: for a t test to see a difference of "
+        "this size with probability 0.8; from few seeds, a rough guide."
+    ),
+    "identifiability": (
+        "Whether the labels of each shift, τ and n can tell the true link from the best-rescaled "
+        "logistic one; means over seeds."
+    ),
+}
 
 
 def tables(
@@ -24,36 +45,19 @@ def tables(
     `single_index.section`."""
     baseline = spec["baseline"]
     order = {method: place for place, method in enumerate([*spec["methods"], ORACLE])}
-    to_baseline = differences[differences["baseline"] == baseline]
-    within = differences[differences["baseline"] != baseline].rename(columns={"seeds": "pairs"})
-    joined = summary.merge(
-        to_baseline.rename(columns={"seeds": "pairs"}).drop(columns="baseline"),
-        on=["method", *GROUPS],
-        how="left",
-    )
+    differences = differences.rename(columns={"seeds": "pairs"})
+    within = differences[differences["baseline"] != baseline]
+    to_baseline = differences[differences["baseline"] == baseline].drop(columns="baseline")
+    joined = summary.merge(to_baseline, on=["method", *GROUPS], how="left")
     joined = joined.assign(place=joined["method"].map(order)).sort_values([*GROUPS, "place"])
     # The rows of one shift stand together; τ and n are columns only where they tell rows apart.
-    varying = [group for group in GROUPS if group == "shift" or len(spec[group]) > 1]
-    return [
-        _summary(joined, names, baseline, spec["kappa"], varying),
-        *(
-            [_within(within.sort_values(["baseline", "method", *GROUPS]), names, varying)]
-            if len(within)
-            else []
-        ),
-        evidence.evidence_table(
-            identifiability, _group_columns(GROUPS), f"{FOLDER}/identifiability.csv"
-        ),
-    ]
-
-
-def _group_columns(groups: list[str]) -> list[Column]:
-    columns = {
-        "shift": Column("Shift", lambda row: f"{row['shift']:g}", "shift"),
-        "tau": Column("τ", lambda row: f"{row['tau']:g}", "tau"),
-        "n": Column("n", lambda row: f"{row['n']:,}", "n"),
-    }
-    return [columns[group] for group in groups]
+    varying = [columns.KEYS[group] for group in GROUPS if group == "shift" or len(spec[group]) > 1]
+    found = [_summary(joined, names, baseline, spec["kappa"], varying)]
+    if len(within):
+        found.append(_within(within.sort_values(["baseline", "method", *GROUPS]), names, varying))
+    keys = [columns.KEYS[group] for group in GROUPS]
+    file = f"{FOLDER}/identifiability.csv"
+    return [*found, evidence_table(identifiability, CAPTIONS["identifiability"], keys, file)]
 
 
 def _summary(
@@ -61,88 +65,53 @@ def _summary(
     names: Mapping[str, str],
     baseline: str,
     kappa_nats: float,
-    varying: list[str],
+    varying: list[Column],
 ) -> dict[str, Any]:
-    def of_difference(text: Any) -> Any:
-        """The cell of a column about differences: a dash for what is not compared."""
-        return lambda row: "–" if row["method"] in (baseline, ORACLE) else text(row)
+    def of_difference(column: Column) -> Column:
+        """A column about differences: a dash for what is not compared."""
+        return replace(
+            column,
+            text=lambda row: "–" if row["method"] in (baseline, ORACLE) else column.text(row),
+        )
 
-    columns = [
-        Column("Method", lambda row: names[row["method"]], numeric=False),
-        *_group_columns(varying),
-        Column(f"Reward at KL {kappa_nats:g}", lambda row: number(row["reward"], DIGITS), "reward"),
-        Column("95 % t over seeds", _reward_ends, "reward_low"),
-        Column(
-            f"Minus {names[baseline]}",
-            of_difference(lambda row: number(row["difference"], DIGITS, signed=True)),
-            "difference",
-        ),
-        Column("95 % t, paired", of_difference(_gap_ends), "low"),
-        Column("p (Holm)", of_difference(_p_holm), "p_holm"),
-        Column("Seeds > 0", of_difference(_positive), "seeds_positive"),
-        Column(
-            "Spearman (t,\u00a0u)",
-            lambda row: number(row["index_correlation"], DIGITS),
-            "index_correlation",
-        ),
-        Column("Pair accuracy", lambda row: number(row["pair_accuracy"], DIGITS), "pair_accuracy"),
+    over_seeds = columns.ends("95 % t over seeds", "reward_low", "reward_high", DIGITS)
+    shown = [
+        columns.method("Method", names),
+        *varying,
+        columns.value(f"Reward at KL {kappa_nats:g}", "reward", DIGITS),
+        columns.of_seeds(over_seeds, "seeds"),
+        *map(of_difference, _paired(f"Minus {names[baseline]}")),
+        columns.value("Spearman (t,\u00a0u)", "index_correlation", DIGITS),
+        columns.value("Pair accuracy", "pair_accuracy", DIGITS),
     ]
     if (frame["seeds_missing"] > 0).any():
-        columns.append(
-            Column(
-                "Seeds",
-                lambda row: f"{row['seeds']} of {row['seeds'] + row['seeds_missing']}",
-                "seeds",
-            )
-        )
-    caption = (
-        f"Exact rewards at KL = {kappa_nats:g} nats; a run that does not reach this KL is missing. "
-        "Differences are paired by seed; Holm's correction covers all methods and shifts of the "
-        "same n and τ. Seeds > 0: in how many the difference is positive."
-    )
-    return table(
-        "Reward at one KL", caption, frame, columns, f"{FOLDER}/summary.csv, differences.csv"
-    )
+        shown.append(columns.SEEDS)
+    file = f"{FOLDER}/summary.csv, differences.csv"
+    return table("Reward at one KL", CAPTIONS["summary"], frame, shown, file)
 
 
-def _within(frame: pd.DataFrame, names: Mapping[str, str], varying: list[str]) -> dict[str, Any]:
-    columns = [
-        Column("Method", lambda row: names[row["method"]], numeric=False),
-        Column("Compared with", lambda row: names[row["baseline"]], numeric=False),
-        *_group_columns(varying),
-        Column(
-            "Difference", lambda row: number(row["difference"], DIGITS, signed=True), "difference"
-        ),
-        Column("95 % t, paired", _gap_ends, "low"),
-        Column("p", lambda row: seed_cells.p_value(row["p"], row["pairs"]), "p"),
-        Column("p (Holm)", _p_holm, "p_holm"),
-        Column("Seeds > 0", _positive, "seeds_positive"),
-        Column(
-            "Seeds needed",
-            lambda row: seed_cells.needed(row["seeds_needed"], row["pairs"]),
-            "seeds_needed",
-        ),
+def _within(frame: pd.DataFrame, names: Mapping[str, str], varying: list[Column]) -> dict[str, Any]:
+    difference, ends, holm, positive = _paired("Difference")
+    shown = [
+        columns.method("Method", names),
+        columns.method("Compared with", names, "baseline"),
+        *varying,
+        difference,
+        ends,
+        columns.of_seeds(columns.p_value("p", "p"), "pairs"),
+        holm,
+        positive,
+        columns.of_seeds(columns.NEEDED, "pairs"),
     ]
-    caption = (
-        "Differences in reward at the same KL between variants of one learner, paired by seed. A "
-        "published label follows the original procedure; Holm's correction covers the shifts of one "
-        "pair at the same n and τ. Seeds needed: for a t test to see a difference of "
-        "this size with probability 0.8; from few seeds, a rough guide."
-    )
-    return table("Variants of one learner", caption, frame, columns, f"{FOLDER}/differences.csv")
+    file = f"{FOLDER}/differences.csv"
+    return table("Variants of one learner", CAPTIONS["differences"], frame, shown, file)
 
 
-def _reward_ends(row: Mapping[str, Any]) -> str | None:
-    return seed_cells.ends(row["reward_low"], row["reward_high"], row["seeds"], DIGITS)
-
-
-def _gap_ends(row: Mapping[str, Any]) -> str | None:
-    return seed_cells.ends(row["low"], row["high"], row["pairs"], DIGITS, signed=True)
-
-
-def _p_holm(row: Mapping[str, Any]) -> str | None:
-    return seed_cells.p_value(row["p_holm"], row["pairs"])
-
-
-def _positive(row: Mapping[str, Any]) -> str | None:
-    return seed_cells.positive(row["seeds_positive"], row["pairs"])
+def _paired(label: str) -> list[Column]:
+    ends = columns.ends("95 % t, paired", "low", "high", DIGITS, signed=True)
+    return [
+        columns.value(label, "difference", DIGITS, signed=True),
+        columns.of_seeds(ends, "pairs"),
+        columns.of_seeds(columns.p_value("p (Holm)", "p_holm"), "pairs"),
+        columns.positive("Seeds > 0", "pairs"),
+    ]

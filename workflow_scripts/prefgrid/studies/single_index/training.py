@@ -16,7 +16,7 @@ from torch import Tensor
 
 from prefgrid.files import store
 from prefgrid.limits import lengths
-from prefgrid.objectives.base import Batch, Objective, Schedule
+from prefgrid.objectives.base import Batch, Objective, Schedule, pair_index
 from prefgrid.studies.single_index import network
 from prefgrid.studies.single_index.failures import stop_non_finite
 from prefgrid.studies.single_index.network import Parameters
@@ -74,9 +74,9 @@ def train(
         order = torch.stack([torch.randperm(rows, generator=one) for one in generators])
         for part in order.split(options.batch_size, dim=1):
             if objectives[0].wanted_rows(step) is not None:  # they share schedule and options
-                index = pairs.index(student)
+                logps = pairs.logps(student)
                 for run, objective in enumerate(objectives):
-                    objective.update(step, index[run], labels[run])
+                    objective.update(step, logps[run], labels[run])
             batches = pairs.batches(student, part)
             losses = torch.stack(
                 [one.loss(batch) for one, batch in zip(objectives, batches, strict=True)]
@@ -93,14 +93,15 @@ def train(
             store.log(
                 f"epoch {epoch + 1}/{options.epochs}: mean loss of {runs} runs {losses.mean():.4f}"
             )
-    index = pairs.index(student)
+    logps = pairs.logps(student)
+    index = pair_index(logps)
     # The last step's result has gone through no loss yet.
     if not index.isfinite().all():
         totals = index.sum(dim=1)
         stop_non_finite(failure_path, "the final index", step, totals, objectives, batches)
     if objectives[0].wanted_rows(step) is not None:
         for run, objective in enumerate(objectives):
-            objective.finish(index[run], labels[run])
+            objective.finish(logps[run], labels[run])
     return Result({name: tensor.detach() for name, tensor in student.items()}, index)
 
 
@@ -121,17 +122,20 @@ class Pairs:
         ones = torch.ones_like(logp_sums[0], dtype=torch.int64)
         labels = self.labels.gather(1, rows)
         return [
-            Batch(rows=rows[run], log_ratios=ratios, logp_sums=sums, lengths=ones, labels=targets)
+            Batch(rows=rows[run], log_ratios=ratios, logp_sums=sums, lengths=ones, targets=targets)
             for run, (ratios, sums, targets) in enumerate(
                 zip(log_ratios.unbind(), logp_sums.unbind(), labels.unbind(), strict=True)
             )
         ]
 
-    def index(self, student: Parameters) -> Tensor:
-        """t of every pair, Tensor[S, n], without gradient; the uniform reference cancels."""
-        with torch.no_grad():
-            logps = network.log_policy(student, self.draws.contexts).gather(2, self.draws.actions)
-        return logps[..., 1] - logps[..., 0]
+    @torch.no_grad()
+    def logps(self, student: Parameters) -> Tensor:
+        """Of every response, Tensor[S, n, 2] nats, without gradient.
+
+        The hooks get these for log-ratios: the uniform reference cancels in t, and would only
+        round it.
+        """
+        return network.log_policy(student, self.draws.contexts).gather(2, self.draws.actions)
 
 
 def _detached(batch: Batch) -> Batch:

@@ -1,6 +1,8 @@
 """The learned link beside the true one, on held-out pairs: one panel a (shift, method)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +13,27 @@ from matplotlib.lines import Line2D
 from prefgrid import links
 from prefgrid.figures.layout import frame
 from prefgrid.figures.style import INK, QUIET, MethodStyle, method_styles, theme
+from prefgrid.files.reading import read_table
 from prefgrid.statistics.calibration import binned, summarise
+
+READS = ("indices",)
+USES = ("methods", "link_temperature")
+TITLE = "Learned and true link"
+CAPTION = (
+    "The index t is what a policy says about a pair; its scale carries no meaning, so it is shown "
+    "in its own standard deviations. A calibrated link (coloured) runs through the dots, the true "
+    "probability averaged over bins of t. The dots are flatter than the true link (dashed) where "
+    "the index is noisy. ECE: expected calibration error."
+)
 
 INDEX_LIMIT = 3.0
 MOST_COLUMNS = 4
 TRUE_LINE = {"color": INK, "linewidth": 1.2, "linestyle": (0, (4, 2))}
+
+
+def figure(files: Mapping[str, list[Path]], spec: Mapping[str, Any]) -> Figure:
+    """From the files that READS names and the settings that USES names."""
+    return draw(read_table(*files["indices"]), spec["methods"], spec["link_temperature"])
 
 
 def draw(indices: pd.DataFrame, methods: Sequence[str], link_temperature: float) -> Figure:

@@ -1,6 +1,8 @@
 """Reward at one KL against the number of preference pairs, one panel a shift."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +14,32 @@ from prefgrid.figures.intervals import dodge, legend_handles
 from prefgrid.figures.intervals import draw as draw_points
 from prefgrid.figures.layout import frame, hide, line_kwargs, method_handle, note, shift_title, wrap
 from prefgrid.figures.style import method_styles, theme
-from prefgrid.statistics.reference import Reference
-from prefgrid.studies.link_robustness.figures.robustness import point
+from prefgrid.files.reading import read_table
+from prefgrid.statistics.reference import Reference, summarise
+from prefgrid.studies.link_robustness import inputs
+from prefgrid.studies.link_robustness.figures.points import point
+
+READS = ("summary", "runs", "reference_samples")
+USES = ("methods", "kappa")
+TITLE = "Reward against the number of preference pairs"
+CAPTION = (
+    "The same reward at one KL for growing training sets, each a prefix of the next; marks as in the "
+    "figure against the link's shift, moved sideways to stay apart."
+)
 
 MOST_COLUMNS = 3
+
+
+def figure(files: Mapping[str, list[Path]], spec: Mapping[str, Any]) -> Figure:
+    """From the files that READS names and the settings that USES names."""
+    samples = inputs.reference_samples(files["reference_samples"], ["prompt_id", "reward"])
+    return draw(
+        read_table(*files["summary"]),
+        read_table(*files["runs"]),
+        summarise(samples),
+        spec["methods"],
+        spec["kappa"],
+    )
 
 
 def draw(

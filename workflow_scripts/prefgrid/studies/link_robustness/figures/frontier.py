@@ -1,7 +1,9 @@
 """Reward against KL, one panel a shift: what each method buys with its KL, and by how much it
 differs from the baseline at the same KL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +15,44 @@ from matplotlib.ticker import MaxNLocator
 from prefgrid.figures.kl_panels import ORACLE_LINE, kl_axis, name_kappa, panel_blocks
 from prefgrid.figures.layout import line_kwargs, marker_kwargs, method_handle, padded, shift_title
 from prefgrid.figures.style import INK, QUIET, MethodStyle, method_styles, theme
-from prefgrid.statistics.reference import Reference
+from prefgrid.files.reading import read_table
+from prefgrid.statistics.oracle import drawable
+from prefgrid.statistics.reference import Reference, controlled_evaluations, scan_noise, summarise
+from prefgrid.studies.link_robustness import inputs
+
+READS = ("evaluations", "reference_samples")
+USES = ("methods", "baseline", "kappa", "samples")
+TITLE = "Reward against KL"
+CAPTION = (
+    "Each policy is decoded with a range of weights β, from close to the reference (left) to "
+    "beyond the trained policy (right); higher at the same KL is better. Below: the same curves "
+    "minus the baseline's, paired by seed. Bands go from the lowest to the highest seed and are "
+    "no confidence interval. The dashed oracle is an estimate from reference samples alone, drawn "
+    "only as far as its mean effective sample size is at least 10; learners may cross it by "
+    "noise. What the scan's random numbers add to the reference's own rewards is subtracted, so "
+    "that all curves start at the reference."
+)
 
 SMALLEST_KL_LIMIT = 3.0
 GRID_POINTS = 241
 MOST_COLUMNS = 3
 BAND_ALPHA = 0.14
+
+
+def figure(files: Mapping[str, list[Path]], spec: Mapping[str, Any]) -> Figure:
+    """From the files that READS names and the settings that USES names."""
+    samples = inputs.reference_samples(
+        files["reference_samples"], ["prompt_id", "sample", "reward"]
+    )
+    noise = scan_noise(samples, spec["samples"])
+    return draw(
+        controlled_evaluations(read_table(*files["evaluations"]), noise),
+        summarise(samples),
+        drawable(samples),
+        spec["methods"],
+        spec["baseline"],
+        spec["kappa"],
+    )
 
 
 def draw(

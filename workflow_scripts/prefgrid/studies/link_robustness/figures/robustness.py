@@ -1,8 +1,9 @@
 """Reward at one KL against the link's shift, and the difference to the baseline."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -11,7 +12,35 @@ from prefgrid.figures.intervals import draw as draw_points
 from prefgrid.figures.layout import frame, method_handle, note
 from prefgrid.figures.shift_axis import WIDTH_OF_A_SHIFT, shift_axis
 from prefgrid.figures.style import MethodStyle, method_styles, theme
-from prefgrid.statistics.reference import Reference
+from prefgrid.files.reading import read_table
+from prefgrid.statistics.reference import Reference, summarise
+from prefgrid.studies.link_robustness import inputs
+from prefgrid.studies.link_robustness.figures.points import point
+
+READS = ("summary", "differences", "runs", "reference_samples")
+USES = ("methods", "baseline", "kappa")
+TITLE = "Reward at one KL against the link's shift"
+CAPTION = (
+    "Thin lines: 95 % Student t intervals over training seeds, which speak about the method and "
+    "are wide with few seeds; those of the gains (left) are conditional on the evaluation prompts and "
+    "on the sampling noise, which all runs share with the reference. Thick lines: 95 % bootstrap "
+    "intervals over evaluation prompts, given these very policies. The right panel is the one to "
+    "compare methods by: a method differs from the baseline only where its thin and its thick line "
+    "leave zero, and then only if p (Holm) in the table of differences is below 0.05. A cross marks "
+    "a cell whose scan does not contain this KL."
+)
+
+
+def figure(files: Mapping[str, list[Path]], spec: Mapping[str, Any]) -> Figure:
+    """From the files that READS names and the settings that USES names."""
+    samples = inputs.reference_samples(files["reference_samples"], ["prompt_id", "reward"])
+    return draw(
+        *(read_table(*files[name]) for name in ("summary", "differences", "runs")),
+        summarise(samples),
+        spec["methods"],
+        spec["baseline"],
+        spec["kappa"],
+    )
 
 
 def draw(
@@ -81,21 +110,6 @@ def _points(
                 point(row, column, position + offset, own.dropna().to_numpy(), styles[method])
             )
     return points
-
-
-def point(row: pd.Series, column: str, x: float, seeds: np.ndarray, style: MethodStyle) -> Point:
-    """The point of one table row whose columns start with `column`."""
-    return Point(
-        x=x,
-        mean=row[column],
-        over_seeds=(row[f"{column}_seeds_low"], row[f"{column}_seeds_high"]),
-        over_prompts=(
-            row[f"{column}_prompts_low_given_seeds"],
-            row[f"{column}_prompts_high_given_seeds"],
-        ),
-        style=style,
-        seeds=seeds,
-    )
 
 
 def _seed_differences(seed_gain: pd.DataFrame, baseline: str) -> pd.DataFrame:

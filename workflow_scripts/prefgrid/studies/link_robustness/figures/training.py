@@ -1,6 +1,8 @@
 """Training curves, chosen and rejected log-ratios among them: rows are metrics, columns shifts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,6 +12,16 @@ from matplotlib.ticker import StrMethodFormatter
 
 from prefgrid.figures.layout import frame, line_kwargs, method_handle, shift_title
 from prefgrid.figures.style import INK, QUIET, MethodStyle, method_styles, theme
+from prefgrid.files.reading import read_table
+
+READS = ("training",)
+USES = ("methods",)
+TITLE = "Training curves"
+CAPTION = (
+    "Losses of different objectives are on different scales and cannot be compared. The log-ratio "
+    "of chosen responses often falls below zero: the loss only asks for a margin between chosen "
+    "and rejected, so this alone is no sign of trouble."
+)
 
 # Shares of a run over which a curve is averaged: single batches are too noisy to compare.
 WINDOW_SHARE = 0.08
@@ -22,6 +34,11 @@ ROWS = (
 )
 REJECTED_LINE = (0, (2.2, 1.4))
 MOST_COLUMNS = 4
+
+
+def figure(files: Mapping[str, list[Path]], spec: Mapping[str, Any]) -> Figure:
+    """From the files that READS names and the settings that USES names."""
+    return draw(read_table(*files["training"]), spec["methods"])
 
 
 def draw(metrics: pd.DataFrame, methods: Sequence[str]) -> Figure:

@@ -1,6 +1,8 @@
 """How well the learned index orders held-out pairs, against the link's shift."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -9,10 +11,19 @@ from prefgrid.figures.intervals import draw as draw_points
 from prefgrid.figures.layout import frame, method_handle, note
 from prefgrid.figures.shift_axis import shift_axis
 from prefgrid.figures.style import method_styles, theme
+from prefgrid.files.reading import read_table
 from prefgrid.statistics.contrasts import over_seeds
 from prefgrid.studies.single_index.figures import by_shift
 from prefgrid.studies.single_index.figures.cells import present, seeds_words, shown
 from prefgrid.studies.single_index.names import GROUPS
+
+READS = ("runs",)
+USES = ("methods",)
+TITLE = "How well the index orders pairs"
+CAPTION = (
+    "Neither measure depends on the scale of the index, which the β scan leaves free, or on a "
+    "link. Order that is lost here is reward that no choice of β brings back."
+)
 
 ROWS = (
     ("index_correlation", "Spearman(t, u)", "Rank correlation of index and true reward difference"),
@@ -22,6 +33,11 @@ ROWS = (
         "Share of pairs that the index orders as the true reward does",
     ),
 )
+
+
+def figure(files: Mapping[str, list[Path]], spec: Mapping[str, Any]) -> Figure:
+    """From the files that READS names and the settings that USES names."""
+    return draw(read_table(*files["runs"]), spec["methods"])
 
 
 def draw(runs: pd.DataFrame, methods: Sequence[str]) -> Figure:

@@ -1,7 +1,8 @@
 """Reward against KL at chosen shifts, under the oracle's, and the difference to the baseline at
 equal KL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,36 @@ from matplotlib.ticker import MaxNLocator
 from prefgrid.figures.kl_panels import ORACLE_LINE, kl_axis, name_kappa, panel_blocks
 from prefgrid.figures.layout import line_kwargs, marker_kwargs, method_handle, padded, shift_title
 from prefgrid.figures.style import QUIET, MethodStyle, method_styles, theme
+from prefgrid.files.reading import read_table
 from prefgrid.statistics.intervals import t_interval
 from prefgrid.studies.single_index.figures.cells import chosen_shifts, present, shown
 from prefgrid.studies.single_index.names import ORACLE
+
+READS = ("curves",)
+USES = ("methods", "baseline", "kappa", "pareto_shifts")
+TITLE = "Reward against KL"
+CAPTION = (
+    "Each curve is one method's policy from the largest β, close to the reference (left), to the "
+    "smallest (right). Curves are joined in √KL and averaged over seeds at equal KL, where every "
+    "seed was scanned. Below: the differences to the baseline at equal KL, paired by seed. Marks "
+    "only tell the curves apart; they are no scanned points."
+)
 
 GRID_POINTS = 161
 MOST_COLUMNS = 2
 BAND_ALPHA = 0.13
 MARKS_A_CURVE = 4
+
+
+def figure(files: Mapping[str, list[Path]], spec: Mapping[str, Any]) -> Figure:
+    """From the files that READS names and the settings that USES names."""
+    return draw(
+        read_table(*files["curves"]),
+        spec["methods"],
+        spec["baseline"],
+        spec["kappa"],
+        spec["pareto_shifts"],
+    )
 
 
 def draw(

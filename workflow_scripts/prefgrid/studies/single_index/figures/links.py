@@ -1,6 +1,8 @@
 """The link each method learned beside the true one, seed by seed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,18 @@ from matplotlib.lines import Line2D
 
 from prefgrid.figures.layout import frame, hide
 from prefgrid.figures.style import INK, QUIET, MethodStyle, method_styles, theme
+from prefgrid.files.reading import read_table
 from prefgrid.studies.single_index.figures.cells import chosen_shifts, present, shown
+
+READS = ("links",)
+USES = ("methods", "pareto_shifts")
+TITLE = "Learned and true link"
+CAPTION = (
+    "What each method takes the chance of a preference to be, against its own index t. The "
+    "index's scale carries no meaning, so it is shown in its own standard deviations. The true "
+    "link (dashed) is the mean of Ψ(u) over held-out pairs near that index; it is flatter than Ψ "
+    "itself where the index is noisy. A hinge loss has no link."
+)
 
 MOST_COLUMNS = 6
 PANEL_INCHES = 1.25
@@ -24,6 +37,11 @@ INDEX_LIMIT = 3.0
 # Within ±2 sd lie nearly all pairs; beyond, the learned link stands on a handful.
 GAP_LIMIT = 2.0
 TRUE_LINE = {"color": INK, "linewidth": 1.2, "linestyle": (0, (4, 2))}
+
+
+def figure(files: Mapping[str, list[Path]], spec: Mapping[str, Any]) -> Figure:
+    """From the files that READS names and the settings that USES names."""
+    return draw(read_table(*files["links"]), spec["methods"], spec["pareto_shifts"])
 
 
 def draw(links: pd.DataFrame, methods: Sequence[str], shifts: Sequence[float]) -> Figure:

@@ -1,7 +1,9 @@
 """Reward at one KL against the link's shift, beside the oracle's, and the paired difference to the
 baseline."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +15,28 @@ from prefgrid.figures.intervals import draw as draw_points
 from prefgrid.figures.layout import frame, method_handle, note
 from prefgrid.figures.shift_axis import shift_axis
 from prefgrid.figures.style import QUIET, method_styles, theme
+from prefgrid.files.reading import read_table
 from prefgrid.statistics.contrasts import over_seeds, paired
 from prefgrid.studies.single_index.figures import by_shift
 from prefgrid.studies.single_index.figures.cells import present, seeds_words, shown
 from prefgrid.studies.single_index.names import GROUPS, ORACLE
 
+READS = ("runs",)
+USES = ("methods", "baseline", "kappa")
+TITLE = "Reward at one KL against the link's shift"
+CAPTION = (
+    "Above: means over seeds, with intervals that are wide because every seed has a teacher of "
+    "its own, whose rewards differ. Compare methods below, where each seed's difference to the "
+    "baseline is taken first. The oracle is the true reward itself, scanned as a method is: no "
+    "learner can lie above it in any seed."
+)
+
 ORACLE_LINE = {"color": QUIET, "linewidth": 1.3, "linestyle": (0, (4, 2))}
+
+
+def figure(files: Mapping[str, list[Path]], spec: Mapping[str, Any]) -> Figure:
+    """From the files that READS names and the settings that USES names."""
+    return draw(read_table(*files["runs"]), spec["methods"], spec["baseline"], spec["kappa"])
 
 
 def draw(runs: pd.DataFrame, methods: Sequence[str], baseline: str, kappa_nats: float) -> Figure:

@@ -1,0 +1,90 @@
+"""What a policy is trained on: rows of pairs or groups, with the targets of its objective."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from prefgrid.data import preferences, training
+from prefgrid.files import store
+
+COUNTS = (3, 1, 2)
+
+
+def response(tokens: int, **more: object) -> dict:
+    return {"text": "so", "tokens": list(range(1, tokens + 1)), "finish": "stop", **more}
+
+
+def group(number: int, responses: list[dict]) -> dict:
+    return {
+        "group": number,
+        "prompt_id": f"{number:016x}",
+        "prompt": "why",
+        "prompt_tokens": [5, number],
+        "responses": responses,
+    }
+
+
+def written(folder: Path, rows: list[dict]) -> Path:
+    path = folder / "data.jsonl"
+    store.write_jsonl(path, rows)
+    return path
+
+
+@pytest.mark.parametrize(("targets", "field"), sorted(training.FIELDS.items()))
+def test_a_number_a_response_whatever_their_number(tmp_path, targets, field):
+    rows = [
+        group(number, [response(k + 1, **{field: number + k / 4}) for k in range(count)])
+        for number, count in enumerate(COUNTS)
+    ]
+    found = training.read(written(tmp_path, rows), targets)
+    assert [row["target"] for row in found] == [[0.0, 0.25, 0.5], [1.0], [2.0, 2.25]]
+    for row, data in zip(rows, found, strict=True):
+        assert (data["group"], data["prompt_tokens"]) == (row["group"], row["prompt_tokens"])
+        assert [one["tokens"] for one in data["responses"]] == [
+            one["tokens"] for one in row["responses"]
+        ]
+
+
+def test_whole_numbers_become_real_ones(tmp_path):
+    path = written(tmp_path, [group(0, [response(1, reward=2)])])
+    [row] = training.read(path, "scores")
+    assert row["target"] == [2.0] and isinstance(row["target"][0], float)
+
+
+def test_without_targets_the_responses_alone(tmp_path):
+    path = written(tmp_path, [group(0, [response(2)]), group(1, [response(1, reward=1.0)])])
+    assert [row["target"] for row in training.read(path, "none")] == [None, None]
+
+
+def test_labels_are_those_of_pairs(tmp_path):
+    scored = [
+        group(number, [response(2, reward=0.0), response(3, reward=(-1.0) ** number)])
+        for number in range(8)
+    ]
+    labelled = preferences.label(scored, 8, 0.0, 1.0, seed=0)
+    found = training.read(written(tmp_path, labelled), "labels")
+    assert found == preferences.groups(labelled)
+    assert {row["target"] for row in found} == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("found", [{}, {"reward": None}, {"reward": "high"}, {"reward": [1.0]}])
+def test_a_missing_number_is_named_with_its_file_and_group(tmp_path, found):
+    path = written(
+        tmp_path, [group(4, [response(1, reward=1.0)]), group(9, [response(1, **found)])]
+    )
+    message = re.escape(f"{path}, group 9: every response needs a number 'reward'")
+    with pytest.raises(store.DataError, match=message):
+        training.read(path, "scores")
+
+
+def test_numbers_are_those_that_the_objective_asks_for(tmp_path):
+    path = written(tmp_path, [group(0, [response(1, reward=1.0)])])
+    with pytest.raises(store.DataError, match="group 0: every response needs a number 'weight'"):
+        training.read(path, "weights")
+
+
+def test_groups_are_no_pairs(tmp_path):
+    path = written(tmp_path, [group(0, [response(1), response(2)])])
+    with pytest.raises(store.DataError, match="data.jsonl, line 1"):
+        training.read(path, "labels")

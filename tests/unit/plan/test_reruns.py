@@ -1,0 +1,232 @@
+"""Which jobs run again after which edit: typical edits of the source, each made in a copy of it."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rule_graph
+import yaml
+
+from prefgrid.plan import fingerprint as module
+from prefgrid.plan.load import load
+from prefgrid.studies import registry
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SOURCE = REPOSITORY / "workflow_scripts"
+# Labels that a study cannot train: a single action has no length.
+BARRED = {"single_index": ["simpo"]}
+
+# What is edited → file, old text, new text, scripts that run again. `script(module)` is a script with
+# what its spec chooses by name (an objective, a judge, a figure); the script alone stands for all of
+# them.
+EDITS = {
+    "an error of a reader, reworded": (
+        "prefgrid/files/reading.py",
+        *("holds no rows", "is empty"),
+        "",
+    ),
+    "the look of a progress line": (
+        "prefgrid/files/store.py",
+        *("%H:%M:%S", "%H:%M"),
+        "",
+    ),
+    "one more check before training": (
+        "prefgrid/training/checks.py",
+        *("if not trainable:", "if len(trainable) < 2:"),
+        "",
+    ),
+    "the words about a row that does not fit": (
+        "prefgrid/data/misfits.py",
+        *("a non-empty string", "text"),
+        "",
+    ),
+    "what an option may be, reworded": (
+        "prefgrid/limits/bounds.py",
+        *("; allowed: ", "; it must be "),
+        "",
+    ),
+    "how a job publishes its files": (
+        "prefgrid/job/publication.py",
+        *("os.fsync(descriptor)", "pass"),
+        "",
+    ),
+    "a mistake in the config, reworded": (
+        "prefgrid/plan/mistakes.py",
+        *("missing; it has no default", "it must be set"),
+        "",
+    ),
+    "a comment in the training step": (
+        "prefgrid/training/step.py",
+        *("\n\n\n", "\n\n\n# A comment.\n"),
+        "",
+    ),
+    "an objective": (
+        "prefgrid/objectives/ospo_orthogonal.py",
+        *("import torch", "import math\n\nimport torch"),
+        "train_policy(ospo_orthogonal) train_single_index(ospo_orthogonal)",
+    ),
+    "a part that two objectives share": (
+        "prefgrid/objectives/ospo.py",
+        *("import torch", "import math\n\nimport torch"),
+        """
+        train_policy(ospo) train_policy(ospo_orthogonal)
+        train_single_index(ospo) train_single_index(ospo_orthogonal)
+        """,
+    ),
+    "a figure": (
+        "prefgrid/studies/link_robustness/figures/calibration.py",
+        *("INDEX_LIMIT = 3.0", "INDEX_LIMIT = 4.0"),
+        """
+        draw_figure(link_robustness.calibration) describe_study(link_robustness.section)
+        """,
+    ),
+    "the style of all figures": (
+        "prefgrid/figures/style.py",
+        *("WIDTH_INCHES = 9.0", "WIDTH_INCHES = 8.0"),
+        "draw_figure describe_study",
+    ),
+    "how a dataset is read": (
+        "prefgrid/data/ultrafeedback.py",
+        *('("fine-grained_score", "overall_score")', '("overall_score",)'),
+        """
+        train_tiny_tokenizer train_tiny_base train_tiny_reward train_reference build_prompt_pools
+        """,
+    ),
+    "the training loop": (
+        "prefgrid/training/loop.py",
+        *("DESCRIBED_ROWS = 128", "DESCRIBED_ROWS = 64"),
+        "train_tiny_base train_tiny_reward train_policy train_reference",
+    ),
+    "intervals": (
+        "prefgrid/statistics/intervals.py",
+        *("LEVEL = 0.95", "LEVEL = 0.9"),
+        """
+        tabulate_results tabulate_single_index draw_figure(link_robustness.calibration)
+        draw_figure(single_index.correlation) draw_figure(single_index.frontier)
+        draw_figure(single_index.robustness) describe_study
+        """,
+    ),
+    "log-probabilities of chosen tokens": (
+        "prefgrid/logprobs/selected.py",
+        *("MIN_CHUNK = 256", "MIN_CHUNK = 128"),
+        """
+        train_tiny_base train_tiny_reward train_reference compute_reference_logps train_policy
+        evaluate_policy
+        """,
+    ),
+    "the renderer of prompts": (
+        "prefgrid/chat.py",
+        *("enable_thinking=False", "enable_thinking=True"),
+        """
+        fetch_model train_tiny_base train_tiny_reward assess_tiny_world train_reference
+        sample_responses score_responses evaluate_policy
+        """,
+    ),
+    "random streams": (
+        "prefgrid/seeding.py",
+        *("np.random.Philox(", "np.random.SFC64("),
+        """
+        write_tiny_data train_tiny_tokenizer train_tiny_base train_tiny_reward assess_tiny_world
+        train_reference sample_responses label_preferences export_preferences train_policy
+        train_single_index(pspo) evaluate_policy tabulate_results
+        draw_figure(link_robustness.reference_rewards) draw_figure(link_robustness.frontier)
+        draw_figure(link_robustness.robustness) draw_figure(link_robustness.convergence)
+        describe_study(link_robustness.section)
+        """,
+    ),
+    "how a table is written": (
+        "prefgrid/files/formats.py",
+        *("to_csv(path, index=False)", 'to_csv(path, index=False, na_rep="nan")'),
+        "all",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of the source that fingerprints are taken of."""
+    folder = tmp_path_factory.mktemp("copy") / SOURCE.name
+    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SCRIPTS", folder)
+        yield folder
+    forget()
+
+
+def forget() -> None:
+    module.fingerprint.cache_clear()
+    module._source.cache_clear()
+
+
+def wirings() -> dict[str, Any]:
+    """Of both studies, each with every method that it can train."""
+    raw = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    for study in raw["studies"]:
+        barred = BARRED.get(study, [])
+        raw[study]["methods"] = [label for label in raw["methods"] if label not in barred]
+    config = load(raw)
+    return {study: registry.wiring(package, config) for study, package in config.packages.items()}
+
+
+@pytest.fixture(scope="module")
+def codes() -> dict[str, tuple[str, ...]]:
+    """Name → arguments of its fingerprint, of every script that a rule runs."""
+    jobs, _ = rule_graph.needed(wirings())
+    listed = [(rule.script, rule.modules) for rule in rule_graph.rules() if rule.block is None]
+    listed += [(job.rule.script, job.modules) for job in jobs]
+    return {_name(script, modules): (script, *modules) for script, modules in listed}
+
+
+def _name(script: str, modules: tuple[str, ...]) -> str:
+    stem = script.rpartition(".")[2]
+    if not modules:
+        return stem
+    *_, study, last = modules[0].replace(".figures.", ".").split(".")
+    return f"{stem}({last if study in NAMELESS else f'{study}.{last}'})"
+
+
+# Packages whose modules no other has by the same name.
+NAMELESS = ("objectives", "judges", "sampling", "data")
+
+
+def fingerprints(codes: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    forget()
+    return {name: module.fingerprint(*words) for name, words in codes.items()}
+
+
+@pytest.fixture(scope="module")
+def before(copy: Path, codes: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    return fingerprints(codes)
+
+
+def test_every_script_and_every_objective_of_pairs_is_among_them(before):
+    rules = {rule.script.rpartition(".")[2] for rule in rule_graph.rules()}
+    assert {name.partition("(")[0] for name in before} == rules
+    pairs = {
+        path.stem
+        for path in (SOURCE / "prefgrid/objectives").glob("*.py")
+        if '"targets": "labels"' in path.read_text()
+    }
+    assert {f"train_policy({objective})" for objective in pairs} <= before.keys()
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_reruns_what_it_may_change_and_nothing_else(
+    copy: Path, codes: dict[str, tuple[str, ...]], before: dict[str, str], edit: str
+) -> None:
+    name, old, new, expected = EDITS[edit]
+    path = copy / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    try:
+        after = fingerprints(codes)
+    finally:
+        path.write_text(text)
+    changed = {script for script in before if after[script] != before[script]}
+    words = set(before) if expected == "all" else set(expected.split())
+    wanted = {script for script in before if words & {script, script.partition("(")[0]}}
+    assert words <= wanted | {script.partition("(")[0] for script in wanted}, "no such script"
+    assert changed == wanted

@@ -1,0 +1,32 @@
+"""The section `hub`: where the hub world's models and data are."""
+
+from pydantic import Field
+
+from prefgrid.config.fields import Section
+
+
+class HubSource(Section):
+    """A hub id at a named revision, or a local path."""
+
+    source: str = Field(min_length=1, description="hub id, or a local path")
+    revision: str | None = Field(description="best a commit; null: of a local path")
+
+
+class HubModels(Section):
+    """The models that the tiny world makes."""
+
+    base: HubSource = Field(description="the base language model")
+    reward: HubSource = Field(description="the reward model")
+
+
+class HubDataset(HubSource):
+    """A dataset has splits."""
+
+    split: str = Field(description="of the dataset's own splits, the one to read")
+
+
+class Hub(Section):
+    """No key has a default: what a run on real models used must be written down."""
+
+    models: HubModels = Field(description="models of the hub world")
+    dataset: HubDataset = Field(description="the preference dataset that `data.dataset` reads")

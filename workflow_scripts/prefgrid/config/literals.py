@@ -1,0 +1,61 @@
+"""Literal constants of a module, read from its source without importing it.
+
+So planning can ask a plug-in what it needs while torch and matplotlib stay out of Snakemake's process.
+"""
+
+import ast
+import importlib.util
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+def found(module: str) -> Path | None:
+    """Source file of an importable module; its parents are imported, itself it is not."""
+    if not all(part.isidentifier() for part in module.split(".")):
+        return None
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return None if spec is None or spec.origin is None else Path(spec.origin)
+
+
+def read(module: str, names: Iterable[str], called: str = "") -> dict[str, Any]:
+    """Name → value of the constants `names` at the top level of a module, by its dotted name.
+
+    Values are the caller's own. ValueError names what it lacks, and the module as it is `called`.
+    """
+    values, called = _assigned(module), called or f"module {module!r}"
+    wanted = {}
+    for name in names:
+        if name not in values:
+            raise ValueError(f"{called} lacks the literal {name}")
+        try:
+            wanted[name] = ast.literal_eval(values[name])
+        except ValueError:
+            raise ValueError(
+                f"{called}: {name} is no literal, since planning reads it without running it"
+            ) from None
+    return wanted
+
+
+@cache
+def _assigned(module: str) -> dict[str, ast.expr]:
+    """What a module's top level assigns to plain names, the last one of each."""
+    assigned = {}
+    for node in ast.parse(_source(module).read_text(encoding="utf-8")).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        # What is added to later (X += …) is no literal; its own name stands for that.
+        value = getattr(node, "target" if isinstance(node, ast.AugAssign) else "value", None)
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        assigned |= dict.fromkeys(names if value else (), value)
+    return assigned
+
+
+def _source(module: str) -> Path:
+    path = found(module)
+    if path is None or path.suffix != ".py":
+        raise ValueError(f"no module {module!r} with a Python source")
+    return path

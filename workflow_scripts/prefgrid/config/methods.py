@@ -1,0 +1,116 @@
+"""The section `methods`: what a grid may train, with the methods that come with prefgrid."""
+
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from prefgrid.config import objectives
+from prefgrid.config.fields import Section
+from prefgrid.config.training import Overrides
+
+
+class Method(Section):
+    """An objective, its options, and overrides of the `training` defaults."""
+
+    blamed = ("options",)
+
+    objective: str = Field(
+        description="name of a module in prefgrid/objectives, or a dotted name of another's"
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="those not set have the objective's own defaults"
+    )
+    training: Overrides = Field(default_factory=dict, description="overrides of `training`")
+
+    @field_validator("objective")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        objectives.source(name)
+        return name
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> "Method":
+        objectives.check_options(self.objective, self.options)
+        return self
+
+
+def ours() -> dict[str, Method]:
+    """The default methods; config.yaml says what each is."""
+    return {
+        **{name: Method(objective=name) for name in ("dpo", "pspo", "ospo", "ospo_orthogonal")},
+        "rspo": Method(objective="rspo"),
+        **_published(),
+        "ipo": Method(objective="ipo"),
+        "ipo_mean": Method(objective="ipo", options={"reduction": "token_mean", "beta_train": 5.0}),
+        "robust_dpo": Method(objective="robust_dpo", options={"flip_rate": 0.1}),
+        "cdpo": Method(objective="cdpo", options={"flip_rate": 0.1}),
+        "hinge": Method(objective="hinge"),
+        "simpo": Method(objective="simpo"),
+    }
+
+
+# SPO's code at its released defaults.
+PUBLISHED_TRAINING = {
+    "epochs": None,
+    "max_steps": 125,
+    "batch_size": 16,
+    "micro_batch_size": 4,
+    "learning_rate": 5.0e-6,
+    "final_learning_rate_share": 0.0,
+    "warmup_steps": 10,
+    "schedule_steps": 500,
+    "max_grad_norm": 0.25,
+    "lora": {"rank": 16, "alpha": 32, "dropout": 0.05, "targets": ["q_proj", "v_proj"]},
+}
+
+
+def _published() -> dict[str, Method]:
+    training = PUBLISHED_TRAINING
+    undropped = training | {"lora": training["lora"] | {"dropout": 0.0}}
+    return {
+        "dpo_published": Method(objective="dpo", options={"beta_train": 1.0}, training=training),
+        "pspo_published": Method(
+            objective="pspo",
+            options={
+                "beta_train": 1.0,
+                "warm_start_epochs": 0,
+                "refit_every_epochs": 1.0,
+                "refit_every_steps": 12.5,
+                "link_share": 0.0,
+                "symmetrize": False,
+                "pool_ties": False,
+                "merge_tolerance": 1.0e-6,
+                "level_clip": 1.0e-4,
+                "smoother": "knot_softmax",
+                "bandwidth": 0.1,
+                "bandwidth_unit": "nats",
+                "logistic_blend": 0.05,
+                "clip": 1.0e-6,
+            },
+            training=undropped,
+        ),
+        "ospo_published": Method(
+            objective="ospo",
+            options={
+                "beta_train": 1.0,
+                "warm_start_epochs": 0,
+                "fifo_capacity": 4096,
+                "refresh_visited": False,
+                "symmetrize": False,
+                "exclude_own_row": False,
+                "bandwidth": 0.5,
+                "bandwidth_exponent": 0.0,
+                "bandwidth_floor": 1.0e-6,
+                "prior_mass": 1.0e-6,
+                "prior": "zero",
+                "clip": 1.0e-4,
+                "logistic_blend": 0.05,
+            },
+            training=training,
+        ),
+        "rspo_published": Method(
+            objective="rspo",
+            options={"beta_train": 1.0, "include_diagonal": True, "block_size": 4},
+            training=training,
+        ),
+    }

@@ -1,0 +1,84 @@
+"""The section `training`: how a policy is optimised, unless its method overrides it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from prefgrid.config.fields import Count, Decay, NonNegative, Positive, Precision, Section, Share
+
+
+class Lora(Section):
+    """The adapter that a policy is."""
+
+    rank: Count = Field(8, description="of the adapter matrices")
+    alpha: Positive = Field(16.0, description="the adapter's output is scaled by alpha / rank")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="on the adapter's input; 0 keeps runs exactly repeatable"
+    )
+    targets: Literal["all-linear"] | Annotated[list[str], Field(min_length=1)] = Field(
+        "all-linear",
+        description="every linear layer but the output one, or a list of layer names",
+    )
+
+
+class Training(Section):
+    """How one policy (or the SFT reference) is optimised; a step is an optimizer step."""
+
+    epochs: Positive | None = Field(
+        3.0, description="passes over the pairs; set exactly one of epochs and max_steps"
+    )
+    max_steps: Count | None = Field(None, description="optimizer steps")
+    batch_size: Count = Field(32, description="pairs per optimizer step, over all devices")
+    micro_batch_size: Count = Field(
+        32, description="pairs per forward and backward; smaller accumulates, same loss"
+    )
+    learning_rate: Positive = Field(
+        4.5e-3, description="peak, after warm-up (1.0e-4 suits real models)"
+    )
+    final_learning_rate_share: Share = Field(
+        0.05, description="the cosine ends at this share of the peak"
+    )
+    warmup_steps: Annotated[int, Field(ge=0)] = Field(
+        10, description="optimizer steps of linear warm-up"
+    )
+    schedule_steps: Count | None = Field(
+        None, description="horizon of the cosine; null: the run's own number of steps"
+    )
+    weight_decay: NonNegative = Field(0.0, description="AdamW")
+    # A strict tuple takes no list, and YAML knows only lists.
+    adam_betas: Annotated[tuple[Decay, Decay], Field(strict=False)] = Field(
+        (0.9, 0.999), description="AdamW"
+    )
+    max_grad_norm: Positive | None = Field(
+        1.0, description="clip the global gradient norm; null: no clipping"
+    )
+    precision: Precision = Field("none", description="none (float32), bf16, fp16")
+    lora: Lora | None = Field(default_factory=Lora, description="the adapter")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Training":
+        if (self.epochs is None) == (self.max_steps is None):
+            raise ValueError(
+                f"epochs is {self.epochs} and max_steps is {self.max_steps}; "
+                "set exactly one of them, the other to null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _horizon_is_after_warmup(self) -> "Training":
+        if self.schedule_steps is not None and self.schedule_steps <= self.warmup_steps:
+            raise ValueError(
+                f"schedule_steps is {self.schedule_steps} and warmup_steps is {self.warmup_steps}; "
+                "the cosine must end after the warm-up: allowed: a larger schedule_steps, or null"
+            )
+        return self
+
+
+class _AsInTraining:
+    """Lets an editor complete overrides; they are checked on top of the defaults, by `plan.load`."""
+
+    def __get_pydantic_json_schema__(self, _: Any, handler: Any) -> dict[str, Any]:
+        return handler(Training.__pydantic_core_schema__)
+
+
+Overrides = Annotated[dict[str, Any], _AsInTraining()]

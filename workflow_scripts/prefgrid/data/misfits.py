@@ -1,0 +1,41 @@
+"""What is said of rows that are not in their dataset's schema, and when they are too many."""
+
+import reprlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefgrid.files import store
+
+INERT = True
+
+SHOWN = 5
+
+
+def named(where: str, field: str, wanted: str, value: Any) -> str:
+    """One line about a row that is left out, since `value` in its `field` is not what is `wanted`:
+    "text" (not blank), a "list" or a "string"."""
+    if wanted == "text":
+        must = f"a non-empty string, found {reprlib.repr(value)}"
+    elif wanted == "list":
+        must = f"a list, found {type(value).__name__}"
+    else:
+        must = "a string"
+    return f"{where}: field {field!r} must be {must}"
+
+
+def check_share(path: Path | str, usable: int, skipped: Sequence[str], allowed: float) -> None:
+    """DataError for a file without rows, or with a larger share of bad ones than `allowed`.
+
+    skipped: a line each; the first few are logged.
+    """
+    total = usable + len(skipped)
+    if total == 0:
+        raise store.DataError(f"{path}: holds no rows")
+    if len(skipped) > allowed * total:
+        raise store.DataError(
+            f"{len(skipped)} of {total} rows do not fit; allowed share (data.bad_row_share): "
+            f"{allowed}. First: {skipped[0]}"
+        )
+    for line in skipped[:SHOWN]:
+        store.log(f"skipped: {line}")

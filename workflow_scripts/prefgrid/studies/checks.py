@@ -1,0 +1,128 @@
+"""Checks that studies share: what they ask of their methods, of the device, of the tiny world.
+
+Each takes the key that its message is about, or the study's name, and the whole config.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from prefgrid.config import objectives
+from prefgrid.config.fields import Problem, Unusable
+from prefgrid.config.training import Training
+from prefgrid.limits import bounds, lengths
+
+
+class Trained(NamedTuple):
+    """A method of a grid: its name, its training, its objective's literals, all of its options."""
+
+    label: str
+    training: Training
+    constants: objectives.Constants
+    options: dict[str, Any]
+
+
+def grid(labels: Iterable[str], config: Any) -> Iterator[Trained]:
+    """Each of the methods whose values are usable: one that is wrong hides no other."""
+    for label in labels:
+        try:
+            method = config.methods[label]
+            constants = objectives.constants(method.objective)
+            found = Trained(
+                label,
+                config.training_of(method.training),
+                constants,
+                constants.defaults | method.options,
+            )
+        except Unusable:
+            continue
+        yield found
+
+
+def learns_from_pairs(study: str, labels: Iterable[str], config: Any) -> Iterator[Problem]:
+    """For a study that offers one preference on two responses."""
+    for one in grid(labels, config):
+        needed = one.constants.beyond_pairs()
+        if needed:
+            yield (
+                f"{study}.methods",
+                f"{one.label!r} needs {needed}; this study offers labels on 2",
+            )
+
+
+def leaves_its_warm_start(
+    labels: Iterable[str], sizes: Sequence[int], config: Any
+) -> Iterator[Problem]:
+    """For training on each of `sizes` pairs."""
+    for label, training, _, options in grid(labels, config):
+        if "warm_start_epochs" not in options:
+            continue
+        # With a fixed number of steps the largest n has the longest epoch, else rounding decides.
+        for n in sorted(sizes):
+            problem = bounds.warm_start_problem(
+                options["warm_start_epochs"],
+                lengths.steps_per_epoch(n, training.batch_size),
+                lengths.steps(n, training.batch_size, training.epochs, training.max_steps),
+            )
+            if problem:
+                yield f"methods.{label}", f"at n = {n} {problem}"
+                break
+
+
+def is_an_adapter(labels: Iterable[str], config: Any) -> Iterator[Problem]:
+    """For policies that are adapters on one reference."""
+    for one in grid(labels, config):
+        if one.training.lora is None:
+            yield (
+                f"methods.{one.label}.training.lora",
+                "is null (there or in training), but a policy of the grid is an adapter; "
+                "allowed: rank, alpha, dropout, targets",
+            )
+
+
+def fits_the_device(labels: Iterable[str], config: Any) -> Iterator[Problem]:
+    """For policies that are trained on the run's devices."""
+    for one in grid(labels, config):
+        place = f"methods.{one.label}.training"
+        yield from float16_has_a_gpu(place, one.training.precision, config)
+        yield from enough_for_the_devices(place, one.training.batch_size, config)
+
+
+def float16_has_a_gpu(place: str, precision: str | None, config: Any) -> Iterator[Problem]:
+    """For what runs in the `precision` that stands at `place`."""
+    if precision == "fp16" and config.execution.gpus_per_job < 1:
+        yield (
+            f"{place}.precision",
+            "fp16 needs a GPU: set execution.gpus_per_job to 1; allowed without: none, bf16",
+        )
+
+
+def enough_for_the_devices(place: str, batch_size: int, config: Any) -> Iterator[Problem]:
+    """For training whose steps have `batch_size` examples, as stands at `place`."""
+    devices = config.execution.gpus_per_job
+    if batch_size < devices:
+        yield (
+            f"{place}.batch_size",
+            f"{batch_size} leaves devices without work; allowed: at least "
+            f"execution.gpus_per_job = {devices}",
+        )
+
+
+def prompts_exist(key: str, asked: int, config: Any) -> Iterator[Problem]:
+    """For a study that asks for so many prompts of the tiny world, in all pools together."""
+    prompts = config.tiny_world.data.prompts
+    if config.world == "tiny" and asked > prompts:
+        yield (
+            key,
+            f"train + eval = {asked} prompts are asked for; allowed: at most "
+            f"tiny_world.data.prompts = {prompts}",
+        )
+
+
+def response_fits(key: str, longest: int, config: Any) -> Iterator[Problem]:
+    """For responses of at most `longest` tokens."""
+    if longest > config.max_response_tokens:
+        yield (
+            key,
+            f"{longest} exceeds max_response_tokens = {config.max_response_tokens}; "
+            "responses are never cut after sampling, so raise that limit or lower this one",
+        )

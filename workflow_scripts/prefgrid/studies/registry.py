@@ -1,0 +1,63 @@
+"""Which studies there are, and what a run builds of them.
+
+A study is a package with the modules `config` (a class Config), `checks` (a tuple CHECKS) and `wiring`
+(a class Wiring). A plain name is one of ours, a dotted one any importable package; the last part of
+the name is the study's, and that of its section in the config.
+"""
+
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefgrid.config import literals
+from prefgrid.config.suggestions import allowed
+
+BUILT_IN = ("link_robustness", "single_index")
+RULES = Path(__file__).resolve().parents[3] / "rules" / "studies"
+
+
+def packages(names: Iterable[str]) -> dict[str, str]:
+    """Study → its package; ValueError for one that does not exist or has another's name."""
+    found: dict[str, str] = {}
+    for name in names:
+        study = name.rpartition(".")[2]
+        if study in found or (study in BUILT_IN and study != name):
+            raise ValueError(f"{name!r} and another study are both named {study!r}")
+        found[study] = package(name)
+    return found
+
+
+def package(name: str) -> str:
+    """The package of one study, as `studies:` names it; ValueError if there is none."""
+    if "." not in name:
+        if name not in BUILT_IN:
+            raise ValueError(
+                f"{name!r} should be a study; {allowed(name, BUILT_IN)}, or the dotted name of an "
+                "importable package"
+            )
+        return f"prefgrid.studies.{name}"
+    if literals.found(f"{name}.config") is None:
+        raise ValueError(f"{name!r} should be a study, but {name}.config is no importable module")
+    return name
+
+
+def section(package: str) -> Any:
+    """The model of a study's section."""
+    return importlib.import_module(f"{package}.config").Config
+
+
+def checks(package: str) -> Sequence[Any]:
+    """Checks of a study: functions of its own section and the whole config."""
+    return importlib.import_module(f"{package}.checks").CHECKS
+
+
+def wiring(package: str, config: Any) -> Any:
+    """The wiring object of a study."""
+    return importlib.import_module(f"{package}.wiring").Wiring(config, package)
+
+
+def rules(packages: Mapping[str, str]) -> list[str]:
+    """Files of rules that belong to the studies alone."""
+    paths = (RULES / f"{name}.smk" for name in packages)
+    return [str(path) for path in paths if path.is_file()]

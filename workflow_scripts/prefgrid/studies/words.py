@@ -1,0 +1,43 @@
+"""How the report words what the config says of a study's runs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+
+def training_words(training: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+    """A method's training as the report words it."""
+    length = f"{training['epochs']:g} epochs" if training["epochs"] else None
+    words = [
+        length or f"{training['max_steps']} steps",
+        f"{training['batch_size']} pairs a step",
+        f"lr {training['learning_rate']:g}",
+        f"LoRA rank {training['lora']['rank']}" if training["lora"] else "all weights",
+        precision_name(training["precision"]),
+    ]
+    if "beta_train" in options:  # another's objective may have none
+        words.insert(3, f"training β {options['beta_train']:g}")
+    return ", ".join(words)
+
+
+def trainings(
+    labels: Sequence[str], learner: Callable[[str], Mapping[str, Any]]
+) -> list[list[Any]]:
+    """[methods trained alike, their training in words] each."""
+    found = {label: learner(label) for label in labels}
+    return worded_alike(
+        labels,
+        {label: training_words(one["training"], one["options"]) for label, one in found.items()},
+    )
+
+
+def precision_name(precision: str) -> str:
+    """As the report words it."""
+    return "float32" if precision == "none" else precision
+
+
+def worded_alike(labels: Sequence[str], words: Mapping[str, str]) -> list[list[Any]]:
+    """[labels worded alike, their words] each, in the order of the first."""
+    found: dict[str, list[str]] = {}
+    for label in labels:
+        found.setdefault(words[label], []).append(label)
+    return [[alike, text] for text, alike in found.items()]

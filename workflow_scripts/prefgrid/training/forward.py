@@ -1,0 +1,67 @@
+"""What a run trains: anything that turns rows of a data set into values with a gradient."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from prefgrid.training.options import TrainingOptions
+from prefgrid.training.processes import Processes
+
+
+class Forward(Protocol):
+    """N rows of K values each under a model, and what an objective is told about them.
+
+    For a policy a row is a group and its values are log-probabilities of responses (`step`); for
+    another model they are whatever its objective's loss is a function of, as `Batch.logp_sums`. A
+    class that names this one as its base defines `micro_batch` and `described`, and sets:
+
+    model: on the run's device from `place` on. options: how it is trained.
+    lengths: int64 [N, K], tokens of each response; 0 where a row has no such value.
+    targets: float32 [N] or [N, K], as in `Batch`; or None. sampling_logps: float32 [N, K] or None.
+    processes: of the run. longest: tokens of the longest row, for messages.
+    """
+
+    model: Any
+    options: TrainingOptions
+    lengths: Tensor
+    targets: Tensor | None
+    sampling_logps: Tensor | None
+    processes: Processes
+    longest: int
+
+    @abstractmethod
+    def micro_batch(self, rows: Sequence[int]) -> Tensor:
+        """float32 [len(rows), K] on the model's device, 0 where a row has no such value: one
+        forward; gradients flow."""
+
+    @abstractmethod
+    def described(self, row: int) -> dict[str, Any]:
+        """The row as JSON, for the report of a failure."""
+
+    def micro_batches(self, rows: Any) -> list[Any]:
+        """This process's share of a step's rows (a sequence or tensor), cut for its forwards."""
+        own, size = self.processes.share(rows), self.options.micro_batch_size
+        return [own[start : start + size] for start in range(0, len(own), size)]
+
+    @torch.no_grad()
+    def dataset(self, rows: Sequence[int]) -> Tensor:
+        """float32 [len(rows), K] on the model's device: no gradient, no dropout."""
+        was_training = self.model.training
+        self.model.eval()
+        # In few rows a process may have no part.
+        parts = [torch.empty(0, self.lengths.shape[1], device=self.model.device)]
+        parts += [self.micro_batch(part) for part in self.micro_batches(rows)]
+        self.model.train(was_training)
+        return self.processes.gather(torch.cat(parts), len(rows))
+
+    def place(self, device: torch.device, processes: Processes) -> None:
+        """Bring the model and all tables to `device`, as one of `processes`."""
+        self.processes = processes
+        self.model.to(device)
+        self.lengths = self.lengths.to(device)
+        self.targets = None if self.targets is None else self.targets.to(device)
+        if self.sampling_logps is not None:
+            self.sampling_logps = self.sampling_logps.to(device)
