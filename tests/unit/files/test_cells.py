@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from prefgrid.files import cells
 
-NAMES = st.from_regex(r"\A[a-z_]{1,8}\Z")
+NAMES = st.from_regex(r"\A[a-z_][a-z0-9_]{0,7}\Z")
 TEXTS = st.text(
     st.characters(exclude_characters="/=", categories=["L", "N", "P"]), min_size=1
 ).filter(lambda text: not text.lstrip("-")[:1].isdecimal())

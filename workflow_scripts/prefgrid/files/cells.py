@@ -14,7 +14,7 @@ from typing import Any
 WHOLE = re.compile(r"-?\d+")
 REAL = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 # What a rule's {cell} may be: one or more key=value folders.
-PATTERN = r"[a-z][a-z0-9_]*=[^/=]+(?:/[a-z][a-z0-9_]*=[^/=]+)*"
+PATTERN = r"[a-z_][a-z0-9_]*=[^/=]+(?:/[a-z_][a-z0-9_]*=[^/=]+)*"
 
 
 def folders(axes: Mapping[str, Any]) -> str:
