@@ -5,7 +5,7 @@ from typing import Any
 from prefgrid.files import cells
 from prefgrid.limits.noise import SCAN
 from prefgrid.studies import base
-from prefgrid.studies.base import POOLS, Paths, Step
+from prefgrid.studies.base import POOLS, Step
 
 BACKEND = "prefgrid.sampling.transformers_backend"
 HELD_OUT = "pool=eval"
@@ -17,9 +17,7 @@ class Wiring(base.Wiring):
 
     name = "toy_study"
     figures = ("rewards",)
-
-    def artifacts(self) -> dict[str, Paths]:
-        return {"evaluations": f"{self.root}/gathered/evaluations.csv"}
+    gathers = ("evaluations.csv",)
 
     def values(self) -> dict[str, Any]:
         return {"iterations": self.study.iterations}

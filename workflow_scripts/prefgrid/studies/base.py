@@ -45,6 +45,8 @@ class Wiring:
     name: str
     # In reading order: modules of the study's package `figures`.
     figures: tuple[str, ...] = ()
+    # Files below `gathered/`, of all cells of the grid.
+    gathers: tuple[str, ...] = ()
     # Files below `tables/`, made by a rule of the study's own.
     tables: tuple[str, ...] = ()
 
@@ -57,7 +59,10 @@ class Wiring:
 
     def artifacts(self) -> dict[str, Paths]:
         """Name → file or files, of what figures and the section may read."""
-        return {}
+        return {
+            **{name.split(".")[0]: f"{self.root}/gathered/{name}" for name in self.gathers},
+            **{name: f"{self.root}/tables/{name}.csv" for name in self.tables},
+        }
 
     def values(self) -> dict[str, Any]:
         """Name → setting, of what figures and the section may use."""

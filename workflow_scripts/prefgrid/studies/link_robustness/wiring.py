@@ -30,6 +30,7 @@ class Wiring(base.Wiring):
         *("reference_rewards", "frontier", "robustness", "convergence"),
         *("calibration", "training"),
     )
+    gathers = tuple(GATHERED)
     tables = ("summary", "differences", "calibration", "identifiability", "runs")
 
     @cached_property
@@ -45,8 +46,7 @@ class Wiring(base.Wiring):
     def artifacts(self) -> dict[str, Paths]:
         seeds = self.study.seeds
         return {
-            **{name.split(".")[0]: f"{self.root}/gathered/{name}" for name in GATHERED},
-            **{name: f"{self.root}/tables/{name}.csv" for name in self.tables},
+            **super().artifacts(),
             "rewards": [f"{self.root}/rewards/seed={seed}/rewards.jsonl" for seed in seeds],
             "reference_samples": self._held_out_rewards,
             "eval_prompts": f"{POOLS}/eval.jsonl",

@@ -7,9 +7,7 @@ from typing import Any
 from prefgrid.config import objectives
 from prefgrid.files import cells
 from prefgrid.studies import base, words
-from prefgrid.studies.base import Paths, Step
-
-GATHERED = ("runs.csv", "curves.parquet", "links.parquet", "evidence.csv")
+from prefgrid.studies.base import Step
 
 
 class Wiring(base.Wiring):
@@ -17,6 +15,7 @@ class Wiring(base.Wiring):
 
     name = "single_index"
     figures = ("robustness", "frontier", "links", "correlation")
+    gathers = ("runs.csv", "curves.parquet", "links.parquet", "evidence.csv")
     tables = ("summary", "differences", "identifiability")
 
     @cached_property
@@ -25,12 +24,6 @@ class Wiring(base.Wiring):
         starts = range(0, study.seeds, study.seeds_per_job)
         blocks = [f"{k}-{min(k + study.seeds_per_job, study.seeds) - 1}" for k in starts]
         return {"shift": study.shifts, "tau": study.tau, "n": study.n, "seeds": blocks}
-
-    def artifacts(self) -> dict[str, Paths]:
-        return {
-            **{name.split(".")[0]: f"{self.root}/gathered/{name}" for name in GATHERED},
-            **{name: f"{self.root}/tables/{name}.csv" for name in self.tables},
-        }
 
     def values(self) -> dict[str, Any]:
         study = self.study
