@@ -34,6 +34,7 @@ def main(folder: Path) -> None:
     dropout(own)
     resume(folder, own)
     failures(folder, own)
+    dist.destroy_process_group()  # as `elastic_worker` does
 
 
 @contextmanager

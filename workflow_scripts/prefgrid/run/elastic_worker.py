@@ -39,6 +39,15 @@ def main() -> None:
     first = os.environ["RANK"] == "0"
     with contextlib.nullcontext() if first else _silent_until_failure():
         runpy.run_path(sys.argv[0], run_name="__main__")
+        _leave_the_group()
+
+
+def _leave_the_group() -> None:
+    """Interpreters that end inside a process group abort now and then: a thread of the group may
+    let go of its last tensor after Python is gone (pytorch/pytorch, pull request 179291)."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _parent_of(process: int) -> int | None:
