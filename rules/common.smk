@@ -1,9 +1,12 @@
 # Shared helpers, loaded first. The checked config, the studies' wiring, params, resources.
 
 import functools
+import gc
 import glob
 import inspect
 from pathlib import Path
+
+from snakemake.common import overwrite_function_params
 
 from prefgrid.config import judges
 from prefgrid.files import cells
@@ -27,6 +30,9 @@ WIRING = {name: registry.wiring(package, CONFIG) for name, package in CONFIG.pac
 config["captions"] = {
     path: text for study in WIRING.values() for path, text in study.captions().items()
 }
+
+# A plan is many objects that all stay: looking for garbage among them takes a good part of the time.
+gc.set_threshold(100_000, 20, 20)
 
 job_environment.prepare(CONFIG.execution.model_dump())
 if workflow.is_main_process and not workflow.output_settings.dryrun:
@@ -53,8 +59,8 @@ def spec(**values):
 
 
 def asked_often(function):
-    """`function` with its signature at hand: Snakemake looks for it before each of its calls."""
-    function.__signature__ = inspect.signature(function)
+    """`function` with its parameters at hand: Snakemake asks for them before each of its calls."""
+    overwrite_function_params(function, inspect.signature(function).parameters)
     return function
 
 
