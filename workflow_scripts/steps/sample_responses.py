@@ -1,10 +1,10 @@
 """Sample K responses to each prompt of one shard.
 
-Inputs: prompts (JSONL, a pool), reference (manifest.json), adapters (manifests of the policies stacked on
-it, oldest first; may be none). Outputs: responses (JSONL, a row a group).
-Spec: prompts {pool (how many of the pool's first may be asked), asked_by (the config's key), order_seed (null: the pool's order),
-groups, shard, shards}, samples (K), noise {purpose, seed}, decoding {backend, max_new_tokens,
-temperature, top_p, batch_rows}, prompt_format, precision.
+Inputs: prompts (JSONL, a pool), reference (manifest.json), adapters (manifests of the policies
+stacked on it, oldest first; may be none). Outputs: responses (JSONL, a row a group).
+Spec: prompts {pool (how many of the pool's first may be asked), asked_by (the config's key),
+order_seed (null: the pool's order), groups, shard, shards}, samples (K), noise {purpose, seed},
+decoding {backend, max_new_tokens, temperature, top_p, batch_rows}, prompt_format, precision.
 A rerun after a kill continues with the batches that are not sampled yet.
 """
 

@@ -1,8 +1,7 @@
 """Score every response of sampled groups with one judge.
 
-Inputs: responses (JSONL, all shards), judge (manifest.json of its model; absent
-where it asks none). Outputs: rewards (JSONL: the
-groups, each response with its reward).
+Inputs: responses (JSONL, all shards), judge (manifest.json of its model; absent where it asks none).
+Outputs: rewards (JSONL: the groups, each response with its reward).
 Spec: judge (dotted module), options (of the judge), prompt_format, at_once (responses that are scored
 together and kept for a rerun; null: a shard's. It fixes batches, hence rounding).
 A rerun after a kill continues with what is not scored yet.

@@ -1,7 +1,7 @@
 """Assess the tiny world: the reference's samples, and the reward model against the rule.
 
-Inputs: samples (JSONL, scored groups of the reference), reference and reward (their manifests). Outputs: quality (JSON). Spec: reward {max_tokens, batch_size, precision},
-prompt_format.
+Inputs: samples (JSONL, scored groups of the reference), reference and reward (their manifests).
+Outputs: quality (JSON). Spec: reward {max_tokens, batch_size, precision}, prompt_format.
 """
 
 import numpy as np

@@ -29,8 +29,8 @@ def held_out_indices(
     pairs.
     Columns: prompt_id, index_nats (ζ·t with t = a₁ − a₀: the evaluated policy's index, which is
     scanned with weight ζ/β), utility_diff (u), link_probability (ψ̂(t): the link was learned on the
-    unsigned index; NaN without a link), true_probability (Ψ(u) of the `truth` {shift, temperature}; NaN where
-    nothing is known of it); rows by prompt, then pair.
+    unsigned index; NaN without a link), true_probability (Ψ(u) of the `truth` {shift, temperature};
+    NaN where nothing is known of it); rows by prompt, then pair.
     """
     grid = np.asarray(link["index_nats"], dtype=np.float64)
     if not (np.diff(grid) > 0).all():

@@ -1,9 +1,10 @@
 """What a pointwise judge is: it gives a (prompt, response) text pair a number.
 
 A judge is a module with the literal `OPTIONS` (name → (default, bound), as an objective's) and
-`load(folder, options, *, prompt_format, device)`, which returns a `Judge`; `folder` holds the model it
-asks, None if it asks none (a judge that cannot do without says `ASKS_A_MODEL = True`). Options named `max_tokens` (the limit of a dialogue) and `precision` are
-checked against the rest of the config.
+`load(folder, options, *, prompt_format, device)`, which returns a `Judge`; `folder` holds the model
+it asks, None if it asks none (a judge that cannot do without says `ASKS_A_MODEL = True`). Options
+named `max_tokens` (the limit of a dialogue) and `precision` are checked against the rest of the
+config.
 """
 
 from collections.abc import Sequence

@@ -60,7 +60,7 @@ class ScalarRewardModel:
         if labels != 1:
             raise ValueError(
                 f"{folder}: a scalar reward model has exactly one label, this one has {labels} "
-                "(num_labels in config.json); choose another for hub.models.reward"
+                "(num_labels in config.json); choose another model"
             )
         self.tokenizer = load_tokenizer(folder)
         chat.check_format(self.tokenizer, prompt_format)

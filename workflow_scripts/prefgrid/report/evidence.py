@@ -69,8 +69,8 @@ def _sentence(row: dict[str, Any]) -> str:
     if _is_logistic(row):
         return f"{start}the logistic link is the true one, so no method can win by its link."
     size = (
-        f"{_excess(row['excess_kl_nats'])} nats a label, {number(row['evidence_nats'], 1)} nats in all; an ideal test would see "
-        f"this in {_share(row['power'])} training sets"
+        f"{_excess(row['excess_kl_nats'])} nats a label, {number(row['evidence_nats'], 1)} nats "
+        f"in all; an ideal test would see this in {_share(row['power'])} training sets"
     )
     if row["power"] >= ENOUGH_POWER:
         return f"{start}the labels can tell. The logistic link loses {size}."

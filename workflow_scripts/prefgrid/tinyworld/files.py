@@ -95,7 +95,8 @@ def training_dialogues(
 ) -> list[tuple[str, str]]:
     """All (instruction, response) of the data file whose instruction may train.
 
-    dataset: the module that reads it. The evaluation side of the split is left out, so the models are assessed on unseen prompts.
+    dataset: the module that reads it. The evaluation side of the split is left out, so the models
+    are assessed on unseen prompts.
     """
     return [
         (row.prompt, completion.response)

@@ -18,7 +18,8 @@ class TrainingOptions:
     schedule_steps: horizon of the learning rate schedule, None for the run's own number of steps.
     final_learning_rate_share: the share of `learning_rate` left at the horizon. linear_decay_share:
     None for a cosine; else the last share of the horizon, in which the rate falls linearly after it
-    was constant (Hägele et al., arXiv 2405.18392). max_grad_norm: None for no clipping. lora: None for a full fine-tune, else {rank, alpha, dropout, targets}.
+    was constant (Hägele et al., arXiv 2405.18392). max_grad_norm: None for no clipping. lora: None
+    for a full fine-tune, else {rank, alpha, dropout, targets}.
     """
 
     epochs: float | None

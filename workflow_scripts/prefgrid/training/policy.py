@@ -20,9 +20,8 @@ def load_policy(
     trainable, on the CPU.
 
     With LoRA the frozen weights have the precision's dtype and the new adapter is float32; with it
-    off the policy is its reference. A full
-    fine-tune keeps float32 weights (an AdamW step would round away in bfloat16) and computes in
-    the precision by autocast.
+    off the policy is its reference. A full fine-tune keeps float32 weights (an AdamW step would
+    round away in bfloat16) and computes in the precision by autocast.
     """
     if options.lora is None:
         return load_stack(folder, adapters)

@@ -95,8 +95,8 @@ def _checked(
     """A lookup in `table` [N, K], or the adapter switched off where the table does not fit.
 
     A policy that starts at its reference has t = 0 between any two responses, so sd(t) about zero
-    over `rows` measures the table's error; it is logged. If it reaches `MAX_START_SD_NATS` and the policy is a
-    new adapter, the adapter switched off *is* the reference and every step computes it that way;
+    over `rows` measures the table's error; it is logged. If it reaches `MAX_START_SD_NATS` and the
+    policy is a new adapter, the adapter switched off *is* the reference and every step computes it so;
     sd(t) is then checked again over `first_batch`, in the step's own micro-batches. A policy that
     starts elsewhere (an adapter trained before, or a full fine-tune, where nothing tells) keeps
     the table. Raises RuntimeError if sd(t) is as large with the adapter off.
