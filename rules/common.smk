@@ -11,21 +11,21 @@ from snakemake.common import overwrite_function_params
 from prefgrid.config import judges
 from prefgrid.files import cells
 from prefgrid.files.formats import canonical_json
-from prefgrid.plan import job_environment, run_lock
+from prefgrid.plan import job_environment, run_lock, wirings
 from prefgrid.plan.fingerprint import fingerprint
 from prefgrid.plan.load import ConfigError, load
 from prefgrid.studies import registry
 
 try:
     CONFIG = load(config)
+    # A study's answers to what its cells are made from; a study that the config does not list has none.
+    WIRING = wirings.of(CONFIG)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 REFERENCE = "results/models/reference"
 REWARD = "results/models/reward"
 
-# A study's answers to what its cells are made from; a study that the config does not list has none.
-WIRING = {name: registry.wiring(package, CONFIG) for name, package in CONFIG.packages.items()}
 # Read by the one template of captions in `snakemake --report`.
 config["captions"] = {
     path: text for study in WIRING.values() for path, text in study.captions().items()
@@ -49,8 +49,8 @@ onstart:
 wildcard_constraints:
     study="|".join(WIRING),
     cell=cells.PATTERN,
-    figure=r"[a-z][a-z0-9_]*",
-    table=r"[a-z][a-z0-9_]*\.(csv|parquet)",
+    figure=wirings.FIGURE,
+    table=wirings.TABLE,
 
 
 def spec(**values):
@@ -68,7 +68,7 @@ def asked_often(function):
 @functools.lru_cache(maxsize=4096)
 def step(block, study, cell):
     """The Step of one cell: what the study's wiring answers to `block`."""
-    return getattr(WIRING[study], block)(cell)
+    return wirings.step(WIRING[study], block, cell)
 
 
 def made_from(block, key="cell", study=None):

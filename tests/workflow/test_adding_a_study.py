@@ -5,6 +5,7 @@ section. No file of the repository knows of it but the config that names it.
 """
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -119,6 +120,29 @@ def test_mistakes_in_its_section_are_named_before_any_job(toy: Checkout) -> None
     (toy.folder / "wrong.yaml").write_text(yaml.safe_dump(wrong))
     output = toy.snakemake("-n", "--configfile", "small.yaml", "wrong.yaml", check=False)
     assert "'dpo' needs labels; this study offers scores" in output
+
+
+# Snakemake takes an output that exists for a source if the function of its input raises: a finished run
+# would have nothing to be done.
+@pytest.mark.parametrize(
+    ("module", "old", "new", "said"),
+    [
+        ("wiring.py", '["seed"], **learner', '["sed"], **learner', f"policy of '{FIRST}': KeyErr"),
+        ("figures/rewards.py", 'READS = ("e', 'READS = ("xe', "READS names 'xevaluations'"),
+    ],
+)
+def test_over_a_finished_run_a_broken_wiring_is_no_silence(
+    toy: Checkout, monkeypatch: pytest.MonkeyPatch, module: str, old: str, new: str, said: str
+) -> None:
+    lab = toy.folder / f"lab_{module[0]}"
+    shutil.copytree(Path(__file__).parent / "toy_study", lab / "toy_study")
+    text = (lab / "toy_study" / module).read_text()
+    assert old in text
+    (lab / "toy_study" / module).write_text(text.replace(old, new))
+    (toy.folder / "broken.yaml").write_text(f"studies: [{lab.name}.toy_study]\n")
+    monkeypatch.setenv("PYTHONPATH", f"{toy.folder}:{REPOSITORY}")
+    output = toy.snakemake("--configfile", "small.yaml", "broken.yaml", check=False)
+    assert said in output and "Nothing to be done" not in output
 
 
 def test_no_file_of_the_repository_knows_it() -> None:

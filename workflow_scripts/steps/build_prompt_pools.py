@@ -2,8 +2,7 @@
 
 Inputs: data (JSONL, of the dataset's schema), tokenizer (the base model's tokenizer.json).
 Outputs: train, evaluation (JSONL of prompt_id, prompt).
-Spec: data {dataset (its module), bad_row_share, eval_share}, max_prompt_tokens, needed ([key of the
-config that asks, pool, prompts] for each of the run's studies).
+Spec: data {dataset (its module), bad_row_share, eval_share}, max_prompt_tokens.
 """
 
 from tokenizers import Tokenizer

@@ -46,6 +46,8 @@ def main(job: jobs.Job) -> None:
     )
     with devices.explained_out_of_memory("lower evaluation.batch_rows or generation.batch_rows"):
         sampled = backend.sample_responses(model, tokens, uniforms, options, job.part)
+    if len(sampled) != len(uniforms):
+        raise ValueError(f"{backend.__name__} gave {len(sampled)} responses for {len(uniforms)}")
     texts = [chat.decode_response(tokenizer, response.tokens) for response in sampled]
     both = list(zip(texts, sampled, strict=True))
     store.write_jsonl(

@@ -12,6 +12,7 @@ import importlib
 from prefgrid.data import groups
 from prefgrid.files import reading, records, store
 from prefgrid.job import devices, jobs
+from prefgrid.judges.base import judged_rewards
 
 
 def main(job: jobs.Job) -> None:
@@ -25,18 +26,18 @@ def main(job: jobs.Job) -> None:
         prompt_format=spec["prompt_format"],
         device=devices.device(),
     )
-    rewards: list[float] = []
+    scores: list[float] = []
     for number, shard in enumerate(shards):
         prompts, texts = groups.texts(shard)
         size = spec["at_once"] or len(texts)
         for start in range(0, len(texts), size):
             part = slice(start, start + size)
-            rewards += job.part(
+            scores += job.part(
                 f"rewards-{number}-{start}",
-                lambda p=prompts[part], t=texts[part]: judge.score(p, t).tolist(),
+                lambda p=prompts[part], t=texts[part]: judged_rewards(judge, p, t).tolist(),
             )
     rows = [row for shard in shards for row in shard]
-    store.write_jsonl(job.outputs["rewards"], groups.scored(rows, rewards))
+    store.write_jsonl(job.outputs["rewards"], groups.scored(rows, scores))
 
 
 if __name__ == "__main__":

@@ -54,6 +54,8 @@ def mistakes(changes: dict[str, Any]) -> list[str]:
     return [line.strip() for line in lines]
 
 
+# Those of an objective like DPO.
+NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 GRID = "link_robustness"
 JUDGE = "judges.reward.options"
 DATA = {"source": "owner/data", "revision": "main", "split": "train"}
@@ -503,6 +505,38 @@ class TestObjectiveConstants:
             with pytest.raises(ValueError, match=f"option {option} = 'no such value'; allowed: "):
                 objectives.check_options(name, {option: "no such value"})
 
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"NEEDS": "{"}, "line 1: '{' was never closed"),
+            ({"NEEDS": "[]"}, "NEEDS: must be a dictionary of targets, responses"),
+            ({"NEEDS": "dict(a=1)"}, "NEEDS is no literal"),
+            ({"NEEDS": "{'targets': 'labels', 'responses': 2}"}, "NEEDS: lacks 'reference_logps'"),
+            ({"NEEDS": NEEDS | {"coupledd": 1}}, "unknown 'coupledd'; did you mean 'coupled'"),
+            ({"NEEDS": NEEDS | {"coupled": "no"}}, "coupled 'no'; allowed: True, False"),
+            ({"NEEDS": NEEDS | {"responses": 0}}, "responses 0; allowed: a number from 1"),
+            ({"OPTIONS": "[]"}, "OPTIONS: must be a dictionary"),
+            ({"OPTIONS": "{'a': (1, 0)}"}, "a: 0 is no bound; allowed: a list of values"),
+            ({"OPTIONS": "{'a': (-1, '> 0')}"}, "default a = -1; allowed: a number > 0"),
+            ({"Objective": None}, "lacks Objective"),
+        ],
+    )
+    def test_what_is_wrong_in_an_objective_is_one_mistake_among_others(
+        self, tmp_path, monkeypatch, changes, said
+    ):
+        package = f"objectives_{tmp_path.name}"  # what was read is kept
+        (tmp_path / package).mkdir()
+        parts = {"NEEDS": NEEDS, "OPTIONS": "{}", "Objective": "object"} | changes
+        text = "\n".join(f"{name} = {value}" for name, value in parts.items() if value)
+        (tmp_path / package / "own.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        lines = mistakes({"methods.own": {"objective": f"{package}.own"}, "logp_batch_size": 0})
+        assert [line.split(":")[0] for line in lines] == [
+            "logp_batch_size",
+            "methods.own.objective",
+        ]
+        assert "own.py" in lines[1] and said in lines[1]
+
     def test_an_objective_of_somebody_else(self, tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(tmp_path)
         folder = tmp_path / "their_package"
@@ -510,14 +544,18 @@ class TestObjectiveConstants:
         (folder / "__init__.py").touch()
         (folder / "loss.py").write_text(
             "import not_installed_here\n"
-            "NEEDS: dict = {'targets': 'labels', 'responses': 2}\n"
+            f"NEEDS: dict = {NEEDS}\n"
             "OPTIONS = {'width': (None, '> 0 or null')}\n"
+            "class Objective: ...\n"
         )
         (folder / "partial.py").write_text(
-            "NEEDS = {'targets': 'none'}\nOPTIONS = {'a': 1, 'b': (1,), 'c': (1, '> 0')}\n"
+            f"from their_package.loss import Objective\nNEEDS = {NEEDS}\n"
+            "OPTIONS = {'a': 1, 'b': (1,), 'c': (1, '> 0')}\n"
         )
         (folder / "bare.py").write_text("OPTIONS = {}\n")
-        (folder / "odd.py").write_text("NEEDS = {'targets': 'score'}\nOPTIONS = {}\n")
+        (folder / "odd.py").write_text(
+            f"NEEDS = {NEEDS | {'targets': 'score'}}\nOPTIONS = {{}}\nclass Objective: ...\n"
+        )
         assert objectives.module_name("their_package.loss") == "their_package.loss"
         assert objectives.constants("their_package.loss").defaults == {"width": None}
         objectives.check_options("their_package.loss", {"width": 3})

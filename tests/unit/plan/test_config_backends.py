@@ -24,6 +24,10 @@ def test_an_unknown_backend_is_named_with_a_suggestion():
     )
 
 
+# What a job calls.
+CALLED = "def load(): ...\ndef sample_responses(): ...\n"
+
+
 @pytest.fixture
 def theirs(tmp_path, monkeypatch):
     """A package of backends of somebody else's, under a name of its own: what was read is kept."""
@@ -31,7 +35,7 @@ def theirs(tmp_path, monkeypatch):
     (tmp_path / name).mkdir()
     sources = {"free": "KEYED_NOISE = False", "odd": "KEYED_NOISE = 'yes'", "bare": ""}
     for module, source in sources.items():
-        (tmp_path / name / f"{module}.py").write_text(f"import not_here\n{source}\n")
+        (tmp_path / name / f"{module}.py").write_text(f"import not_here\n{source}\n{CALLED}")
     monkeypatch.syspath_prepend(tmp_path)
     return name
 

@@ -55,6 +55,7 @@ def test_an_unknown_dataset_is_named_with_a_suggestion():
 
 
 GOOD = "SOURCE = 'a/b'\nFIELDS = ('text',)\n"
+READ = "def read(): ...\n"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_what_a_dataset_lacks_is_named(tmp_path, monkeypatch, module, source, sa
     # A package of its own name: what was read is kept.
     package = f"datasets_{tmp_path.name}"
     (tmp_path / package).mkdir()
-    (tmp_path / package / f"{module}.py").write_text(f"import not_here\n{source}\n")
+    (tmp_path / package / f"{module}.py").write_text(f"import not_here\n{source}\n{READ}")
     monkeypatch.syspath_prepend(tmp_path)
     (line,) = mistakes(in_hub(f"{package}.{module}"))
     assert line.startswith(f"data.dataset: dataset '{package}.{module}' ({module}.py)")

@@ -29,15 +29,18 @@ def test_a_judge_of_somebody_else(tmp_path, monkeypatch):
     folder = tmp_path / "their_judges"
     folder.mkdir()
     (folder / "longest.py").write_text(
-        "import not_here\nOPTIONS = {'unit': (None, '> 0 or null')}\n"
+        "import not_here\nOPTIONS = {'unit': (None, '> 0 or null')}\ndef load(): ...\n"
     )
-    (folder / "odd.py").write_text("OPTIONS = {'unit': 1}\n")
+    (folder / "odd.py").write_text("OPTIONS = {'unit': 1}\nload = None\n")
+    (folder / "unread.py").write_text("OPTIONS = {}\n")
     (folder / "bare.py").write_text("")
     own = {"judge": "their_judges.longest", "options": {"unit": 2}}
     config = load(changed({"judges.own": own, "link_robustness.judge": "own"}))
     assert config.judges["own"].module == "their_judges.longest"
     with pytest.raises(ValueError, match="OPTIONS: 'unit' must be .default, bound"):
         judges.constants("their_judges.odd")
+    with pytest.raises(ValueError, match=r"judge 'their_judges.unread' .unread.py. lacks load"):
+        judges.constants("their_judges.unread")
     with pytest.raises(ValueError, match="lacks the literal OPTIONS"):
         judges.constants("their_judges.bare")
     with pytest.raises(ValueError, match="unknown judge 'their_judges.none': no such importable"):

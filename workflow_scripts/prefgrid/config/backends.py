@@ -4,7 +4,13 @@ from functools import cache
 
 from prefgrid.config import modules
 
-_KIND = modules.Kind("sampling backend", "sampling", ("KEYED_NOISE",), suffix="_backend")
+_KIND = modules.Kind(
+    "sampling backend",
+    "sampling",
+    ("KEYED_NOISE",),
+    ("load", "sample_responses"),
+    suffix="_backend",
+)
 module_name, known = _KIND.module_name, _KIND.known
 
 

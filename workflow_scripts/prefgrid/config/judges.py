@@ -5,7 +5,7 @@ from typing import Any
 
 from prefgrid.config import literals, modules
 
-_KIND = modules.Kind("judge", "judges", ("OPTIONS",))
+_KIND = modules.Kind("judge", "judges", ("OPTIONS",), ("load",))
 module_name, known, source = _KIND.module_name, _KIND.known, _KIND.source
 
 

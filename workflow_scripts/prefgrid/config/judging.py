@@ -24,7 +24,7 @@ class Judge(Section):
     @field_validator("judge")
     @classmethod
     def _known(cls, name: str) -> str:
-        judges.source(name)
+        judges.constants(name)
         return name
 
     @model_validator(mode="after")

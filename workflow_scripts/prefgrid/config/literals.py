@@ -41,17 +41,39 @@ def read(module: str, names: Iterable[str], called: str = "") -> dict[str, Any]:
     return wanted
 
 
+def defines(module: str, names: Iterable[str], called: str = "") -> None:
+    """ValueError naming the first of `names` that a module's top level neither defines nor imports."""
+    called, found = called or f"module {module!r}", set(_assigned(module))
+    for node in _parsed(module):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name for alias in node.names}
+    for name in names:
+        if name not in found:
+            raise ValueError(f"{called} lacks {name}")
+
+
 @cache
 def _assigned(module: str) -> dict[str, ast.expr]:
     """What a module's top level assigns to plain names, the last one of each."""
     assigned = {}
-    for node in ast.parse(_source(module).read_text(encoding="utf-8")).body:
+    for node in _parsed(module):
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         # What is added to later (X += …) is no literal; its own name stands for that.
         value = getattr(node, "target" if isinstance(node, ast.AugAssign) else "value", None)
         names = [target.id for target in targets if isinstance(target, ast.Name)]
         assigned |= dict.fromkeys(names if value else (), value)
     return assigned
+
+
+@cache
+def _parsed(module: str) -> list[ast.stmt]:
+    path = _source(module)
+    try:
+        return ast.parse(path.read_text(encoding="utf-8")).body
+    except SyntaxError as error:
+        raise ValueError(f"{path}, line {error.lineno}: {error.msg}") from error
 
 
 def _source(module: str) -> Path:

@@ -25,7 +25,7 @@ class Method(Section):
     @field_validator("objective")
     @classmethod
     def _known(cls, name: str) -> str:
-        objectives.source(name)
+        objectives.constants(name)
         return name
 
     @model_validator(mode="after")

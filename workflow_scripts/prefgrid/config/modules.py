@@ -17,12 +17,14 @@ class Kind:
     """Modules that one key of the config chooses among, and how they are read without importing them.
 
     what: one of them, in words. package: where ours are. literals: what each of them has, and no helper
-    beside ours. suffix: what the file of ours has behind its name in the config.
+    beside ours. defined: functions and classes that a job calls. suffix: what the file of ours has
+    behind its name in the config.
     """
 
     what: str
     package: str
     literals: tuple[str, ...]
+    defined: tuple[str, ...]
     suffix: str = ""
 
     def module_name(self, name: str) -> str:
@@ -50,16 +52,24 @@ class Kind:
         return f"{self.what} {name!r} ({self.source(name).name})"
 
     def read(self, name: str) -> dict[str, Any]:
-        """Its literals; ValueError if there is no such module or one is missing."""
-        return literals.read(self.module_name(name), self.literals, self.called(name))
+        """Its literals; ValueError if there is no such module, or it lacks one or a function."""
+        module, called = self.module_name(name), self.called(name)
+        found = literals.read(module, self.literals, called)
+        literals.defines(module, self.defined, called)
+        return found
 
     def options(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """(defaults, bounds) by name, of the literal OPTIONS; ValueError if one is not (default, bound)."""
+        """(defaults, bounds) by name, of the literal OPTIONS; ValueError if one is not (default, bound) or
+        a default is out of its bound."""
         declared = self.read(name)["OPTIONS"]
         try:
-            return bounds.split(declared)
+            defaults, known = bounds.split(declared)
+            found = bounds.problems(defaults, known)
         except ValueError as error:
             raise ValueError(f"{self.called(name)}: OPTIONS: {error}") from error
+        if found:
+            raise ValueError(f"{self.called(name)}: OPTIONS: default {'; '.join(found)}")
+        return defaults, known
 
 
 def check_options(what: str, options: dict[str, Any], known_bounds: dict[str, Any]) -> None:

@@ -5,10 +5,14 @@ from functools import cache
 from typing import Any
 
 from prefgrid.config import modules
+from prefgrid.config.suggestions import allowed
 
 TARGETS = ("labels", "win_probabilities", "scores", "weights", "none")
+SWITCHES = ("reference_logps", "coupled", "sampling_logps")
+# Whatever is not said is no.
+OPTIONAL = ("sampling_logps",)
 
-_KIND = modules.Kind("objective", "objectives", ("NEEDS", "OPTIONS"))
+_KIND = modules.Kind("objective", "objectives", ("NEEDS", "OPTIONS"), ("Objective",))
 module_name, known, source = _KIND.module_name, _KIND.known, _KIND.source
 
 
@@ -37,12 +41,30 @@ def constants(objective: str) -> Constants:
     ValueError if they are not complete, name unknown targets, or an option is not (default, bound).
     """
     needs = _KIND.read(objective)["NEEDS"]
-    targets = needs.get("targets")
-    if targets not in TARGETS:
-        raise ValueError(
-            f"{_KIND.called(objective)}: NEEDS: targets {targets!r}; allowed: {', '.join(TARGETS)}"
-        )
+    problem = _problem_of(needs)
+    if problem:
+        raise ValueError(f"{_KIND.called(objective)}: NEEDS: {problem}")
     return Constants(needs, *_KIND.options(objective))
+
+
+def _problem_of(needs: Any) -> str | None:
+    names = ("targets", "responses", *SWITCHES)
+    if not isinstance(needs, dict):
+        return f"must be a dictionary of {', '.join(names)}"
+    for name in needs:
+        if name not in names:
+            return f"unknown {name!r}; {allowed(str(name), names)}"
+    for name in names:
+        if name not in needs and name not in OPTIONAL:
+            return f"lacks {name!r}"
+        if name in SWITCHES and not isinstance(needs.get(name, False), bool):
+            return f"{name} {needs[name]!r}; allowed: True, False"
+    targets, responses = needs["targets"], needs["responses"]
+    if targets not in TARGETS:
+        return f"targets {targets!r}; allowed: {', '.join(TARGETS)}"
+    if responses is not None and (type(responses) is not int or responses < 1):
+        return f"responses {responses!r}; allowed: a number from 1, None for any"
+    return None
 
 
 def check_options(objective: str, options: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import torch
 from prefgrid import chat
 from prefgrid.evaluation.noise import evaluation_uniforms
 from prefgrid.files import store
-from prefgrid.judges.base import Judge
+from prefgrid.judges.base import Judge, judged_rewards
 from prefgrid.sampling.mixed import sample_mixed
 from prefgrid.sampling.request import DecodingOptions
 
@@ -74,10 +74,8 @@ def _rewards(judge: Judge, prompts: list[str], responses: list[str]) -> np.ndarr
     pairs = list(zip(prompts, responses, strict=True))
     distinct = {pair: number for number, pair in enumerate(dict.fromkeys(pairs))}
     store.log(f"{len(distinct)} different of {len(pairs)} responses to score")
-    rewards = judge.score(
-        [prompt for prompt, _ in distinct], [response for _, response in distinct]
-    )
-    return rewards[[distinct[pair] for pair in pairs]]
+    found = judged_rewards(judge, *map(list, zip(*distinct, strict=True)))
+    return found[[distinct[pair] for pair in pairs]]
 
 
 def summarize(samples: pd.DataFrame, labels: dict[str, Any]) -> pd.DataFrame:

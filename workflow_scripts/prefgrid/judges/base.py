@@ -19,3 +19,22 @@ class Judge(Protocol):
     def score(self, prompts: Sequence[str], responses: Sequence[str]) -> np.ndarray:
         """Rewards float32 [N] in the order asked; ValueError naming a pair it cannot score."""
         ...
+
+
+def judged_rewards(judge: Judge, prompts: Sequence[str], responses: Sequence[str]) -> np.ndarray:
+    """What the judge says, float32 [N]; ValueError unless it is one finite number a pair.
+
+    A judge is anybody's code: rewards that belong to other pairs would not be seen later.
+    """
+    found = np.asarray(judge.score(prompts, responses), dtype=np.float32)
+    if found.shape != (len(prompts),):
+        raise ValueError(
+            f"the judge gave rewards of shape {list(found.shape)} for {len(prompts)} pairs"
+        )
+    wrong = (~np.isfinite(found)).nonzero()[0]
+    if len(wrong):
+        raise ValueError(
+            f"the judge's score of {responses[wrong[0]]!r} as an answer to {prompts[wrong[0]]!r} is "
+            f"{found[wrong[0]]}"
+        )
+    return found

@@ -1,4 +1,4 @@
-"""What an option of an objective may be, written as a literal beside its default.
+"""What an option of an objective or a judge may be, written as a literal beside its default.
 
 Options are {name: (default, bound)}. A bound is a list of the allowed values, or one of these texts:
 
@@ -25,6 +25,8 @@ _TEXT = re.compile(
 
 def split(declared: dict[str, tuple[Any, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
     """(defaults by name, bounds by name); ValueError naming options that are no such pair."""
+    if not isinstance(declared, dict):
+        raise ValueError("must be a dictionary of name: (default, bound)")
     wrong = [name for name, pair in declared.items() if type(pair) is not tuple or len(pair) != 2]
     if wrong:
         raise ValueError(f"{', '.join(map(repr, wrong))} must be (default, bound)")
@@ -37,9 +39,12 @@ def fits(value: Any, bound: str | list[Any]) -> bool:
     if isinstance(bound, list):
         # 0 equals False, but a number is no switch.
         return any(value == one and type(value) is type(one) for one in bound)
-    found = _TEXT.fullmatch(bound)
+    found = _TEXT.fullmatch(bound) if isinstance(bound, str) else None
     if found is None:
-        raise ValueError(f"{bound!r} is no bound; allowed: {__doc__}")
+        raise ValueError(
+            f"{bound!r} is no bound; allowed: a list of values, or a text such as '> 0', '>= 0', "
+            "'[0, 1)', 'integer > 0', each also with ' or null' at its end"
+        )
     if value is None:
         return found["null"] is not None
     number = isinstance(value, int) if found["integer"] else isinstance(value, int | float)
@@ -61,12 +66,17 @@ def words(bound: str | list[Any]) -> str:
 
 
 def problems(options: dict[str, Any], bounds: dict[str, Any]) -> list[str]:
-    """One message for each option whose value is out of its bound."""
-    return [
-        f"{name} = {value!r}; allowed: {words(bounds[name])}"
-        for name, value in options.items()
-        if not fits(value, bounds[name])
-    ]
+    """One message for each option whose value is out of its bound; ValueError for one whose bound is
+    none."""
+    found = []
+    for name, value in options.items():
+        try:
+            fit = fits(value, bounds[name])
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        if not fit:
+            found.append(f"{name} = {value!r}; allowed: {words(bounds[name])}")
+    return found
 
 
 def warm_start_problem(warm_start_epochs: float, steps_in_epoch: int, run_steps: int) -> str | None:

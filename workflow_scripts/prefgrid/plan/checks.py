@@ -4,7 +4,7 @@ A check is a function of typed sections. It ends where it asks for a value that 
 is reported already; so one run reports every mistake.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,12 @@ def problems(config: Config, packages: Mapping[str, str]) -> Iterator[Problem]:
         yield from _until_unusable(check, config)
     for study, package in packages.items():
         yield from _until_unusable(_names_exist, study, config)
-        for check in registry.checks(package):
+        try:
+            own = tuple(registry.checks(package))
+        except (ValueError, TypeError) as error:
+            yield study, f"its CHECKS are no tuple of functions: {error}"
+            continue
+        for check in own:
             yield from _until_unusable(_of_the_study, check, study, config)
 
 
@@ -43,13 +48,15 @@ def _names_exist(study: str, config: Config) -> Iterator[Problem]:
         yield from _until_unusable(_judge_exists, study, section, config)
     if "methods" in fields:
         yield from _until_unusable(_methods_exist, study, section, config)
-    if {"baseline", "methods"} <= fields.keys() and section.baseline not in section.methods:
-        ran = ", ".join(section.methods)
-        yield f"{study}.baseline", f"{section.baseline!r} is not run; allowed: {ran}"
+    if {"baseline", "methods"} <= fields.keys():
+        ran = _listed(section.methods)
+        for label in _listed(section.baseline):
+            if label not in ran:
+                yield f"{study}.baseline", f"{label!r} is not run; allowed: {', '.join(ran)}"
 
 
 def _methods_exist(study: str, section: Any, config: Config) -> Iterator[Problem]:
-    for label in section.methods:
+    for label in _listed(section.methods):
         if label not in config.methods:
             yield (
                 f"{study}.methods",
@@ -58,20 +65,32 @@ def _methods_exist(study: str, section: Any, config: Config) -> Iterator[Problem
 
 
 def _judge_exists(study: str, section: Any, config: Config) -> Iterator[Problem]:
-    if section.judge not in config.judges:
-        yield (
-            f"{study}.judge",
-            f"unknown judge {section.judge!r}; {allowed(section.judge, config.judges)} (see judges)",
-        )
+    for label in _listed(section.judge):
+        if label not in config.judges:
+            yield (
+                f"{study}.judge",
+                f"unknown judge {label!r}; {allowed(label, config.judges)} (see judges)",
+            )
+
+
+def _listed(labels: str | Sequence[str] | None) -> Sequence[str]:
+    """A section may have one label, several or none."""
+    return [labels] if isinstance(labels, str) else labels or []
 
 
 def _of_the_study(check: Any, study: str, config: Config) -> Iterator[Problem]:
     """A study's own check; of its `methods` it sees those that exist."""
     section: Section = config.section(study)
-    if "methods" in section.__dict__:
+    if isinstance(section.__dict__.get("methods"), list):
         existing = [label for label in section.methods if label in config.methods]
         section = section.model_copy(update={"methods": existing})
-    yield from check(section, config)
+    try:
+        yield from ((key, message) for key, message in check(section, config))
+    except Unusable:
+        raise
+    # A study is anybody's code.
+    except Exception as error:
+        yield study, f"its check {check.__name__} failed: {type(error).__name__}: {error}"
 
 
 def _judges_have_room(config: Config) -> Iterator[Problem]:

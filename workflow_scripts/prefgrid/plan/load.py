@@ -24,8 +24,15 @@ def load(raw: dict[str, Any]) -> Config:
     Each section is checked by itself, then keys with each other wherever their values are usable.
     """
     _refuse(mistakes.of_numbers(raw))  # the checks compute with the numbers they find
-    packages = _named_studies(raw.get("studies", registry.BUILT_IN))
+    named = raw.get("studies", registry.BUILT_IN)
+    packages = _named_studies(named)
     model = schema.of(packages)
+    # The section of a study that is refused belongs to nobody; one message is enough.
+    asked = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
+    refused = {name.rpartition(".")[2] for name in asked} - packages.keys()
+    raw = {
+        key: value for key, value in raw.items() if key not in refused or key in model.model_fields
+    }
     if "methods" not in raw:  # their overrides of `training` are checked as if they were written
         raw = {**raw, "methods": {name: method.model_dump() for name, method in ours().items()}}
     overrides = _wrong_overrides(raw)

@@ -7,6 +7,7 @@ with each other live in `checks.py` and in the studies' rooms.
 from collections.abc import Mapping
 from functools import cache
 from inspect import getdoc
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, create_model, field_validator
@@ -105,7 +106,9 @@ class Config(Section):
         return Training.model_validate(merged(self.training.model_dump(), overrides))
 
 
-# Other targets of Snakemake, and folders of results/ that are no study's.
+SCRIPTS = Path(__file__).resolve().parents[2]
+# Other targets of Snakemake, and folders of results/ that are no study's. Rules are called as their
+# scripts are, and are no targets, but one name cannot be two rules'.
 RESERVED = (
     *(
         "all",
@@ -117,7 +120,8 @@ RESERVED = (
         "figures",
         "tables",
     ),
-    *("report", "clean_work", "models", "logs", "work"),
+    *("report", "clean_work", "models", "logs", "work", "data", "captions", "results"),
+    *sorted(path.stem for path in SCRIPTS.glob("*/*.py")),
 )
 
 

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from prefgrid.config import literals, objectives
+from prefgrid.config.suggestions import allowed
 
 # An artifact's file, or the files of one in several parts.
 Paths = str | list[str]
@@ -51,6 +52,9 @@ class Wiring:
     tables: tuple[str, ...] = ()
 
     def __init__(self, config: Any, package: str) -> None:
+        study = package.rpartition(".")[2]
+        if getattr(self, "name", None) != study:
+            raise ValueError(f"its Wiring must have the name {study!r}, that of its package")
         self.config = config
         self.package = package
         self.study = config.section(self.name)
@@ -90,7 +94,11 @@ class Wiring:
             path: literals.read(module, ["CAPTION"])["CAPTION"] for path, module in found.items()
         }
         if self.tables:
-            captions = literals.read(f"{self.package}.tables", ["CAPTIONS"])["CAPTIONS"]
+            module = f"{self.package}.tables"
+            captions = literals.read(module, ["CAPTIONS"])["CAPTIONS"]
+            missing = [name for name in self.tables if name not in captions]
+            if missing:
+                raise ValueError(f"module {module!r}: CAPTIONS lacks {', '.join(missing)}")
             texts |= {f"{self.root}/tables/{name}.csv": captions[name] for name in self.tables}
         return texts
 
@@ -101,11 +109,11 @@ class Wiring:
 
     def figure(self, name: str) -> Step:
         """One figure, by the literals of its module."""
-        return self._reader(f"{self.package}.figures.{name}", ("READS", "USES"))
+        return self._reader(f"figures.{name}", "TITLE", "CAPTION")
 
     def section(self, _: str = "") -> Step:
         """The study's section of the report."""
-        step = self._reader(f"{self.package}.section", ("READS", "USES"))
+        step = self._reader("section")
         modules = [f"{self.package}.figures.{name}" for name in self.figures]
         drawn = [path for path in self.cells("figures") if path.endswith(".svg")]
         return Step(
@@ -132,22 +140,33 @@ class Wiring:
             modules=(judge.module,),
         )
 
-    def _reader(self, module: str, names: tuple[str, str]) -> Step:
-        found = literals.read(module, names)
-        artifacts, values = self.artifacts(), self.values()
-        files = {name: _listed(artifacts[name]) for name in found["READS"]}
+    def _reader(self, name: str, *shown: str) -> Step:
+        """A module of the study that has READS, USES, what is `shown` of it, and the function of the job,
+        `figure` or `section`."""
+        module = f"{self.package}.{name}"
+        found = literals.read(module, ("READS", "USES", *shown))
+        literals.defines(module, ["section" if name == "section" else "figure"])
+        reads = _named(self.artifacts(), found["READS"], module, "READS")
+        uses = _named(self.values(), found["USES"], module, "USES")
+        if not reads:
+            raise ValueError(f"module {module!r}: READS is empty; allowed: names of artifacts")
+        files = {name: _listed(paths) for name, paths in reads.items()}
+        own = {
+            "module": module,
+            "reads": [[name, len(paths)] for name, paths in files.items()],
+        }
+        if own.keys() & uses.keys():
+            raise ValueError(f"values: {', '.join(own.keys() & uses.keys())} is no setting's name")
         return Step(
             {"files": [path for paths in files.values() for path in paths]},
-            {
-                "module": module,
-                "reads": [[name, len(paths)] for name, paths in files.items()],
-                **{name: values[name] for name in found["USES"]},
-            },
+            {**own, **uses},
             modules=(module,),
         )
 
     def _learner(self, label: str) -> dict[str, Any]:
-        """How a method is trained, the same in all of its cells."""
+        """How a method is trained, the same in all of its cells; ValueError for an unknown label."""
+        if label not in self.config.methods:
+            raise ValueError(f"unknown method {label!r}; {allowed(label, self.config.methods)}")
         method = self.config.methods[label]
         return {
             "objective": objectives.module_name(method.objective),
@@ -179,6 +198,20 @@ def start(policies: Sequence[str] = ()) -> Step:
         {},
         weights=[adapter_weights(one) for one in policies],
     )
+
+
+def _named(
+    known: Mapping[str, Any], names: Sequence[str], module: str, literal: str
+) -> dict[str, Any]:
+    """The entries of `known` that a module's literal names; ValueError for one that it lacks."""
+    if not isinstance(names, list | tuple):
+        raise ValueError(f"module {module!r}: {literal} {names!r} must be a tuple of names")
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"module {module!r}: {literal} names {name!r}; {allowed(str(name), known)}"
+            )
+    return {name: known[name] for name in names}
 
 
 def _listed(paths: Paths) -> list[str]:

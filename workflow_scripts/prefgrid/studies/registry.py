@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prefgrid.config import literals
+from prefgrid.config.fields import Section
 from prefgrid.config.suggestions import allowed
 
 BUILT_IN = ("link_robustness", "single_index")
@@ -38,23 +39,38 @@ def package(name: str) -> str:
             )
         return f"prefgrid.studies.{name}"
     if literals.found(f"{name}.config") is None:
-        raise ValueError(f"{name!r} should be a study, but {name}.config is no importable module")
+        raise ValueError(
+            f"{name!r} should be a study, but {name}.config is no importable module; is the folder "
+            "above the package in PYTHONPATH, as an absolute path?"
+        )
+    section(name)
     return name
 
 
-def section(package: str) -> Any:
-    """The model of a study's section."""
-    return importlib.import_module(f"{package}.config").Config
+def section(package: str) -> type[Section]:
+    """The model of a study's section; ValueError if it is none."""
+    found = _of_the_study(package, "config", "Config")
+    if not (isinstance(found, type) and issubclass(found, Section)):
+        raise ValueError(f"{package}.config: Config must be a prefgrid.config.fields.Section")
+    return found
 
 
 def checks(package: str) -> Sequence[Any]:
     """Checks of a study: functions of its own section and the whole config."""
-    return importlib.import_module(f"{package}.checks").CHECKS
+    return _of_the_study(package, "checks", "CHECKS")
 
 
 def wiring(package: str, config: Any) -> Any:
     """The wiring object of a study."""
-    return importlib.import_module(f"{package}.wiring").Wiring(config, package)
+    return _of_the_study(package, "wiring", "Wiring")(config, package)
+
+
+def _of_the_study(package: str, module: str, name: str) -> Any:
+    """What a module of the study calls so; ValueError, whatever goes wrong in anybody's code."""
+    try:
+        return getattr(importlib.import_module(f"{package}.{module}"), name)
+    except Exception as error:
+        raise ValueError(f"{package}.{module}: {type(error).__name__}: {error}") from error
 
 
 def rules(packages: Mapping[str, str]) -> list[str]:
