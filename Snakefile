@@ -14,6 +14,9 @@ configfile: os.path.join(workflow.basedir, "config.yaml")
 
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
+# An objective may be any module in this folder. Snakemake has put it first, where a signal.py in it
+# would be taken for the standard library's.
+sys.path.append(sys.path.pop(sys.path.index(str(workflow.basedir))))
 
 
 include: "rules/common.smk"

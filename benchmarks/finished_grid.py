@@ -102,7 +102,7 @@ class FinishedGrid:
 
     def decoding(self, batch_rows: int) -> DecodingOptions:
         return DecodingOptions(
-            eos_ids=stop_ids(self.tokenizer, self.reference),
+            eos_ids=stop_ids(self.tokenizer, self.reference, self.config.prompt_format),
             pad_id=self.pad_id,
             max_new_tokens=self.study.evaluation.max_new_tokens,
             batch_rows=batch_rows,

@@ -92,7 +92,11 @@ class Naive:
         grid, evaluation = self.grid, self.grid.study.evaluation
         models = grid.policy(method, n), grid.reference
         prompts = [grid.tokens(row["prompt"]) for row in grid.eval_prompts[:DECODED]]
-        eos_ids = stop_ids(grid.tokenizer, grid.reference) if to_the_end_token else ()
+        eos_ids = (
+            stop_ids(grid.tokenizer, grid.reference, grid.config.prompt_format)
+            if to_the_end_token
+            else ()
+        )
         limit = evaluation.max_new_tokens
 
         def decode() -> None:

@@ -2,7 +2,6 @@
 
 import functools
 import gc
-import glob
 import inspect
 from pathlib import Path
 
@@ -11,16 +10,18 @@ from snakemake.common import overwrite_function_params
 from prefgrid.config import judges
 from prefgrid.files import cells
 from prefgrid.files.formats import canonical_json
-from prefgrid.plan import job_environment, run_lock, wirings
+from prefgrid.plan import job_environment, places, run_lock, wirings
 from prefgrid.plan.fingerprint import fingerprint
 from prefgrid.plan.load import ConfigError, load
-from prefgrid.studies import registry
+from prefgrid.studies import registry, rehearsal
 
 try:
+    places.check_checkout(Path(workflow.basedir))
+    places.check_locale(config)
     CONFIG = load(config)
     # A study's answers to what its cells are made from; a study that the config does not list has none.
     WIRING = wirings.of(CONFIG)
-except ConfigError as error:
+except (ConfigError, places.PlaceError) as error:
     raise WorkflowError(str(error)) from None
 
 REFERENCE = "results/models/reference"

@@ -23,7 +23,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from prefgrid.run import device_pool, execution, job_lock, job_log, leases, supervision
+from prefgrid.run import (
+    device_pool,
+    execution,
+    job_lock,
+    job_log,
+    leases,
+    outer_launcher,
+    supervision,
+)
 from prefgrid.run.preload import client
 
 # A script's process, started here or by the fork server.
@@ -68,7 +76,7 @@ def _run(options: argparse.Namespace, log: job_log.Log) -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Run one workflow script under supervision.")
     parser.add_argument("--log", required=True, help="file that receives the script's output")
     parser.add_argument("--gpus", type=int, default=0, help="devices to lease for the job")
     parser.add_argument("--online", action="store_true", help="the job may reach the hub")
@@ -112,7 +120,7 @@ def _environment(options: argparse.Namespace, work: Path, devices: list[str]) ->
         Path(options.script).name, execution.setting("torch_threads", 1)
     )
     environment = {
-        **os.environ,
+        **outer_launcher.without(os.environ),
         "OMP_NUM_THREADS": str(threads),
         execution.THREADS_VARIABLE: str(threads),
         execution.GPUS_VARIABLE: str(options.gpus),

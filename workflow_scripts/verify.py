@@ -6,6 +6,7 @@ Exit status: 0 if all that exists is right, 1 if not, 2 if Snakemake cannot say 
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -39,4 +40,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # Paths and Snakemake's words are UTF-8, which a running interpreter cannot change to.
+    if sys.getfilesystemencoding() != "utf-8":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.argv])
     sys.exit(main())

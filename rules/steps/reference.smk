@@ -1,4 +1,5 @@
-# The reference checkpoint: the base model, fine-tuned on supervised data if the config says so.
+# The reference checkpoint: the base model, fine-tuned on supervised data if the config says so. Everything
+# else that runs a model comes after it, so it waits until fetched models have been rehearsed.
 
 if CONFIG.reference.sft is None:
 
@@ -6,6 +7,7 @@ if CONFIG.reference.sft is None:
         input:
             manifest="results/models/base/manifest.json",
             weights=ancient("results/models/base/model.safetensors"),
+            rehearsals=ancient(REHEARSALS),
         output:
             manifest=f"{REFERENCE}/manifest.json",
             weights=f"{REFERENCE}/model.safetensors",
@@ -35,6 +37,7 @@ else:
             manifest="results/models/base/manifest.json",
             weights=ancient("results/models/base/model.safetensors"),
             data=CONFIG.data.path,
+            rehearsals=ancient(REHEARSALS),
         output:
             manifest=f"{REFERENCE}/manifest.json",
             weights=f"{REFERENCE}/model.safetensors",

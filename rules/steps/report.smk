@@ -29,9 +29,9 @@ rule describe_study:
 # Relative paths: a moved or freshly cloned work tree has the same inputs.
 TEMPLATES = sorted(
     os.path.relpath(path)
-    for path in glob.glob(
-        os.path.join(workflow.basedir, "workflow_scripts/prefgrid/report/templates/*")
-    )
+    for path in (
+        Path(workflow.basedir) / "workflow_scripts" / "prefgrid" / "report" / "templates"
+    ).iterdir()
 )
 
 

@@ -1,14 +1,32 @@
 # The hub world: models and data from the Hugging Face hub or from local folders, pinned.
 
+from prefgrid.plan import local_sources
+from prefgrid.plan.rows import longest_rows
+
 # Nobody assesses models that are not made here.
 QUALITY = []
+# But those that somebody uses are tried before anything is made from them.
+TRIALS = rehearsal.specs(CONFIG, WIRING.values())
+REHEARSALS = [f"results/rehearsals/{name}/rehearsal.json" for name in TRIALS]
+
+signature = functools.cache(local_sources.signature)
+
+
+def origin(source):
+    """A section of the config that names a source; and what the source holds, if it is a local one."""
+    content = signature(source.source)
+    known = {} if content is None else {local_sources.CONTENT: content}
+    return source.model_dump() | known
 
 
 def model_spec(wildcards):
     return spec(
-        **getattr(CONFIG.hub.models, wildcards.name).model_dump(),
+        **origin(getattr(CONFIG.hub.models, wildcards.name)),
         name=wildcards.name,
         prompt_format=CONFIG.prompt_format,
+        prompt_date=CONFIG.prompt_date.isoformat(),
+        attention=CONFIG.model.attention,
+        **longest_rows(CONFIG, wildcards.name),
     )
 
 
@@ -38,6 +56,39 @@ rule fetch_model:
         "--spec {params.spec:q} --code {params.code:q}"
 
 
+def rehearsal_spec(wildcards):
+    return spec(**TRIALS[wildcards.name])
+
+
+# What its code and spec are changes with the studies; the models, and all that is made from them, do not.
+rule rehearse_model:
+    input:
+        model="results/models/{name}/manifest.json",
+        weights=ancient("results/models/{name}/model.safetensors"),
+    output:
+        rehearsal="results/rehearsals/{name}/rehearsal.json",
+    log:
+        "results/logs/rehearse_model/{name}.log",
+    wildcard_constraints:
+        name="|".join(TRIALS),
+    conda:
+        "../../envs/prefgrid.yaml"
+    resources:
+        gpu=MODEL_GPU,
+        devices=MODEL_DEVICES,
+        mem_mb=mem_mb,
+        runtime=runtime,
+    params:
+        spec=rehearsal_spec,
+        code=fingerprint("worlds.rehearse_model"),
+    message:
+        "Rehearse what this run does with the {wildcards.name} model"
+    shell:
+        "exec python -m run_job --log {log} --gpus {resources.devices} worlds/rehearse_model "
+        "--model {input.model} --rehearsal {output.rehearsal} "
+        "--spec {params.spec:q} --code {params.code:q}"
+
+
 rule fetch_dataset:
     output:
         data=CONFIG.data.path,
@@ -49,7 +100,7 @@ rule fetch_dataset:
         mem_mb=mem_mb,
         runtime=runtime,
     params:
-        spec=spec(**CONFIG.hub.dataset.model_dump(), fields=CONFIG.data.fields),
+        spec=spec(**origin(CONFIG.hub.dataset), fields=CONFIG.data.fields),
         code=fingerprint("worlds.fetch_dataset"),
     message:
         "Fetch the preference dataset"

@@ -34,13 +34,13 @@ def test_nadaraya_watson_equals_statsmodels(sample):
 
 
 def test_ospo_equals_statsmodels_without_corrections(sample):
-    """Prior, floor and flips switched off, ĝ is the plain estimator with h = 1.5·m^(−1/5)·sd."""
+    """Flips switched off, prior and floor next to nothing, ĝ is the plain estimator with h = 1.5·m^(−1/5)·sd."""
     t, z = sample
     options = {
         "warm_start_epochs": 0,
         "symmetrize": False,
-        "prior_mass": 0.0,
-        "bandwidth_floor": 0.0,
+        "prior_mass": 1e-9,
+        "bandwidth_floor": 1e-9,
         "clip": 1e-6,
     }
     objective = ospo.Objective(options, base.Schedule(200, 10, 5, seed=0))

@@ -11,7 +11,7 @@ from transformers import (
     Qwen3Config,
 )
 
-from prefgrid.judges import scalar
+from prefgrid.judges import decoders
 from prefgrid.judges.dialogues import render
 from prefgrid.judges.scalar import ScalarRewardModel
 
@@ -62,15 +62,15 @@ def assert_own_logits(folder, name, monkeypatch, *, attention="sdpa", **changes)
     settings = {"prompt_format": "chat", "max_tokens": 200, "batch_size": 8, **changes}
     judge = ScalarRewardModel(folder, precision="none", device=torch.device("cpu"), **settings)
     judge.model.set_attn_implementation(attention)
-    assert judge.shares_prompts == (name in SHARING)
+    assert judge.reader.shares_prompts == (name in SHARING)
     layouts = []
 
     def noted(*arguments, **options):
         layouts.append(plan(*arguments, **options))
         return layouts[-1]
 
-    plan = scalar.plan
-    monkeypatch.setattr(scalar, "plan", noted)
+    plan = decoders.plan
+    monkeypatch.setattr(decoders, "plan", noted)
     rewards = judge.score(*zip(*PAIRS, strict=True))
     monkeypatch.undo()
 

@@ -17,7 +17,7 @@ FILLED = {
     "CONFIG.data.path": '"results/data/ultrafeedback/train.jsonl"',
 }
 # What the default config has another rule for.
-OTHERS = ("adopt_reference", "fetch_model", "fetch_dataset")
+OTHERS = ("adopt_reference", "fetch_model", "rehearse_model", "fetch_dataset")
 WILDCARDS = {
     "study": r"[a-z_]+",
     "cell": cells.PATTERN,

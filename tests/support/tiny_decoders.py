@@ -13,11 +13,20 @@ EOS_IDS = (1, 2, 3, 4)
 
 def lora_policy(strength: float = 0.3, **model_changes):
     """A peft model in eval mode whose adapter differs from its base."""
-    model = add_lora(tiny_model(**model_changes), **LORA, seed=1)
+    return adapted(tiny_model(**model_changes), strength)
+
+
+def adapted(model, strength: float = 0.3, **lora_changes):
+    """`model` in eval mode with an adapter that changes it."""
+    return randomised(add_lora(model, **{**LORA, **lora_changes}, seed=1), strength)
+
+
+def randomised(model, strength: float = 0.3):
+    """A peft model in eval mode, its adapter no longer 0."""
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            if "lora_B" in name:
+            if "lora_B" in name or "lora_embedding_A" in name or "modules_to_save" in name:
                 weight.copy_(torch.randn(weight.shape, generator=generator) * strength)
     return model.eval()
 

@@ -59,7 +59,7 @@ def run(
 ) -> TrainingResult:
     """Train one tiny policy by `label` and write `FILES` into `folder`.
 
-    A `…_full` label trains all weights, with dropout of attention; the others an adapter.
+    A `…_full` label trains all weights, where no dropout is on; the others an adapter.
     `elsewhere`: the policy does not start at its reference, whose indices then are no rounding.
     """
     method, full = methods()[label], label.endswith("_full")
@@ -74,7 +74,7 @@ def run(
     }
     options = TrainingOptions(**{**settings, **changes})
     schedule = options.schedule(ROWS, 5)
-    model = tiny_model(num_hidden_layers=1, attention_dropout=dropout if full else 0.0)
+    model = tiny_model(num_hidden_layers=1)
     if label == "scores":
         groups = tiny_scores.scored_groups(model, COUNTS)
         objective = tiny_scores.Objective(method["options"], schedule)

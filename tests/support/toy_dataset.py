@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from prefgrid.data import misfits
+from prefgrid.data import lines, misfits
 from prefgrid.data.instructions import Completion, Instruction, Instructions
-from prefgrid.files import store
 
 SOURCE = "nobody/questions"
 FIELDS = ("question", "answer")
@@ -13,11 +12,13 @@ FIELDS = ("question", "answer")
 def read(path: Path | str, bad_row_share: float) -> Instructions:
     """A row without a question is bad."""
     rows, skipped = [], []
-    for number, raw in enumerate(store.iterate_jsonl(path), start=1):
-        if raw["question"]:
-            rows.append(Instruction(raw["question"], (Completion(raw["answer"], None),)))
+    for line in lines.read(path):
+        if line.row is None:
+            skipped.append(line.problem)
+        elif lines.is_text(line.row["question"]) and line.row["question"]:
+            rows.append(Instruction(line.row["question"], (Completion(line.row["answer"], None),)))
         else:
-            where = f"{path}, line {number}"
-            skipped.append(misfits.named(where, "question", "text", raw["question"]))
+            named = misfits.named(line.where, "question", "text", line.row["question"])
+            skipped.append(named)
     misfits.check_share(path, len(rows), skipped, bad_row_share)
     return Instructions(tuple(rows), tuple(skipped))

@@ -29,13 +29,17 @@ LAYERS = (
     # It makes models and data out of nothing, and trains them as anything is trained.
     "tinyworld",
     "training",
+    # Everything that jobs do with a model, once.
+    "rehearsal",
     "judges",
     "sampling",
     "objectives",
     "logprobs",
     "models",
     "data",
+    "templates",
     "chat",
+    "pairs",
     "job",
     "config",
     "files",

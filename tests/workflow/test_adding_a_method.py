@@ -32,7 +32,7 @@ from tests.workflow.test_invalidation import set_config
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 OPTIONS = {
     # scale of the index in the loss; at .5 the link is σ(t), as DPO's at its default
-    "beta_train": (0.5, "> 0"),
+    "beta_train": (0.5, "[1e-6, 1e6]"),
 }
 
 
@@ -174,7 +174,7 @@ def test_wrong_options_are_refused_before_any_job(added: Checkout) -> None:
     assert (
         "methods.toy: objective 'tests.workflow.test_adding_a_method': no option 'beta'" in output
     )
-    assert "option beta_train = 0.0; allowed: a number > 0" in output
+    assert "option beta_train = 0.0; allowed: a number in [1e-6, 1e6]" in output
     assert "single_index.overrides.toy.options" in output and "no option 'width'" in output
 
 

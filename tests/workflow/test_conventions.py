@@ -55,4 +55,4 @@ def test_presets_plan_each_stage_once(preset: str, tmp_path: Path) -> None:
     )
     assert tuple(planned[stage] for stage in stages) == COUNTS[preset]
     assert planned["evaluate_policy"] == planned["train_policy"]
-    assert planned["fetch_model"] == 2
+    assert planned["fetch_model"] == planned["rehearse_model"] == 2

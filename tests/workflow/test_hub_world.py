@@ -1,6 +1,7 @@
 """The hub world on local paths: the code that fetches real models and data, on small ones."""
 
 import json
+import shutil
 from pathlib import Path
 
 import yaml
@@ -14,13 +15,15 @@ def test_models_and_data_from_local_paths_reach_the_responses(
     copy_sources(tmp_path / "tree")
     checkout = Checkout(tmp_path / "tree")
     sources = finished.folder / "results"
+    copied = tmp_path / "base"
+    shutil.copytree(sources / "models" / "base", copied)
     config = yaml.safe_load((checkout.folder / "small.yaml").read_text())
     config |= {
         "world": "hub",
         "hub": {
             "models": {
-                name: {"source": str(sources / "models" / name), "revision": None}
-                for name in ("base", "reward")
+                name: {"source": str(source), "revision": None}
+                for name, source in {"base": copied, "reward": sources / "models/reward"}.items()
             },
             "dataset": {
                 "source": str(sources / "data/ultrafeedback/train.jsonl"),
@@ -40,6 +43,10 @@ def test_models_and_data_from_local_paths_reach_the_responses(
     # 32 pairs in two shards: the second holds pairs 16 to 31.
     rows = [json.loads(line) for line in (results.parent / target).open()]
     assert [row["group"] for row in rows] == list(range(16, 32))
+    # A source that changes under its path, here by a file more, is fetched anew; untouched ones are not.
+    assert checkout.planned("sources", target) == {}
+    (copied / "chat_template.jinja").write_text("{{ messages }}")
+    assert checkout.planned("results/models/base/manifest.json") == {"fetch_model": 1}
     # The same data, split by the same hash: the pools are those of the tiny world.
     for pool in ("train", "eval"):
         path = f"data/prompts/{pool}.jsonl"

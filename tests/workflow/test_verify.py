@@ -126,6 +126,16 @@ def test_damage_and_strangers_are_told_apart(clone: Checkout) -> None:
     assert set(names.split()) == {"results/single_index/section/section.json", REPORT}
 
 
+def test_a_lost_report_and_strays_in_a_model_s_folder_are_named(clone: Checkout) -> None:
+    """Nothing is made from the report; and hidden names are as foreign as others."""
+    (clone.folder / REPORT).unlink()
+    strays = {f"{POLICY}/{name}" for name in (".hidden", "_private.json", "chat_template.jinja")}
+    for path in strays:
+        append(clone, path)
+    status, output = verify(clone)
+    assert (status, listed(output)) == (1, {"missing": {REPORT}, "foreign": strays})
+
+
 def test_an_edited_input_reaches_all_that_was_made_of_it(clone: Checkout) -> None:
     append(clone, "results/data/prompts/eval.jsonl")
     status, output = verify(clone)

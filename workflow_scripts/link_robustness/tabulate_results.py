@@ -3,7 +3,8 @@
 Inputs: evaluations (CSV), samples, indices (parquet), all of the whole grid; reference_samples
 (JSONL of scored groups, one a prompt); rewards (JSONL of scored groups of two, one file a seed).
 Outputs: summary, differences, calibration, identifiability, runs (CSV).
-Spec: methods, seeds, shifts, n, link_temperature, baseline, kappa, samples (a prompt, of the scans).
+Spec: methods, seeds, shifts, n, link_temperature, identical_responses (keep or drop), baseline, kappa,
+samples (a prompt, of the scans).
 """
 
 import numpy
@@ -35,15 +36,19 @@ def main(job: jobs.Job) -> None:
     )
     runs = comparison.runs_at_kl(evaluations, kappa, base)
     by_prompt = prompts.prompts_at_kl(samples, kappa, base)
+    pairs = inputs.scored_pairs(job.inputs["rewards"])
+    evidence = identifiability.table(
+        utilities(pairs, drop_identical=spec["identical_responses"] == "drop"),
+        spec["shifts"],
+        spec["n"],
+        spec["link_temperature"],
+    )
     tables = {
         "summary": comparison.summarise(runs, by_prompt, base, kappa, methods, spec["seeds"]),
         "differences": comparison.differences(runs, by_prompt, base, methods, spec["baseline"]),
         "calibration": calibration.table(reading.read_table(job.inputs["indices"]), methods),
-        "identifiability": identifiability.table(
-            utilities(inputs.scored_pairs(job.inputs["rewards"])),
-            spec["shifts"],
-            spec["n"],
-            spec["link_temperature"],
+        "identifiability": evidence.assign(
+            identical_share=evidence["n"].map(identical_shares(pairs, spec["n"]))
         ),
         "runs": runs.join(by_prompt.of_runs(), on=prompts.RUN),
     }
@@ -53,13 +58,24 @@ def main(job: jobs.Job) -> None:
     store.log(f"{len(runs)} runs, {missing} of them do not reach KL {kappa:g}")
 
 
-def utilities(pairs: pandas.DataFrame) -> dict[int, numpy.ndarray]:
-    """Seed → u of its pairs, as they were labelled: the first n are the training set of size n."""
+def utilities(pairs: pandas.DataFrame, *, drop_identical: bool) -> dict[int, numpy.ndarray]:
+    """Seed → u of its pairs, as they were labelled: the first n are the training set of size n.
+
+    NaN where `drop_identical` keeps a pair from being labelled.
+    """
     found = {}
     for seed, own in pairs.groupby("seed"):
         first, second = own["reward_0"].to_numpy(), own["reward_1"].to_numpy()
-        found[int(seed)] = (second - first) * preferences.reward_scale(first, second)
+        own_utilities = (second - first) * preferences.reward_scale(first, second)
+        left_out = own["identical"].to_numpy() & drop_identical
+        found[int(seed)] = numpy.where(left_out, numpy.nan, own_utilities)
     return found
+
+
+def identical_shares(pairs: pandas.DataFrame, sizes: list[int]) -> dict[int, float]:
+    """n → share of the first n pairs whose two responses are the same text, mean over seeds."""
+    by_seed = pairs.groupby("seed")["identical"]
+    return {n: float(by_seed.apply(lambda own, n=n: own[:n].mean()).mean()) for n in sizes}
 
 
 if __name__ == "__main__":

@@ -2,13 +2,18 @@
 
 SFT, sampling, scoring, training and evaluation all call these functions, so no two stages can
 disagree about the text a model sees. Formats: `chat` renders the tokenizer's own chat template
-(user turn, generation prompt, thinking off); `raw` is the bare text, as in the published SPO code.
+(user turn, generation prompt, thinking off); `raw` is the bare text, as in the published SPO code,
+after the start token where the tokenizer puts one. What a template renders is tokenized as it
+stands: it writes its start token itself.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 FORMATS = ("chat", "raw")
+ROLES = ("user", "assistant")
+# Any dialogue: what surrounds the texts is the same in all.
+PROMPT, RESPONSE = "Name a colour.", "Blue it is."
 
 
 def check_format(tokenizer: Any, prompt_format: str) -> None:
@@ -22,17 +27,27 @@ def check_format(tokenizer: Any, prompt_format: str) -> None:
         )
 
 
+def template_texts(
+    tokenizer: Any, dialogues: Sequence[Sequence[str]], *, asks: bool = False
+) -> list[str]:
+    """What the template makes of dialogues, each a prompt or a prompt and a response.
+
+    asks: up to where the model's own response begins, with thinking off.
+    """
+    messages = [
+        [{"role": role, "content": text} for role, text in zip(ROLES, turns, strict=False)]
+        for turns in dialogues
+    ]
+    options = {"add_generation_prompt": True, "enable_thinking": False} if asks else {}
+    return tokenizer.apply_chat_template(messages, tokenize=False, **options)
+
+
 def render_prompt(tokenizer: Any, prompt: str, prompt_format: str) -> list[int]:
     """Token ids a model is conditioned on before it writes its response to `prompt`."""
     check_format(tokenizer, prompt_format)
     if prompt_format == "raw":
-        return tokenizer(prompt, add_special_tokens=False)["input_ids"]
-    return tokenizer.apply_chat_template(
-        [{"role": "user", "content": prompt}],
-        add_generation_prompt=True,
-        enable_thinking=False,
-        return_dict=True,
-    )["input_ids"]
+        return [*start_ids(tokenizer), *_bare(tokenizer, [prompt])[0]]
+    return _bare(tokenizer, template_texts(tokenizer, [[prompt]], asks=True))[0]
 
 
 def render_dialogues(
@@ -47,33 +62,40 @@ def render_dialogues(
         return []
     distinct = list(dict.fromkeys(prompts))
     if prompt_format == "raw":
-        heads = tokenizer(distinct, add_special_tokens=False)["input_ids"]
-        tails = tokenizer(list(responses), add_special_tokens=False)["input_ids"]
+        start = start_ids(tokenizer)
+        heads = _bare(tokenizer, distinct)
+        tails = _bare(tokenizer, responses)
         head_of = dict(zip(distinct, heads, strict=True))
-        return [(list(head_of[prompt]), tail) for prompt, tail in zip(prompts, tails, strict=True)]
-
-    def rendered(dialogues: list[list[dict[str, str]]]) -> list[list[int]]:
-        return tokenizer.apply_chat_template(dialogues, return_dict=True)["input_ids"]
-
-    def asked(prompt: str) -> dict[str, str]:
-        return {"role": "user", "content": prompt}
-
-    heads = rendered([[asked(prompt)] for prompt in distinct])
-    length_of = {prompt: len(head) for prompt, head in zip(distinct, heads, strict=True)}
-    whole = rendered(
-        [
-            [asked(prompt), {"role": "assistant", "content": response}]
-            for prompt, response in zip(prompts, responses, strict=True)
+        return [
+            ([*start, *head_of[prompt]], tail) for prompt, tail in zip(prompts, tails, strict=True)
         ]
-    )
+    heads = _bare(tokenizer, template_texts(tokenizer, [[prompt] for prompt in distinct]))
+    length_of = {prompt: len(head) for prompt, head in zip(distinct, heads, strict=True)}
+    pairs = list(zip(prompts, responses, strict=True))
+    whole = _bare(tokenizer, template_texts(tokenizer, pairs))
     return [
         (tokens[: length_of[prompt]], tokens[length_of[prompt] :])
         for prompt, tokens in zip(prompts, whole, strict=True)
     ]
 
 
+def start_ids(tokenizer: Any) -> list[int]:
+    """What the tokenizer itself puts before a text, its start token; for most it is nothing.
+
+    An end token that it would put behind a text is left out: nothing could follow.
+    """
+    [bare], whole = _bare(tokenizer, [PROMPT]), tokenizer(PROMPT)["input_ids"]
+    for start in range(len(whole) - len(bare) + 1):
+        if whole[start : start + len(bare)] == bare:
+            return whole[:start]
+    raise ValueError(
+        f"the tokenizer of {str(tokenizer.name_or_path)!r} reads a text with special tokens "
+        "otherwise than without: use another model, or set prompt_format: chat"
+    )
+
+
 def eos_id(tokenizer: Any) -> int:
-    """Id of the token that ends a response."""
+    """Id of the tokenizer's own end token."""
     if tokenizer.eos_token_id is None:
         raise ValueError(
             f"the tokenizer of {tokenizer.name_or_path!r} has no end-of-sequence token"
@@ -81,11 +103,45 @@ def eos_id(tokenizer: Any) -> int:
     return tokenizer.eos_token_id
 
 
-def encode_response(tokenizer: Any, response: str) -> list[int]:
+def end_id(tokenizer: Any, prompt_format: str) -> int:
+    """Id of the token that ends a response.
+
+    In the chat format the first special token that the template writes behind a response, which
+    need not be the tokenizer's own end token (Gemma's <end_of_turn>); that one is taken where the
+    template writes none, and in the raw format.
+    """
+    check_format(tokenizer, prompt_format)
+    if prompt_format == "chat":
+        [text] = template_texts(tokenizer, [(PROMPT, RESPONSE)])
+        _, found, behind = text.rpartition(RESPONSE)
+        special = _special_ids(tokenizer)
+        for token in _bare(tokenizer, [behind])[0] if found else []:
+            if token in special:
+                return token
+    return eos_id(tokenizer)
+
+
+def _special_ids(tokenizer: Any) -> set[int]:
+    """Added tokens with a meaning: not runs of white space, which some vocabularies add."""
+    added = {
+        number
+        for number, token in tokenizer.added_tokens_decoder.items()
+        if token.special or token.content.strip()
+    }
+    # GPT-2 has one token for both.
+    unknown = {tokenizer.unk_token_id} - {tokenizer.eos_token_id}
+    return added - unknown
+
+
+def encode_response(tokenizer: Any, response: str, end: int) -> list[int]:
     """Token ids of a response written by somebody else, with the end token it should learn."""
-    return [*tokenizer(response, add_special_tokens=False)["input_ids"], eos_id(tokenizer)]
+    return [*_bare(tokenizer, [response])[0], end]
 
 
 def decode_response(tokenizer: Any, tokens: list[int]) -> str:
     """Text of sampled response tokens, special tokens left out."""
     return tokenizer.decode(tokens, skip_special_tokens=True)
+
+
+def _bare(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    return tokenizer(list(texts), add_special_tokens=False)["input_ids"]

@@ -14,6 +14,7 @@ import torch
 from prefgrid.data import groups
 from prefgrid.files import reading, records, store
 from prefgrid.job import devices, jobs
+from prefgrid.logprobs.agreement import check_log_probs
 from prefgrid.logprobs.table import dataset_logps, logp_frame
 from prefgrid.models import checking, loading
 
@@ -30,6 +31,8 @@ def main(job: jobs.Job) -> None:
     ]
     for shard in shards:
         checking.check_tokens(shard, model.config.get_text_config().vocab_size)
+    first = shards[0][0]
+    check_log_probs(model, first["prompt_tokens"] + first["responses"][0]["tokens"], pad_id)
     # Of all shards alike, so that their tables stand one below the other.
     width = max(len(row["responses"][: spec["first"]]) for shard in shards for row in shard)
 

@@ -24,6 +24,7 @@ from prefgrid.evaluation.held_out import HeldOutPairs, held_out_pairs
 from prefgrid.evaluation.indices import held_out_indices
 from prefgrid.files import reading, records, store
 from prefgrid.job import devices, jobs
+from prefgrid.logprobs.agreement import check_log_probs
 from prefgrid.models import loading
 from prefgrid.sampling.request import DecodingOptions, stop_ids
 
@@ -44,12 +45,17 @@ def main(job: jobs.Job) -> None:
     prompts = reading.read_jsonl(job.inputs["prompts"], records.Prompt, key="prompt_id")
     link = reading.read_json(job.inputs["link"], records.Link)
     options = DecodingOptions(
-        eos_ids=stop_ids(tokenizer, policy),
+        eos_ids=stop_ids(tokenizer, policy, spec["prompt_format"]),
         pad_id=loading.pad_id(tokenizer),
         max_new_tokens=evaluation["max_new_tokens"],
         temperature=evaluation["temperature"],
         batch_rows=evaluation["batch_rows"],
     )
+    pairs = held_out_pairs(
+        reading.read_jsonl(job.inputs["reference_rewards"], records.ScoredGroup, key="group"),
+        evaluation["index_pairs_per_prompt"],
+    )
+    check_log_probs(policy, [*pairs.prompts[0], *pairs.responses[0][0]], options.pad_id)
     with devices.explained_out_of_memory("lower evaluation.batch_rows"):
         samples = scan(
             policy,
@@ -68,10 +74,6 @@ def main(job: jobs.Job) -> None:
     folders["reference"] = (job.folders("adapters") or [folders["reference"]])[-1]
     named = {column: str(folders[name] or spec["judge"]) for column, name in ids.items()}
     table = summarize(samples, named | dict(spec["columns"]))
-    pairs = held_out_pairs(
-        reading.read_jsonl(job.inputs["reference_rewards"], records.ScoredGroup, key="group"),
-        evaluation["index_pairs_per_prompt"],
-    )
     with devices.explained_out_of_memory("lower logp_batch_size"):
         batches = {"pad_id": options.pad_id, "batch_size": spec["batch_size"]}
         policy_logps, _ = pairs.logps(policy, **batches)

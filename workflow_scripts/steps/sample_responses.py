@@ -42,13 +42,15 @@ def main(job: jobs.Job) -> None:
         decoding["max_new_tokens"],
     )
     options = DecodingOptions(
-        eos_ids=stop_ids(tokenizer, model), pad_id=loading.pad_id(tokenizer), **decoding
+        eos_ids=stop_ids(tokenizer, model, spec["prompt_format"]),
+        pad_id=loading.pad_id(tokenizer),
+        **decoding,
     )
     with devices.explained_out_of_memory("lower evaluation.batch_rows or generation.batch_rows"):
         sampled = backend.sample_responses(model, tokens, uniforms, options, job.part)
     if len(sampled) != len(uniforms):
         raise ValueError(f"{backend.__name__} gave {len(sampled)} responses for {len(uniforms)}")
-    texts = [chat.decode_response(tokenizer, response.tokens) for response in sampled]
+    texts = [chat.decode_response(tokenizer, response.said) for response in sampled]
     both = list(zip(texts, sampled, strict=True))
     store.write_jsonl(
         job.outputs["responses"],

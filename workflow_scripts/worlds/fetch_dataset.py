@@ -1,42 +1,102 @@
 """Bring a preference dataset from the hub, or from local files of its schema, into one JSONL file.
 
-Outputs: data (JSONL). Spec: source (hub id, local folder or file), revision, split, fields (columns that
-it must have).
+Outputs: data (JSONL). Spec: source (hub id, local folder or file), revision, split, fields (the columns
+that are read: it must have them, and no others are kept); of a local source its content.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import datasets
+from datasets.packaged_modules.json.json import Json
 
+from prefgrid.data import lines
 from prefgrid.files import store
 from prefgrid.job import jobs
 
 
 def main(job: jobs.Job) -> None:
     spec = job.spec
-    rows = load(spec["source"], spec["revision"], spec["split"])
-    check_fields(spec["source"], rows.column_names, spec["fields"])
-    store.log(f"{len(rows)} rows")
-    store.write_jsonl(job.outputs["data"], map(nan_as_null, rows))
+    made = fetched(spec["source"], spec["revision"], spec["split"], spec["fields"])
+    count = 0
+    with store.replacing(job.outputs["data"]) as temporary, open(temporary, "wb") as file:
+        for line in made:
+            file.write(line)
+            count += 1
+    store.log(f"{count} rows")
 
 
-def load(source: str, revision: str | None, split: str) -> datasets.Dataset:
-    """The dataset of a hub id, a folder, or one JSON-lines or parquet file; ValueError if it cannot
-    be had."""
+def fetched(
+    source: str, revision: str | None, split: str, fields: Sequence[str]
+) -> Iterator[bytes]:
+    """The lines of one JSONL file, each a row of `fields`; ValueError if the source cannot be had or
+    lacks one of them.
+
+    JSON lines are read line by line, and those that cannot be read are kept as they are: whoever reads
+    the dataset counts and names them. Other files go through `datasets`, whose readers know no bad row.
+    """
     try:
-        if Path(source).is_file():
-            kind = "parquet" if source.endswith(".parquet") else "json"
-            return datasets.load_dataset(kind, data_files=source, split="train")
-        return datasets.load_dataset(source, revision=revision, split=split)
+        files = json_lines(source, revision, split)
+        rows = None if files else load(source, revision, split)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise ValueError(
             f"cannot get dataset {source!r} at revision {revision!r}, split {split!r}: {error}. "
             "Allowed: a hub id 'owner/name' that this machine can reach, a local folder, or a "
             "JSON-lines or parquet file."
         ) from error
+    return selected(source, files, fields) if rows is None else converted(source, rows, fields)
+
+
+def json_lines(source: str, revision: str | None, split: str) -> list[str]:
+    """The split's files, unpacked and on this machine, if they are JSON lines; else none."""
+    if Path(source).is_file():
+        if source.endswith(".parquet"):
+            return []
+        builder, split = datasets.load_dataset_builder("json", data_files=source), "train"
+    elif Path(source, datasets.config.DATASET_STATE_JSON_FILENAME).exists():
+        return []  # a dataset that `save_to_disk` made, which `load` refuses in good words
+    else:
+        builder = datasets.load_dataset_builder(source, revision=revision)
+    named = builder.config.data_files if isinstance(builder, Json) else {}
+    if split not in named:
+        return []
+    manager = datasets.DownloadManager(download_config=datasets.DownloadConfig(token=builder.token))
+    files = list(manager.iter_files(manager.download_and_extract(list(named[split]))))
+    return files if all(map(_starts_an_object, files)) else []
+
+
+def _starts_an_object(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
+
+
+def selected(source: str, files: Iterable[str], fields: Sequence[str]) -> Iterator[bytes]:
+    """Of files of JSON lines."""
+    columns: dict[str, None] = {}
+    for line in chain.from_iterable(map(lines.read, files)):
+        row = line.row or {}
+        columns |= dict.fromkeys(row)
+        try:
+            made = lines.written({name: row.get(name) for name in fields})
+        except RecursionError:  # it can be parsed, but is nested too deeply to be rewritten
+            made = line.text + b"\n"
+        yield line.text + b"\n" if line.row is None else made
+    check_fields(source, list(columns), fields)
+
+
+def load(source: str, revision: str | None, split: str) -> datasets.Dataset:
+    """The dataset of a hub id, a folder, or one JSON or parquet file."""
+    if Path(source).is_file():
+        kind = "parquet" if source.endswith(".parquet") else "json"
+        return datasets.load_dataset(kind, data_files=source, split="train")
+    return datasets.load_dataset(source, revision=revision, split=split)
+
+
+def converted(source: str, rows: datasets.Dataset, fields: Sequence[str]) -> Iterator[bytes]:
+    """Of a table. Columns that nobody reads may hold what JSON lacks: dates, bytes, images."""
+    check_fields(source, rows.column_names, fields)
+    return map(lines.written, rows.select_columns(list(fields)))
 
 
 def check_fields(source: str, columns: Sequence[str], fields: Sequence[str]) -> None:
@@ -47,17 +107,6 @@ def check_fields(source: str, columns: Sequence[str], fields: Sequence[str]) -> 
             f"dataset {source!r} has no column {', '.join(missing)} (it has {', '.join(columns)}); "
             "allowed: a source of the schema that data.dataset reads"
         )
-
-
-def nan_as_null(value: Any) -> Any:
-    """`value` with null for NaN and infinity, which the hub has for missing scores and JSON lacks."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: nan_as_null(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [nan_as_null(item) for item in value]
-    return value
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 """Bring a model from the hub or a local folder into results/.
 
 Outputs: weights, config, tokenizer, manifest. Spec: name (base or reward), source, revision,
-prompt_format, which its tokenizer must be able to render.
+prompt_format, which its tokenizer must be able to render, prompt_date (ISO), the date in its template,
+attention (implementation of every later job), text_tokens, dialogue_tokens (longest rows that can
+come; null: none).
 """
+
+from datetime import date
 
 from prefgrid.job import jobs
 from prefgrid.models.fetching import fetch_model
@@ -18,6 +22,10 @@ def main(job: jobs.Job) -> None:
         job.folder("manifest"),
         KINDS[spec["name"]],
         spec["prompt_format"],
+        prompt_date=date.fromisoformat(spec["prompt_date"]),
+        attention=spec["attention"],
+        text_tokens=spec["text_tokens"],
+        dialogue_tokens=spec["dialogue_tokens"],
     )
 
 

@@ -1,5 +1,8 @@
 """The split into training and evaluation prompts."""
 
+import hashlib
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,11 +50,33 @@ def test_white_space_makes_no_other_prompt():
     assert pools.prompt_id("A fox") != row["prompt_id"]
 
 
+@given(
+    st.text(alphabet="aeé\u0301\u0327o\u0308 ç\u1e69s\u0307\u0323\ud55c\u1112\u1161\u11ab\u212b\n"),
+    SHARES,
+)
+def test_the_unicode_spelling_makes_no_other_prompt(text, share):
+    """Kind: prompts that are one to the model (Qwen's tokenizer normalises to NFC, for one) stand on
+    both sides of the split, so that an evaluation prompt trains. The first spelling is kept."""
+    spellings = [text] + [unicodedata.normalize(form, text) for form in ("NFC", "NFD")]
+    assert len({pools.prompt_id(one) for one in spellings}) == 1
+    train, evaluation = pools.split(spellings, share)
+    (row,) = train + evaluation
+    assert row["prompt"] == text
+
+
+def test_compatible_characters_stay_different():
+    """x² is not x2, nor ﬁ fi: only canonical equality makes prompts equal."""
+    assert pools.prompt_id("x²") != pools.prompt_id("x2")
+    assert pools.prompt_id("ﬁ") != pools.prompt_id("fi")
+
+
 def test_identities_are_pinned():
     """First 16 digits of sha256("abc") of FIPS 180-4: a change would move prompts between sides."""
     assert pools.prompt_id(" abc ") == "ba7816bf8f01cfea"
     assert pools.is_evaluation("ba7816bf8f01cfea", 0.74)  # 0xba78/0x10000 = 0.7284
     assert not pools.is_evaluation("ba7816bf8f01cfea", 0.72)
+    # sha256 of the UTF-8 of the composed é, c3 a9.
+    assert pools.prompt_id("e\u0301") == hashlib.sha256(b"\xc3\xa9").hexdigest()[:16]
 
 
 def test_the_share_is_kept():

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from link_robustness import label_preferences
 from prefgrid import links, seeding
 from prefgrid.data import preferences
-from prefgrid.files import kinds, records
+from prefgrid.files import kinds, records, store
+from prefgrid.job.jobs import Job
 
 PUBLISHED = ["prompt", "response_0", "response_1", "z", "reward_diff", "reward_scale"]
 SEED = 3
@@ -57,6 +59,61 @@ POOLS = st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=2, 
     lambda values: [scored_group(i, *value) for i, value in enumerate(values)]
 )
 SHIFTS = st.floats(0, 8)
+
+
+def test_identical_responses_are_kept_or_left_out_and_the_others_stay_as_they_are():
+    """Kind: pairs without any difference train on a coin toss and on rounding noise, uncounted.
+
+    What is left out of the first n has no other pair in its place: n = 3 is a prefix of n = 6 still.
+    """
+    groups = pool(6)
+    for index in (1, 4):
+        first, second = groups[index]["responses"]
+        second["text"] = first["text"]
+    kept = label(groups, 6, 4.0, 1.0)
+    dropped = preferences.label(groups, 6, 4.0, 1.0, SEED, drop_identical=True)
+    assert [row["pair"] for row in kept] == [0, 1, 2, 3, 4, 5]
+    assert dropped == [row for row in kept if row["pair"] not in (1, 4)]
+    fewer = preferences.label(groups, 3, 4.0, 1.0, SEED, drop_identical=True)
+    assert fewer == dropped[:2]
+    with pytest.raises(store.DataError, match="same in all of the first 2 pairs"):
+        preferences.label([groups[1], groups[4]], 2, 4.0, 1.0, SEED, drop_identical=True)
+
+
+def test_responses_of_other_text_are_never_identical():
+    assert not any(map(preferences.identical, pool(5)))
+    group = scored_group(0, 1.0, 1.0)
+    group["responses"][1] = dict(group["responses"][0])
+    assert preferences.identical(group)
+
+
+@pytest.mark.parametrize(("identical", "warns"), [(0, None), (1, False), (2, True)])
+@pytest.mark.parametrize("choice", ["keep", "drop"])
+def test_identical_responses_are_counted_and_many_are_a_warning(
+    tmp_path, capsys, identical, warns, choice
+):
+    """More than 5 % of 20 pairs are 2."""
+    groups = pool(30)
+    for group in [*groups[:identical], *groups[20:]]:  # those behind the first n do not count
+        group["responses"][1] = group["responses"][0] | {"reward": 0.0}
+    store.write_jsonl(tmp_path / "rewards.jsonl", groups)
+    spec = {"n": 20, "shift": 0.0, "link_temperature": 1.0, "seed": SEED}
+    outputs = {"preferences": tmp_path / "preferences.jsonl"}
+    label_preferences.main(
+        Job(
+            inputs={"rewards": tmp_path / "rewards.jsonl"},
+            outputs=outputs,
+            finals=outputs,
+            spec=spec | {"identical_responses": choice},
+        )
+    )
+    said = capsys.readouterr().err
+    words = f"{identical} of the first 20 pairs have the same response twice; they are "
+    assert (words in said) == bool(identical)
+    assert ("warning" in said) == bool(warns)
+    assert ("left out" in said) == (bool(identical) and choice == "drop")
+    rows = store.read_jsonl(outputs["preferences"])
+    assert len(rows) == 20 - (identical if choice == "drop" else 0)
 
 
 def test_by_hand(monkeypatch):

@@ -1,10 +1,12 @@
 """The UltraFeedback adapter, on the shipped sample of the hub's schema and on bad files."""
 
-import importlib.util
 import json
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from prefgrid.data import ultrafeedback
 from prefgrid.data.instructions import Completion
@@ -77,79 +79,6 @@ class TestSample:
         (python,) = by_prompt["Write a line of Python that adds 2 and 3."].completions
         assert python == Completion("print(2 + 3)", 5.0), "empty responses left out"
 
-    def test_it_passes_through_the_fetching_script(self, tmp_path, monkeypatch):
-        """load_dataset → JSON lines → adapter gives what the file itself gives."""
-        monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
-        fetching = _script("fetch_dataset")
-        monkeypatch.setattr(fetching.datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
-        rows = fetching.load(str(SAMPLE), None, "train")
-        assert len(rows) == 12
-        store.write_jsonl(tmp_path / "train.jsonl", rows)
-        check_schema(store.read_jsonl(tmp_path / "train.jsonl"))
-        assert ultrafeedback.read(tmp_path / "train.jsonl", 0.0) == ultrafeedback.read(SAMPLE, 0.0)
-
-    def test_a_source_of_another_schema_is_refused(self):
-        check = _script("fetch_dataset").check_fields
-        check("a/b", ["source", *ultrafeedback.FIELDS], ultrafeedback.FIELDS)
-        with pytest.raises(ValueError, match=r"'a/b' has no column completions \(it has instru"):
-            check("a/b", ["instruction", "answer"], ultrafeedback.FIELDS)
-
-    def test_missing_scores_of_the_hub_become_null(self, tmp_path):
-        """Parquet holds NaN where a score is missing; JSON has no such number."""
-        fetching = _script("fetch_dataset")
-        nan = float("nan")
-        rows = [
-            good(
-                "a", **{"fine-grained_score": nan, "overall_score": 7.5, "annotations": {"x": nan}}
-            ),
-            good(
-                "b", **{"fine-grained_score": nan, "overall_score": nan, "annotations": {"x": 1.0}}
-            ),
-        ]
-        source = fetching.datasets.Dataset.from_list(rows)
-        store.write_jsonl(tmp_path / "train.jsonl", map(fetching.nan_as_null, source))
-        (first, second) = store.read_jsonl(tmp_path / "train.jsonl")
-        assert first["completions"][0]["annotations"] == {"x": None}
-        assert first["completions"][0]["overall_score"] == 7.5
-        assert second["completions"][0]["fine-grained_score"] is None
-        data = ultrafeedback.read(tmp_path / "train.jsonl", 0.0)
-        assert [row.completions[0].score for row in data.rows] == [7.5, None]
-
-    def test_keys_that_only_some_rows_have_become_null(self, tmp_path, monkeypatch):
-        """The loader gives every struct all keys that any row has; a response may be among them."""
-        fetching = _script("fetch_dataset")
-        monkeypatch.setattr(fetching.datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
-        path = write(
-            tmp_path / "raw.jsonl",
-            good("a", **{"fine-grained_score": 2.0}),
-            good("b", overall_score=6.0),
-            {"instruction": "c", "completions": [{"overall_score": 1.0}]},
-            {"instruction": "d", "completions": None},
-        )
-        rows = fetching.load(str(path), None, "train")
-        store.write_jsonl(tmp_path / "train.jsonl", map(fetching.nan_as_null, rows))
-        data = ultrafeedback.read(tmp_path / "train.jsonl", bad_row_share=0.5)
-        assert [row.completions[0].score for row in data.rows] == [2.0, 6.0]
-        response, completions = data.skipped
-        assert "line 3: field 'completions[0].response' must be a string" in response
-        assert "line 4: field 'completions' must be a list, found NoneType" in completions
-
-    def test_a_source_that_cannot_be_had_is_explained(self, tmp_path):
-        source = str(tmp_path / "nowhere")
-        with pytest.raises(ValueError) as caught:
-            _script("fetch_dataset").load(source, "abc", "train")
-        message = str(caught.value)
-        assert f"cannot get dataset {source!r} at revision 'abc', split 'train': " in message
-        assert "Allowed: a hub id" in message
-
-
-def _script(name: str):
-    path = REPOSITORY / "workflow_scripts" / "worlds" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 class TestScores:
     @pytest.mark.parametrize(
@@ -167,6 +96,50 @@ class TestScores:
     )
     def test_fine_grained_first_then_overall(self, tmp_path, fields, expected):
         assert scores(write(tmp_path / "d.jsonl", good(**fields))) == [expected]
+
+    @pytest.mark.parametrize(
+        ("fine", "overall", "expected"),
+        [
+            ([None, 3.9], [4.0, 9.0], [4.0, 9.0]),  # fine-grained lacks one: both by overall
+            ([2.0, 3.9], [4.0, None], [2.0, 3.9]),
+            ([2.0, 1.0], [4.0, 9.0], [2.0, 1.0]),
+            ([2.0, None], [None, 9.0], [2.0, None]),  # no scale has both: one is unscored
+            ([2.0, None, None], [None, 9.0, 8.0], [None, 9.0, 8.0]),
+            ([None, None], [None, None], [None, None]),
+        ],
+    )
+    def test_one_scale_for_all_completions_of_a_prompt(self, tmp_path, fine, overall, expected):
+        """Kind: numbers of two units are compared. 4 of 10 is no better than 3.9 of 5."""
+        completions = [
+            {"response": f"So {k}.", "fine-grained_score": f, "overall_score": o}
+            for k, (f, o) in enumerate(zip(fine, overall, strict=True))
+        ]
+        row = {"instruction": "Why?", "completions": completions}
+        assert scores(write(tmp_path / "d.jsonl", row)) == expected
+
+    @given(
+        st.lists(
+            st.tuples(st.none() | st.floats(1, 5), st.none() | st.floats(5.5, 10)),
+            min_size=1,
+            max_size=6,
+        )
+    )
+    def test_scores_of_a_prompt_are_all_of_one_scale_and_as_many_as_can_be(self, pairs):
+        completions = [{"fine-grained_score": f, "overall_score": o} for f, o in pairs]
+        found = ultrafeedback._scores(completions)
+        known = {score for score in found if score is not None}
+        assert all(score <= 5 for score in known) or all(score > 5 for score in known)
+        columns = list(zip(*pairs, strict=True))
+        assert tuple(found) in columns
+        assert found.count(None) == min(column.count(None) for column in columns)
+
+    def test_an_empty_response_has_no_say_in_the_scale(self, tmp_path):
+        completions = [
+            {"response": " ", "overall_score": 1.0},
+            {"response": "So.", "fine-grained_score": 3.0, "overall_score": 9.0},
+        ]
+        row = {"instruction": "Why?", "completions": completions}
+        assert scores(write(tmp_path / "d.jsonl", row)) == [3.0]
 
 
 BAD = {
@@ -195,6 +168,16 @@ BAD = {
         {"instruction": "x", "completions": ["y"]},
         "field 'completions[0].response' must be a string",
     ),
+    "half an emoji in the prompt": (
+        {"instruction": "Why \ud83d?", "completions": []},
+        "field 'instruction' must hold whole characters in UTF-8, found a broken one (number 5) "
+        r"in 'Why \ud83d?'",
+    ),
+    "half an emoji in a response": (
+        {"instruction": "x", "completions": [{"response": "\ude00 ha"}]},
+        "field 'completions[0].response' must hold whole characters in UTF-8, found a broken one "
+        r"(number 1) in '\ude00 ha'",
+    ),
 }
 
 
@@ -207,6 +190,38 @@ class TestBadRows:
         assert [row.prompt for row in data.rows] == ["a", "b", "c"]
         (skipped,) = data.skipped
         assert skipped.startswith(f"{path}, line 2: {message}")
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            # "Why é?" in Latin-1: its byte is named in the field that holds it.
+            (
+                b"Why?",
+                b"Why \xe9?",
+                r"field 'instruction' must hold whole characters .*'Why \\udce9\?'",
+            ),
+            (b"So.", b"So \xff", r"field 'completions\[0\]\.response' must hold whole characters"),
+            (b'"completions"', b"completions", r"not valid JSON \(Expecting property name"),
+            (b'{"instruction"', b'\xff{"instruction"', r"not valid JSON \("),
+        ],
+    )
+    def test_a_damaged_line_is_one_bad_row(self, tmp_path, old, new, message):
+        """Kind: what is wrong in one row refuses all, although a share of bad rows is allowed."""
+        path = write(tmp_path / "train.jsonl", good("a"), good("Why?"), good("b"), good("c"))
+        content = path.read_bytes().splitlines(keepends=True)
+        assert old in content[1]
+        path.write_bytes(content[0] + content[1].replace(old, new, 1) + b"".join(content[2:]))
+        data = ultrafeedback.read(path, bad_row_share=0.25)
+        assert [row.prompt for row in data.rows] == ["a", "b", "c"]
+        (skipped,) = data.skipped
+        assert re.match(f"{re.escape(str(path))}, line 2: {message}", skipped), skipped
+        with pytest.raises(store.DataError, match="1 of 4 rows do not fit"):
+            ultrafeedback.read(path, bad_row_share=0.2)
+
+    def test_damage_where_nobody_reads_is_no_damage(self, tmp_path):
+        path = write(tmp_path / "train.jsonl", good("a") | {"source": "X"})
+        path.write_bytes(path.read_bytes().replace(b'"X"', b'"\xff"'))
+        assert len(ultrafeedback.read(path, bad_row_share=0.0).rows) == 1
 
     def test_more_than_the_allowed_share_is_an_error(self, tmp_path):
         row, message = BAD["no prompt"]

@@ -1,11 +1,199 @@
-"""A dataset that cannot be had says what was tried and what is allowed."""
+"""Fetching a dataset: what of a source reaches the one file, and what is said if it cannot be had."""
 
+import datetime
+import gzip
+import importlib.util
+import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
 
-SCRIPTS = Path(__file__).resolve().parents[3] / "workflow_scripts"
+import pytest
+
+from prefgrid.data import ultrafeedback
+from prefgrid.files import store
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SCRIPTS = REPOSITORY / "workflow_scripts"
+SAMPLE = REPOSITORY / "resources" / "ultrafeedback_sample.jsonl"
+FIELDS = ultrafeedback.FIELDS
+
+
+@pytest.fixture
+def fetching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script, with a cache of its own."""
+    path = SCRIPTS / "worlds" / "fetch_dataset.py"
+    spec = importlib.util.spec_from_file_location("fetch_dataset", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name in ("HF_DATASETS_CACHE", "DOWNLOADED_DATASETS_PATH", "EXTRACTED_DATASETS_PATH"):
+        monkeypatch.setattr(module.datasets.config, name, str(tmp_path / "cache"))
+    return module
+
+
+def good(prompt: str, **completion: object) -> dict:
+    return {"instruction": prompt, "completions": [{"response": "So.", **completion}]}
+
+
+def write(path: Path, *rows: dict) -> Path:
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def fetch(fetching: ModuleType, source: Path, fields: tuple[str, ...] = FIELDS) -> Path:
+    """The file that the script makes of a source."""
+    path = source.parent / "fetched.jsonl"
+    path.write_bytes(b"".join(fetching.fetched(str(source), None, "train", fields)))
+    return path
+
+
+def test_the_sample_passes_through(tmp_path, fetching):
+    source = tmp_path / "sample.jsonl"
+    source.write_bytes(SAMPLE.read_bytes())
+    path = fetch(fetching, source)
+    assert ultrafeedback.read(path, 0.0) == ultrafeedback.read(SAMPLE, 0.0)
+    assert {tuple(row) for row in store.read_jsonl(path)} == {FIELDS}
+
+
+def test_columns_that_nobody_reads_may_hold_anything(tmp_path, fetching):
+    """Kind: a value that JSON lacks in a column that no reader asks for. In JSON lines pyarrow takes
+    the texts for timestamps; in a table they are dates, bytes, pictures, decimals, durations."""
+    rows = [good(f"{k}") for k in range(3)]
+    dated = [row | {"created": f"2024-05-0{k + 1}T12:00:00"} for k, row in enumerate(rows)]
+    found = fetch(fetching, write(tmp_path / "a" / "dated.jsonl", *dated))
+    assert store.read_jsonl(found) == rows
+    others = {
+        "created": [datetime.datetime(2024, 5, day) for day in (1, 2, 3)],
+        "day": [datetime.date(2024, 5, day) for day in (1, 2, 3)],
+        "took": [datetime.timedelta(seconds=second) for second in (1, 2, 3)],
+        "raw": [b"\xff", b"", b"x"],
+        "price": [Decimal("1.5"), None, Decimal("2.5")],
+        # No picture at all: whoever decoded it would fail.
+        "picture": [{"bytes": b"broken", "path": None}] * 3,
+    }
+    datasets = fetching.datasets
+    table = datasets.Dataset.from_dict(
+        {name: [row[name] for row in rows] for name in FIELDS} | others
+    ).cast_column("picture", datasets.Image())
+    table.to_parquet(tmp_path / "b.parquet")
+    assert store.read_jsonl(fetch(fetching, tmp_path / "b.parquet")) == rows
+
+
+def test_what_json_lacks_inside_a_needed_column_is_null(tmp_path, fetching):
+    """NaN where the hub lacks a score, a date, bytes; a decimal is a number. What is then missing is
+    a misfit of its row, with file, line and field."""
+    nan, day = float("nan"), datetime.datetime(2024, 5, 1)
+    first = {"response": "a", "fine-grained_score": nan, "overall_score": Decimal("7.5"), "at": day}
+    second = {"response": "b", "fine-grained_score": nan, "overall_score": None, "at": None}
+    rows = [
+        {"instruction": "x", "completions": [first]},
+        {"instruction": "y", "completions": [second]},
+    ]
+    fetching.datasets.Dataset.from_list(rows).to_parquet(tmp_path / "a.parquet")
+    found = fetch(fetching, tmp_path / "a.parquet")
+    assert store.read_jsonl(found)[0]["completions"][0] == {
+        **{"response": "a", "fine-grained_score": None, "overall_score": 7.5, "at": None},
+    }
+    data = ultrafeedback.read(found, 0.0)
+    assert [row.completions[0].score for row in data.rows] == [7.5, None]
+
+    table = {"instruction": [day, day], "completions": [[{"response": "a"}]] * 2}
+    fetching.datasets.Dataset.from_dict(table).to_parquet(tmp_path / "b.parquet")
+    found = fetch(fetching, tmp_path / "b.parquet")
+    with pytest.raises(store.DataError, match="2 of 2 rows .*line 1: field 'instruction' must be"):
+        ultrafeedback.read(found, 0.5)
+
+
+@pytest.mark.parametrize("shape", ["file", "folder", "gzip"])
+def test_one_bad_row_of_json_lines_stays_one_bad_row(tmp_path, fetching, shape):
+    """Kind: a reader of whole files refuses all of it for one row: a byte that is not UTF-8, half an
+    emoji, broken JSON, a list, nesting without end, another type than the rows before it has."""
+    broken = [
+        b'{"instruction": "caf\xe9", "completions": []}',
+        b'{"instruction": "\\ud83d", "completions": []}',
+        b'{"instruction": "x", "completions": [}',
+        b"[1, 2]",
+        b'{"instruction": "x", "completions": ' + b"[" * 700 + b"]" * 700 + b"}",
+        b'{"instruction": 7, "completions": []}',
+        b'{"instruction": "x", "completions": "y"}',
+        b'{"instruction": "x"}',
+    ]
+    good_lines = [
+        json.dumps(good(f"Grüße {k} 🙂", n=k), ensure_ascii=False).encode() for k in range(2)
+    ]
+    text = b"\n".join(
+        [b"\xef\xbb\xbf" + good_lines[0], *broken, b"", good_lines[1]]
+    )  # no last newline
+    folder = tmp_path / "source"
+    folder.mkdir()
+    source = folder / "train.jsonl"
+    source.write_bytes(text)
+    if shape == "gzip":
+        source = folder / "train.jsonl.gz"
+        source.write_bytes(gzip.compress(text))
+    found = fetch(fetching, folder if shape == "folder" else source)
+    data = ultrafeedback.read(found, bad_row_share=0.8)
+    assert [row.prompt for row in data.rows] == ["Grüße 0 🙂", "Grüße 1 🙂"]
+    said = [line.removeprefix(f"{found}, ") for line in data.skipped]
+    assert [line.partition(":")[0] for line in said] == [f"line {k}" for k in range(2, 10)]
+    for line, words in zip(
+        said,
+        [
+            "field 'instruction' must hold whole characters",
+            "field 'instruction' must hold whole characters",
+            "not valid JSON",
+            "expected a JSON object, found list",
+            "field 'completions[0].response' must be a string, found NoneType",
+            "field 'instruction' must be a non-empty string, found 7",
+            "field 'completions' must be a list, found str",
+            "field 'completions' must be a list, found NoneType",
+        ],
+        strict=True,
+    ):
+        assert words in line
+
+
+def test_other_files_still_go_through_datasets(tmp_path, fetching):
+    """A JSON array, and a split of a folder of tables."""
+    rows = [good("a"), good("b")]
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    assert store.read_jsonl(fetch(fetching, tmp_path / "a.json")) == rows
+    (tmp_path / "tables").mkdir()
+    for name in ("train", "test"):
+        table = fetching.datasets.Dataset.from_list([good(name)])
+        table.to_parquet(tmp_path / "tables" / f"{name}-00000-of-00001.parquet")
+    assert store.read_jsonl(fetch(fetching, tmp_path / "tables")) == [good("train")]
+
+
+def test_a_cut_file_is_an_error(tmp_path, fetching):
+    source = write(tmp_path / "train.jsonl", good("a"), good("b"))
+    source.write_text(source.read_text()[:-9])
+    with pytest.raises(store.DataError, match="line 2: the file ends inside a line"):
+        fetch(fetching, source)
+
+
+def test_a_source_of_another_schema_is_refused(tmp_path, fetching):
+    source = write(tmp_path / "a.jsonl", {"instruction": "a", "answer": "b"})
+    with pytest.raises(
+        ValueError, match=r"has no column completions \(it has instruction, answer\)"
+    ):
+        fetch(fetching, source)
+    fetching.datasets.Dataset.from_dict({"instruction": ["a"]}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=r"has no column completions \(it has instruction\)"):
+        fetch(fetching, tmp_path / "a.parquet")
+
+
+def test_a_source_that_cannot_be_had_is_explained(tmp_path, fetching):
+    source = str(tmp_path / "nowhere")
+    with pytest.raises(ValueError) as caught:
+        fetching.fetched(source, "abc", "train", FIELDS)
+    message = str(caught.value)
+    assert f"cannot get dataset {source!r} at revision 'abc', split 'train': " in message
+    assert "Allowed: a hub id" in message
 
 
 def test_unreachable_dataset_is_named(tmp_path: Path) -> None:

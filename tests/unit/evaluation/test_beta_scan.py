@@ -101,7 +101,7 @@ def test_beta_one_is_the_policy_sampled_with_noise_keyed_by_prompt_and_sample(mo
     )
     at_one = frame[frame["beta"] == 1]
     assert at_one["response"].tolist() == [
-        chat.decode_response(tokenizer, response.tokens) for response in expected
+        chat.decode_response(tokenizer, response.said) for response in expected
     ]
     assert at_one["length_tokens"].tolist() == [len(response.tokens) for response in expected]
 

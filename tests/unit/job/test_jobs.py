@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -93,9 +94,36 @@ def test_provenance_tells_what_how_and_at_what_cost(tmp_path):
     assert {"torch", "transformers", "peft", "snakemake"} <= record["packages"].keys()
     assert record["python"] == ".".join(map(str, sys.version_info[:3]))
     assert record["git_commit"].removesuffix("+changes") == (head or "unknown")
-    assert record["device"] == "cpu"
+    assert record["device"] == "cpu" and "computed_with" not in record  # no torch here
     assert 0 < record["wall_time_seconds"] < 60
     assert 5e6 < record["peak_memory_bytes"]["host"] < 1e10
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_record_of_a_job_with_torch_names_what_decides_its_last_bits(tmp_path, threads):
+    import torch
+
+    code = "import torch\nfrom prefgrid.job import jobs\n"
+    body = "job.outputs['out'].write_text('x')"
+    script = Script(tmp_path, body)
+    path = tmp_path / "do_it.py"
+    path.write_text(path.read_text().replace("from prefgrid.job import jobs\n", code, 1))
+    for capability in ("default", None):
+        own = {"ATEN_CPU_CAPABILITY": capability} if capability else {}
+        done = subprocess.run(
+            [sys.executable, "do_it.py", "--out", "r/out.txt", "--spec", "{}"],
+            cwd=script.folder,
+            env=os.environ | {"PYTHONPATH": str(SCRIPTS), "PREFGRID_THREADS": str(threads)} | own,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads((tmp_path / "r/_provenance.json").read_text())["computed_with"] == {
+            "torch_threads": threads,
+            "cpu_capability": capability.upper()
+            if capability
+            else torch.backends.cpu.get_cpu_capability(),
+        }
 
 
 def test_shared_folders_have_one_provenance_file_per_artifact(tmp_path):
@@ -240,6 +268,38 @@ def test_leftovers_go_after_the_new_files_came_and_before_the_manifest_vouches(
         {tmp_path / "new" / name: tmp_path / "old" / name for name in names}, sweep=True
     )
     assert order == ["-manifest.json", "weights", "-leftover", "manifest.json"]
+
+
+def test_an_input_dated_ahead_is_dated_back_before_the_work(tmp_path):
+    """Kind: a wrong clock, after which Snakemake would throw away whatever the job makes."""
+    (tmp_path / "in.txt").write_text("x")
+    ahead = time.time_ns() + 86400 * 10**9
+    os.utime(tmp_path / "in.txt", ns=(ahead, ahead))
+    (tmp_path / "old.txt").write_text("x")
+    os.utime(tmp_path / "old.txt", ns=(10**9, 10**9))
+    body = "job.outputs['out'].write_text(job.inputs['text'].read_text())"
+    script = Script(tmp_path, body, inputs=("text", "old"))
+    done = script.run("--text", "in.txt", "--old", "old.txt", "--out", "made/out.txt")
+    assert done.returncode == 0, done.stderr
+    assert "in.txt was dated ahead" in done.stderr
+    dates = [(tmp_path / name).stat().st_mtime_ns for name in ("in.txt", "made/out.txt")]
+    assert dates == sorted(dates) and dates[0] <= time.time_ns()
+    assert (tmp_path / "old.txt").stat().st_mtime_ns == 10**9
+
+
+def test_an_input_dated_ahead_that_may_not_be_touched_is_refused_by_name(tmp_path, monkeypatch):
+    from prefgrid.files import store
+    from prefgrid.job import dates
+
+    (tmp_path / "in.txt").write_text("x")
+    os.utime(tmp_path / "in.txt", (time.time() + 86400,) * 2)
+
+    def forbidden(path):  # not even root may on a read-only file system
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "utime", forbidden)
+    with pytest.raises(store.DataError, match=r"in\.txt: is dated ahead, .*Read-only"):
+        dates.bring_back([tmp_path / "in.txt"])
 
 
 def test_published_files_have_the_umask_s_permissions(tmp_path):

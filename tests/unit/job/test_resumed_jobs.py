@@ -128,7 +128,7 @@ def files(tmp_path_factory) -> dict[str, Path | list[Path]]:
     for name, model in {"reference": reference, "judge": reward}.items():
         model.save_pretrained(folder / name)
         tokenizer.save_pretrained(folder / name)
-        store.write_json(folder / name / "manifest.json", {})
+        loading.write_manifest(folder / name)
     prompts = [{"prompt_id": f"{i:016x}", "prompt": "why " * (i % 5 + 1)} for i in range(20)]
     store.write_jsonl(folder / "prompts.jsonl", prompts)
     draw = torch.Generator().manual_seed(0)

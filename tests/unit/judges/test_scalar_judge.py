@@ -5,7 +5,9 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from tiny_encoders import pair_tokenizer
 from tiny_policy import scale_up, tiny_tokenizer
+from tokenizers import processors
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -147,12 +149,12 @@ def test_padding_that_is_the_end_token_moves_no_score(folder, tmp_path, pad_toke
     tokenizer.chat_template, tokenizer.pad_token = TEMPLATE, pad_token
     tokenizer.save_pretrained(tmp_path)
     judge = load(tmp_path, batch_size=6)
-    assert judge.pad_id == tokenizer.eos_token_id
+    assert judge.reader.pad_id == tokenizer.eos_token_id
     prompts, responses = [*PROMPTS, "long enough a prompt"], [*RESPONSES, "b<end><end>"]
     together = judge.score(prompts, responses)
     for number, pair in enumerate(zip(prompts, responses, strict=True)):
         head, tail = rendered(judge.tokenizer, *pair)
-        assert tail[-1] == judge.pad_id
+        assert tail[-1] == judge.reader.pad_id
         with torch.no_grad():
             hidden = judge.model.model(torch.tensor([head + tail])).last_hidden_state[0, -1]
             assert together[number] == pytest.approx(judge.model.score(hidden).item(), rel=1e-4)
@@ -172,11 +174,26 @@ def test_the_head_is_float32_whatever_the_weights_are(folder):
     assert not torch.equal(coarse, torch.tensor(rewards))
 
 
-def save_encoder(folder, pad_token: str):
+def test_a_start_token_stays_where_a_prompt_is_cut(folder, tmp_path):
+    """As the tokenizer's own truncation: what begins every text begins a shorter one, too."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     tokenizer = tiny_tokenizer()
-    tokenizer.chat_template, tokenizer.pad_token = TEMPLATE, pad_token
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<pad> $A", pair="<pad> $A $B", special_tokens=[("<pad>", 256)]
+    )
+    tokenizer.save_pretrained(tmp_path)
+    judge = load(tmp_path, prompt_format="raw", max_tokens=8)
+    with torch.no_grad():
+        ids = [256, *tokenizer("rstuvyes", add_special_tokens=False)["input_ids"][1:]]
+        expected = judge.model(torch.tensor([ids])).logits.item()
+    assert judge.score(["opqrstuv"], ["yes"])[0] == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(ValueError, match="row 0: the response takes 9 tokens"):
+        judge.score(["a"], ["so long!"])
+
+
+def save_encoder(folder, tokenizer):
     config = BertConfig(
-        vocab_size=len(tokenizer),
+        vocab_size=260,
         hidden_size=16,
         intermediate_size=16,
         num_hidden_layers=1,
@@ -189,18 +206,27 @@ def save_encoder(folder, pad_token: str):
     return folder
 
 
-def test_a_classifier_of_another_kind_gives_its_own_logits(tmp_path):
-    judge = load(save_encoder(tmp_path, "<pad>"))
-    rewards = judge.score(PROMPTS, RESPONSES)
-    head, tail = rendered(judge.tokenizer, *PAIRS[0])
+def test_an_encoder_is_not_shown_a_chat_template_nor_texts_it_cannot_tell_apart(tmp_path):
+    templated = pair_tokenizer()
+    templated.chat_template = TEMPLATE
+    with pytest.raises(ValueError, match="is an encoder whose tokenizer has a chat template"):
+        load(save_encoder(tmp_path / "chat", templated))
+    assert load(tmp_path / "chat", prompt_format="raw").score(["a"], ["b"]).shape == (1,)
+    with pytest.raises(ValueError, match="puts no special token between two texts"):
+        load(save_encoder(tmp_path / "bare", tiny_tokenizer()))
+
+
+def test_an_encoder_s_response_is_never_cut_and_its_prompt_may_vanish(tmp_path):
+    folder = save_encoder(tmp_path, pair_tokenizer())
+    judge = load(folder, max_tokens=6)
     with torch.no_grad():
-        expected = judge.model(torch.tensor([head + tail])).logits.item()
-    assert rewards[0] == pytest.approx(expected, rel=1e-4)
-
-
-def test_a_classifier_of_another_kind_needs_padding_of_its_own(tmp_path):
-    with pytest.raises(ValueError, match="needs a tokenizer with a padding token of its own"):
-        load(save_encoder(tmp_path, "<end>"))
+        alone = [258, 259, *judge.tokenizer("yes", add_special_tokens=False)["input_ids"], 259]
+        types = torch.tensor([[0, 0, 1, 1, 1, 1]])
+        expected = judge.model(torch.tensor([alone]), token_type_ids=types).logits.item()
+    assert judge.score(["gone"], ["yes"])[0] == pytest.approx(expected, abs=1e-6)
+    with pytest.raises(ValueError, match="row 1: the response takes 7 tokens, special ones"):
+        judge.score(["a", "b"], ["yes", "nope"])
+    assert judge.score([], []).shape == (0,)
 
 
 def test_more_than_one_label_is_refused(tmp_path):

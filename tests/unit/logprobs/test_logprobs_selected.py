@@ -9,6 +9,7 @@ from prefgrid.logprobs.selected import selected_logps
 
 POSITIONS, HIDDEN, VOCABULARY = 6, 5, 23
 SOFTCAPS = [None, 1.5]
+SCALES = [1.0, 0.25, 3.0]
 
 
 @pytest.fixture(autouse=True)
@@ -30,30 +31,34 @@ def inputs(dtype=torch.float64, *, scale=1.0):
     return normal(POSITIONS, HIDDEN), normal(VOCABULARY, HIDDEN), normal(VOCABULARY), targets
 
 
-def plain(hidden, weight, bias, targets, softcap):
-    logits = F.linear(hidden, weight, bias)
+def plain(hidden, weight, bias, targets, softcap, scale=1.0):
+    logits = F.linear(hidden, weight, bias) * scale
     if softcap is not None:
         logits = softcap * torch.tanh(logits / softcap)
     return logits.log_softmax(-1).gather(1, targets[:, None])[:, 0]
 
 
+@pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("softcap", SOFTCAPS)
 @pytest.mark.parametrize("with_bias", [True, False])
-def test_gradcheck(softcap, with_bias):
+def test_gradcheck(softcap, with_bias, scale):
     hidden, weight, bias, targets = inputs()
     bias = bias if with_bias else None
-    assert torch.autograd.gradcheck(selected_logps, (hidden, weight, bias, targets, softcap))
+    assert torch.autograd.gradcheck(selected_logps, (hidden, weight, bias, targets, softcap, scale))
 
 
+@pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("softcap", SOFTCAPS)
 @pytest.mark.parametrize("wanted", [(0,), (1,), (2,), (0, 1, 2)])
-def test_values_and_every_wanted_gradient_equal_the_formula(softcap, wanted):
+def test_values_and_every_wanted_gradient_equal_the_formula(softcap, wanted, scale):
+    """Kind: whatever a model does to its logits after the output layer, a scale and a cap."""
     *tensors, targets = inputs()
     for position, tensor in enumerate(tensors):
         tensor.requires_grad_(position in wanted)
     slopes = torch.linspace(-2, 3, POSITIONS, dtype=torch.float64)
     leaves = [tensors[position] for position in wanted]
-    ours, formula = selected_logps(*tensors, targets, softcap), plain(*tensors, targets, softcap)
+    after = targets, softcap, scale
+    ours, formula = selected_logps(*tensors, *after), plain(*tensors, *after)
     torch.testing.assert_close(ours, formula, atol=1e-12, rtol=1e-12)
     found = torch.autograd.grad((slopes * ours).sum(), leaves)
     expected = torch.autograd.grad((slopes * formula).sum(), leaves)

@@ -164,7 +164,3 @@ def test_any_number_of_responses_to_a_prompt():
 def test_refuses_output_layers_it_would_get_wrong():
     with pytest.raises(ValueError, match="output layer"):
         sequence_logps(tiny_lora(targets=["lm_head"]), [[3]], [[[4]]], pad_id=PAD)
-    model = tiny_model()
-    model.config.logits_scaling = 8.0
-    with pytest.raises(ValueError, match="logits_scaling"):
-        sequence_logps(model, [[3]], [[[4]]], pad_id=PAD)

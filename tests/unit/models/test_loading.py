@@ -1,6 +1,7 @@
 """Models and adapters as folders."""
 
 import json
+import re
 
 import huggingface_hub.constants
 import pytest
@@ -17,6 +18,7 @@ from prefgrid.models.loading import (
     add_lora,
     load_adapter,
     load_causal_lm,
+    load_config,
     load_tokenizer,
     pad_id,
     save_adapter,
@@ -96,6 +98,13 @@ def test_adapter_targets():
     assert adapted(tiny_lora(targets=["q_proj", "v_proj"])) == {"q_proj", "v_proj"}
     every = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
     assert adapted(tiny_lora()) == every
+
+
+def test_a_target_may_be_the_end_of_a_name():
+    names = [name for name, _ in tiny_lora(targets=["0.self_attn.q_proj"]).named_parameters()]
+    assert {name.split(".lora_A")[0][-18:] for name in names if "lora_A" in name} == {
+        "0.self_attn.q_proj"
+    }
 
 
 @torch.no_grad()
@@ -187,6 +196,29 @@ def test_an_adapter_of_another_model_is_refused(base_folder, tmp_path):
     )
     with pytest.raises(ValueError, match="deep: the adapter does not fit .* layers"):
         load_adapter(load_causal_lm(base_folder), tmp_path / "deep")
+
+
+@pytest.mark.parametrize(
+    "stray", ["chat_template.jinja", "adapter_config.json", "additional_chat_templates/tool.jinja"]
+)
+def test_a_file_more_than_the_manifest_lists_is_refused_by_name(base_folder, stray):
+    """Kind: libraries read a model's folder by names, so one file more makes another model.
+
+    Each of the three is such a file; the first changes every rendering.
+    """
+    (base_folder / stray).parent.mkdir(exist_ok=True)
+    (base_folder / stray).write_text("{{ 'another' }}")
+    name = re.escape(str(base_folder / stray.partition("/")[0]))
+    # With an adapter's config it is none of a tokenizer already.
+    for load in (load_causal_lm, load_config if "adapter" in stray else load_tokenizer):
+        with pytest.raises(store.DataError, match=f"^{name}: is not among the files"):
+            load(base_folder)
+
+
+def test_private_files_beside_a_model_are_nobody_s(base_folder):
+    for name in ("_provenance.json", ".DS_Store"):
+        (base_folder / name).write_text("{}")
+    load_causal_lm(base_folder)
 
 
 def test_weights_too_big_to_hash_are_still_checked_for_being_cut(base_folder, monkeypatch):

@@ -96,7 +96,7 @@ def test_pspo_link_follows_the_scale_of_the_index(scale):
 @pytest.mark.parametrize("scale", [0.1, 7.0, 500.0])
 def test_ospo_kernel_follows_the_scale_of_the_index(scale):
     """Without the prior, whose σ(β·t) is the one thing with a scale."""
-    options = {"prior_mass": 0.0, "bandwidth_floor": 0.0}
+    options = {"prior_mass": 1e-9, "bandwidth_floor": 1e-9}
     index, labels = sample(300)
     query = torch.linspace(-3, 3, 101)
     one = fitted("ospo", options, index, labels)

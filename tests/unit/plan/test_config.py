@@ -60,7 +60,7 @@ GRID = "link_robustness"
 JUDGE = "judges.reward.options"
 DATA = {"source": "owner/data", "revision": "main", "split": "train"}
 # A local path, here that of this file, has no revision.
-LOCAL = {"source": __file__, "revision": None}
+LOCAL = {"source": str(Path(__file__).parent), "revision": None}
 HUB = {"models": {"base": LOCAL, "reward": LOCAL}, "dataset": DATA}
 # Leaves only DPO to the single-index study, so that other labels concern the language models alone.
 ALONE = {"single_index.methods": ["dpo"]}
@@ -122,11 +122,11 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "negative seed": ({f"{GRID}.seeds": [-1]}, rf"{GRID}.seeds.0: -1 should be .* equal to 0"),
     "beta zero": (
         {f"{GRID}.evaluation.beta_grid": [1.0, 0.0]},
-        rf"{GRID}.evaluation.beta_grid.1: 0.0 should be greater than 0",
+        rf"{GRID}.evaluation.beta_grid.1: 0.0 should be greater than or equal to 0.000001",
     ),
     "negative beta": (
         {f"{GRID}.evaluation.beta_grid": [-1.0]},
-        rf"{GRID}.evaluation.beta_grid.0: -1.0 should be greater than 0",
+        rf"{GRID}.evaluation.beta_grid.0: -1.0 should be greater than or equal to 0.000001",
     ),
     "infinite beta": (
         {f"{GRID}.evaluation.beta_grid": [float("inf")]},
@@ -150,24 +150,24 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "option of the wrong type": (
         {"methods.dpo.options": {"beta_train": "1e-1"}},
-        r"methods.dpo: objective 'dpo': option beta_train = '1e-1'; allowed: a number > 0",
+        r"methods.dpo: objective 'dpo': option beta_train = '1e-1'; allowed: a number in \[1e-6, 1e6\]",
     ),
     "bool for a number": (
         {"methods.dpo.options": {"beta_train": True}},
-        r"methods.dpo: objective 'dpo': option beta_train = True; allowed: a number > 0",
+        r"methods.dpo: objective 'dpo': option beta_train = True; allowed: a number in \[1e-6, 1e6\]",
     ),
     "option out of its bound": (
         {"methods.pspo.options": {"bandwidth": -1}},
-        r"methods.pspo: objective 'pspo': option bandwidth = -1; allowed: a number > 0",
+        r"methods.pspo: objective 'pspo': option bandwidth = -1; allowed: a number in \[1e-4, 1e4\]",
     ),
     "null where there is no such thing": (
         {"methods.dpo.options": {"beta_train": None}},
-        r"methods.dpo: objective 'dpo': option beta_train = None; allowed: a number > 0",
+        r"methods.dpo: objective 'dpo': option beta_train = None; allowed: a number in \[1e-6, 1e6\]",
     ),
     "two options at once": (
         {"methods.pspo.options": {"smoother": "foo", "link_share": 1.0}},
         r"methods.pspo: objective 'pspo': option smoother = 'foo'; allowed: gaussian_cdf, "
-        r"knot_softmax, knot_linear; option link_share = 1.0; allowed: a number in \[0, 1\)",
+        r"knot_softmax, knot_linear; option link_share = 1.0; allowed: a number in \[0, 0.9\]",
     ),
     "warm start that never ends": (
         {"methods.pspo.training": {"epochs": 1}},
@@ -209,6 +209,74 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"methods.dpo.training": {"schedule_steps": 10}},
         r"methods.dpo.training: schedule_steps is 10 and warmup_steps is 10; .*",
     ),
+    # 400 pairs in batches of 32, thrice: 39 steps.
+    "warm-up that never ends": (
+        {"methods.pspo.training": {"warmup_steps": 39}},
+        r"methods.pspo.training: at n = 400 warmup_steps is 39 of 39 optimizer steps, .*; allowed: .*",
+    ),
+    "warm-up that never ends, of all methods": (
+        {"training.warmup_steps": 39},
+        r"training: at n = 400 warmup_steps is 39 of 39 optimizer steps, .*; allowed: .*",
+    ),
+    # Four completions of 80 prompts in batches of 32: 10 steps.
+    "warm-up of the reference that never ends": (
+        {"reference.sft.prompts": 80},
+        r"reference.sft.training: over at most 320 examples \(prompts 80, completions all\) "
+        r"warmup_steps is 10 of 10 optimizer steps, .*",
+    ),
+    "warm-up of the reference on the best completions": (
+        {"reference.sft": {"completions": "best", "prompts": 320}},
+        r"reference.sft.training: over at most 320 examples .* is 10 of 10 optimizer steps, .*",
+    ),
+    "warm-up of the tiny world's models": (
+        {"tiny_world.reward.schedule.steps": 29},
+        r"tiny_world.reward.schedule.steps: 29 should be greater than 29",
+    ),
+    "weights that change their sign at a step": (
+        {"methods.dpo.training": {"learning_rate": 0.01, "weight_decay": 100}},
+        r"methods.dpo.training: learning_rate is 0.01 and weight_decay is 100; .* a product below 1",
+    ),
+    "all layers, in a list": (
+        {"training.lora.targets": ["q_proj", "all-linear"]},
+        r"training.lora.targets: \['q_proj', 'all-linear'\]; allowed: all-linear as it is, without .*",
+    ),
+    "no layers": (
+        {"training.lora.targets": []},
+        r"training.lora.targets: \[\]; allowed: all-linear as it is, .*",
+    ),
+    "a layer that the tiny world's models do not have": (
+        {"methods.dpo.training": {"lora": {"targets": ["q_proj", "v_porj"]}}, **ALONE},
+        r"methods.dpo.training.lora.targets: the tiny world's models have no linear layer 'v_porj'; "
+        r"did you mean 'v_proj'\? allowed: q_proj, k_proj, .*",
+    ),
+    "a layer that the tiny reference does not have": (
+        {"reference.sft.training.lora": {"targets": ["c_attn"]}},
+        r"reference.sft.training.lora.targets: the tiny world's models have no .* 'c_attn'; .*",
+    ),
+    "a shift that is neither none nor any": (
+        {f"{GRID}.shifts": [0.0, 5e-324, 4.0]},
+        rf"{GRID}.shifts.1: 5e-324 should be 0 or at least 1e-06",
+    ),
+    "a temperature of nothing": (
+        {f"{GRID}.generation.temperature": 1e-300},
+        rf"{GRID}.generation.temperature: 1e-300 should be greater than or equal to 0.001",
+    ),
+    "a link without a temperature": (
+        {f"{GRID}.link_temperature": 1e-320},
+        rf"{GRID}.link_temperature: 1e-320 should be greater than or equal to 0.000001",
+    ),
+    "an option beyond float32": (
+        {"methods.dpo.options": {"beta_train": 1e300}},
+        r"methods.dpo: objective 'dpo': option beta_train = 1e\+300; allowed: a number in \[1e-6, 1e6\]",
+    ),
+    "a million threads": (
+        {"execution.torch_threads": 10**6},
+        r"execution.torch_threads: 1000000 should be less than or equal to 1024",
+    ),
+    "a label too long for a folder": (
+        {f"methods.{'a' * 101}": {"objective": "dpo"}},
+        r"methods.a+.\[key\]: 'a+' String should have at most 100 characters",
+    ),
     "more tiny prompts than exist": (
         {"tiny_world.data.prompts": 2881},
         r"tiny_world.data.prompts: 2881 should be less than or equal to 2880",
@@ -243,11 +311,38 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "option of a judge out of its bound": (
         {f"{JUDGE}.batch_size": 0},
-        r"judges.reward: judge 'scalar': option batch_size = 0; allowed: an integer > 0",
+        r"judges.reward: judge 'scalar': option batch_size = 0; allowed: an integer in \[1, 1e6\]",
     ),
     "hub without a revision": (
         {"world": "hub", "hub": {**HUB, "dataset": {**DATA, "revision": None}}},
         r"hub.dataset.revision: is null, but 'owner/data' is no local path; .*",
+    ),
+    "local model that is not there": (
+        {
+            "world": "hub",
+            "hub": {
+                "models": {
+                    "base": {"source": "./models/gone", "revision": "main"},
+                    "reward": LOCAL,
+                },
+                "dataset": DATA,
+            },
+        },
+        r"hub.models.base.source: './models/gone' is no local path .* and no hub id; allowed: .*",
+    ),
+    "model that is a file": (
+        {
+            "world": "hub",
+            "hub": {
+                "models": {"base": LOCAL, "reward": {**LOCAL, "source": __file__}},
+                "dataset": DATA,
+            },
+        },
+        r"hub.models.reward.source: '.*' is a file; allowed of a model: a folder, or a hub id",
+    ),
+    "attention of the tiny world": (
+        {"model.attention": "eager"},
+        r"model.attention: 'eager' is for world: hub; .*; allowed: auto",
     ),
     "1e-5 is text in YAML": (
         {"training.learning_rate": yaml.safe_load("1e-5")},
@@ -266,6 +361,11 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"prompt_format": "alpaca"},
         r"prompt_format: 'alpaca' should be 'chat' or 'raw'",
     ),
+    "a time of day": (
+        {"prompt_date": "2024-07-26 10:00"},
+        r"prompt_date: '2024-07-26 10:00' is no date; allowed: year-month-day, as \"2024-07-26\"",
+    ),
+    "a number for a date": ({"prompt_date": 20240726}, r"prompt_date: 20240726 is no date.*"),
     "epochs and max_steps": (
         {"training.max_steps": 10, "reference.sft.training": {"max_steps": None}},
         r"training: epochs is .* and max_steps is 10; set exactly one of them, the other to null",
@@ -296,7 +396,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         r"allowed: any but NA, NULL, NaN, None, nan, null",
     ),
     "more shards than pairs": (
-        {f"{GRID}.n": [3], f"{GRID}.generation.shards": 4},
+        {f"{GRID}.n": [3], f"{GRID}.generation.shards": 4, "training.warmup_steps": 2},
         rf"{GRID}.generation.shards: 4 shards for 3 pairs; allowed: at most one shard a pair",
     ),
     "responses over the limit": (
@@ -403,6 +503,24 @@ def test_several_devices_a_job_and_jobs_a_device():
 def test_local_sources_need_no_revision_and_float16_is_fine_on_a_gpu():
     load(changed({"world": "hub", "hub": HUB}))
     load(changed({f"{JUDGE}.precision": "fp16", "execution.gpus_per_job": 1}))
+
+
+def test_an_empty_local_source_is_refused_by_its_key(tmp_path):
+    config = {"world": "hub", "hub": {**HUB, "dataset": {**DATA, "source": str(tmp_path)}}}
+    (line,) = mistakes(config)
+    assert line.startswith("hub.dataset.source: ") and "an empty folder" in line
+
+
+def test_a_warm_up_of_unknown_data_is_judged_by_what_is_known():
+    """How many completions a prompt of the hub's data has is seen by the job alone, which asks again."""
+    hub = {"world": "hub", "hub": HUB}
+    load(changed({**hub, "reference.sft.prompts": None}))
+    load(changed({**hub, "reference.sft.prompts": 1}))
+    load(changed({"reference.sft.prompts": 81, "training.warmup_steps": 10}))
+    lines = mistakes({**hub, "reference.sft.training": {"epochs": None, "max_steps": 10}})
+    assert [line[:60] for line in lines] == [
+        "reference.sft.training: warmup_steps is 10 of 10 optimizer steps"[:60]
+    ]
 
 
 def test_the_default_config_is_valid():
@@ -590,6 +708,8 @@ class TestBounds:
             ("> 0", [1, 0.5], [0, -1, None, True, "1", float("inf"), float("nan")]),
             (">= 0", [0, 0.0, 2], [-1.0e-9, None]),
             ("[0, 0.5)", [0, 0.49], [0.5, -0.1]),
+            ("[1e-6, 1e6]", [1e-6, 1, 1e6], [9e-7, 5e-324, 0, 1000001, 10**400]),
+            ("integer in [1, 1e3] or null", [1, 1000, None], [0, 1001, 1.0, True]),
             ("integer > 0", [1, 4096], [0, 1.0, True]),
             ("integer > 0 or null", [None, 2], [0, 2.5]),
             (["a", "b"], ["a"], ["c", None]),
@@ -601,10 +721,12 @@ class TestBounds:
         assert not any(bounds.fits(value, bound) for value in outside)
 
     def test_a_bound_that_is_none(self):
-        with pytest.raises(ValueError, match="'positive' is no bound"):
-            bounds.fits(1.0, "positive")
+        for text in ("positive", "in [0, 1]", "integer [0, 1]"):
+            with pytest.raises(ValueError, match=f"{re.escape(repr(text))} is no bound"):
+                bounds.fits(1, text)
 
     def test_words(self):
         assert bounds.words("integer > 0 or null") == "an integer > 0 or null"
         assert bounds.words("[0, 1)") == "a number in [0, 1)"
+        assert bounds.words("integer in [1, 8]") == "an integer in [1, 8]"
         assert bounds.words([True, False]) == "true, false"

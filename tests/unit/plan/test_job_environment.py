@@ -20,7 +20,7 @@ def test_jobs_find_interpreter_scripts_execution_and_parent():
     job_environment.prepare({"torch_threads": 2, "torch_threads_of": {}})
     assert os.environ["PATH"] == f"{Path(sys.executable).parent}:/usr/bin"
     root = Path(__file__).resolve().parents[3]
-    assert os.environ["PYTHONPATH"] == f"{root / 'workflow_scripts'}:{root}:/elsewhere"
+    assert os.environ["PYTHONPATH"] == f"{root / 'workflow_scripts'}:/elsewhere"
     assert os.environ["PREFGRID_EXECUTION"] == '{"torch_threads":2,"torch_threads_of":{}}'
     assert os.environ["PREFGRID_PARENT"] == str(os.getpid())
 

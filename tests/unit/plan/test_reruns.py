@@ -94,6 +94,14 @@ EDITS = {
         train_tiny_tokenizer train_tiny_base train_tiny_reward train_reference build_prompt_pools
         """,
     ),
+    "which lines of a data set can be read": (
+        "prefgrid/data/lines.py",
+        *('"utf-8-sig"', '"utf-8"'),
+        """
+        fetch_dataset train_tiny_tokenizer train_tiny_base train_tiny_reward train_reference
+        build_prompt_pools
+        """,
+    ),
     "the training loop": (
         "prefgrid/training/loop.py",
         *("DESCRIBED_ROWS = 128", "DESCRIBED_ROWS = 64"),
@@ -112,17 +120,32 @@ EDITS = {
         "prefgrid/logprobs/selected.py",
         *("MIN_CHUNK = 256", "MIN_CHUNK = 128"),
         """
-        train_tiny_base train_tiny_reward train_reference compute_reference_logps train_policy
-        evaluate_policy
+        rehearse_model train_tiny_base train_tiny_reward train_reference compute_reference_logps
+        train_policy evaluate_policy
         """,
     ),
     "the renderer of prompts": (
         "prefgrid/chat.py",
-        *("enable_thinking=False", "enable_thinking=True"),
+        *('"enable_thinking": False', '"enable_thinking": True'),
         """
-        fetch_model train_tiny_base train_tiny_reward assess_tiny_world train_reference
-        sample_responses score_responses evaluate_policy
+        fetch_model rehearse_model train_tiny_base train_tiny_reward assess_tiny_world
+        train_reference sample_responses score_responses evaluate_policy
         """,
+    ),
+    "a trial of chat templates": (
+        "prefgrid/templates/trial.py",
+        *("range(400)", "range(500)"),
+        "",
+    ),
+    "how a template's date is written": (
+        "prefgrid/templates/dates.py",
+        *("time()", "time(12)"),
+        "fetch_model",
+    ),
+    "how closely a rehearsal compares": (
+        "prefgrid/rehearsal/comparing.py",
+        *('"none": 1e-3', '"none": 1e-4'),
+        "rehearse_model",
     ),
     "random streams": (
         "prefgrid/seeding.py",

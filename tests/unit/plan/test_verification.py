@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from prefgrid.plan.local_sources import CONTENT
 from prefgrid.plan.verification import listing, plan, tree
 from prefgrid.plan.verification.compare import (
     CORRUPT,
@@ -20,10 +21,10 @@ from prefgrid.plan.verification.compare import (
     Verdict,
     compare,
     in_order,
-    spec_changes,
 )
 from prefgrid.plan.verification.plan import PlannedJob
-from prefgrid.plan.verification.survey import Survey, _manifest
+from prefgrid.plan.verification.specs import spec_changes
+from prefgrid.plan.verification.survey import Survey, _manifest, unlike
 
 DATA, POLICY, WEIGHTS = "results/data.jsonl", "results/policy/manifest.json", "results/policy/w.bin"
 TABLE = "results/table.csv"
@@ -74,6 +75,19 @@ def test_a_changed_spec_is_shown_and_what_follows_is_named() -> None:
     assert findings[TABLE].reasons == () and findings[TABLE].roots == {POLICY}
 
 
+def test_a_local_source_that_changed_is_named() -> None:
+    evidence = right()
+    evidence.records[DATA]["spec"] = {"source": "data", CONTENT: "0f" * 16}
+    jobs = [*JOBS[:2], replace(JOBS[2], spec={"source": "data", CONTENT: "ab" * 16})]
+    findings = compare(jobs, evidence).findings
+    assert findings[DATA].reasons == (
+        "source changed: its local path holds other files than those that were fetched",
+    )
+    assert findings[TABLE].roots == {DATA}
+    # A record of before sources were looked into.
+    assert spec_changes({"a": 1}, {"a": 1, CONTENT: "ab"}) == [f'spec {CONTENT} (none) → "ab"']
+
+
 def test_changed_code_is_shown() -> None:
     findings = compare([replace(JOBS[0], code="evaluate@2"), *JOBS[1:]], right()).findings
     assert findings[TABLE].reasons == ("code evaluate@1 → evaluate@2",)
@@ -116,7 +130,11 @@ def test_a_manifest_vouches_for_files_that_the_record_does_not_name() -> None:
     jobs = [JOBS[0], replace(JOBS[1], outputs=(POLICY,)), JOBS[2]]
     evidence.present["results/policy/extra.json"] = "y"
     reasons = compare(jobs, evidence).findings[POLICY].reasons
-    assert reasons == (f"bytes of results/policy/extra.json differ from {POLICY}",)
+    assert reasons == (
+        "results/policy/extra.json is not in its record",
+        f"{WEIGHTS} is not in its record",
+        f"bytes of results/policy/extra.json differ from {POLICY}",
+    )
 
 
 def test_half_an_artifact_is_corrupt() -> None:
@@ -149,15 +167,20 @@ def test_records_of_other_scripts_and_other_cells_are_foreign() -> None:
     assert findings[TABLE].reasons == ("its record is of results/other/table.csv",)
 
 
-def test_missing_counts_only_where_something_was_made_of_it() -> None:
+def test_missing_counts_only_where_it_was_there_once() -> None:
+    """Something was made of it, or its record is left; the report has only that."""
     evidence = right()
     evidence.present[POLICY] = evidence.present[WEIGHTS] = None
     verdict = compare(JOBS, evidence)
     assert kinds(verdict) == {POLICY: MISSING, TABLE: STALE}
-    # A record left behind by a deleted table claims nothing.
     evidence.present[TABLE] = None
     verdict = compare(JOBS, evidence)
-    assert verdict.findings == {} and len(verdict.missing) == 2
+    assert kinds(verdict) == {POLICY: MISSING, TABLE: MISSING} and len(verdict.missing) == 2
+    assert verdict.findings[TABLE].reasons == ("not there, though its record is",)
+    # Nobody has made these yet: no record, or one of other files.
+    evidence.records[TABLE] = None
+    evidence.records[POLICY]["outputs"] = {"results/other/manifest.json": "p"}
+    assert compare(JOBS, evidence).findings == {}
 
 
 def test_other_inputs_than_recorded_are_named_once() -> None:
@@ -210,6 +233,43 @@ def test_a_rule_that_makes_no_file_is_no_job(shell: str | None) -> None:
     assert plan.parse({"rule": "a", "inputs": ["b"], "outputs": [], "shell": shell}) is None
 
 
+def computed_with(threads: int, capability: str) -> dict:
+    return {"computed_with": {"torch_threads": threads, "cpu_capability": capability}}
+
+
+@pytest.mark.parametrize("capability", ["AVX2", "AVX512"])
+def test_where_an_input_has_changed_another_sort_of_cpu_is_named(capability: str) -> None:
+    """Kind: results of two machines in one folder; rounding alone makes their bytes differ."""
+    evidence = right()
+    evidence.records[POLICY] |= computed_with(1, "AVX512")
+    evidence.records[TABLE] |= computed_with(1, capability)
+    assert compare(JOBS, evidence).findings == {}  # no difference, nothing to explain
+    evidence.present[POLICY] = evidence.records[POLICY]["outputs"][POLICY] = "made anew"
+    reasons = compare(JOBS, evidence).findings[TABLE].reasons
+    assert reasons[0] == f"input changed: {POLICY}"
+    assert reasons[1:] == (
+        ()
+        if capability == "AVX512"
+        else (
+            "made with CPU capability AVX2, inputs with AVX512: "
+            "bytes differ by rounding between such machines",
+        )
+    )
+
+
+def test_artifacts_of_one_script_that_were_computed_unlike_each_other_are_counted() -> None:
+    made = [("train", 1, "AVX2"), ("train", 2, "AVX2"), ("train", 2, "AVX2"), ("fit", 3, "AVX2")]
+    records = {str(k): {"script": one[0]} | computed_with(*one[1:]) for k, one in enumerate(made)}
+    found = unlike(records | {"old": {"script": "train"}, "none": None, "bad": "is damaged"})
+    assert found == {("train", "torch_threads"): {1: 1, 2: 2}}
+    verdict = compare([], Evidence({}, {}))
+    lines = listing.listing(Survey(Path(), [], set(), verdict, [], [], [], found))
+    assert lines[-1] == (
+        "train was computed with torch_threads 1 (1 artifacts), 2 (2 artifacts): "
+        "equal up to rounding only"
+    )
+
+
 def test_the_tree_leaves_out_what_is_no_artifact(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     kept = ["results/report.html", "results/study/README.md", "results/study/work/a.csv"]
@@ -225,6 +285,22 @@ def test_the_tree_leaves_out_what_is_no_artifact(tmp_path: Path, monkeypatch) ->
         "results/study/.partial-a.csv-0f",
         "results/study/failed_batch.json",
     ]
+
+
+def test_nothing_but_its_record_may_lie_in_the_folder_of_a_manifest(tmp_path, monkeypatch) -> None:
+    """Kind: files of any name that somebody, or a killed process, has left inside an artifact."""
+    monkeypatch.chdir(tmp_path)
+    strays = ["chat_template.jinja", ".hidden", "_private.json", ".config.json.0f", ".git/config"]
+    strays += ["additional_chat_templates/tool.jinja", "_provenance.json.bak"]
+    folder = Path("results/models/base")
+    for name in [*strays, "manifest.json", "_provenance.json", ".partial-w-0f/w"]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    found = tree.scan()
+    expected = {str(folder / name) for name in [*strays, "manifest.json"]}
+    assert set(found.files) == expected
+    assert found.records == [str(folder / "_provenance.json")]
+    assert found.leftovers == [str(folder / ".partial-w-0f")]
 
 
 def test_checksums_of_what_is_there(tmp_path: Path) -> None:

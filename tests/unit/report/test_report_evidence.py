@@ -70,9 +70,29 @@ def test_the_utilities_are_those_that_were_labelled(tmp_path):
     rows, path = study.rewards(3, 50), tmp_path / "seed=3" / "rewards.jsonl"
     store.write_jsonl(path, rows)
     labelled = [row["reward_diff"] for row in preferences.label(rows, 20, 1.0, 0.25, seed=3)]
-    found = tabulate_results.utilities(inputs.scored_pairs([path]))
+    found = tabulate_results.utilities(inputs.scored_pairs([path]), drop_identical=False)
     assert list(found) == [3]
     np.testing.assert_allclose(found[3][:20], labelled)
+
+
+def test_pairs_that_are_left_out_are_no_evidence(tmp_path):
+    """What is dropped before training is dropped from what the labels could tell, and counted."""
+    rows, path = study.rewards(3, 40), tmp_path / "seed=3" / "rewards.jsonl"
+    for group in (0, 7, 30):
+        first, second = rows[group]["responses"]
+        second["text"] = first["text"]
+    store.write_jsonl(path, rows)
+    pairs = inputs.scored_pairs([path])
+    assert tabulate_results.identical_shares(pairs, [10, 40]) == {10: 0.2, 40: 3 / 40}
+    for drop in (True, False):
+        labelled = preferences.label(rows, 20, 1.0, 0.25, seed=3, drop_identical=drop)
+        own = np.array([row["reward_diff"] for row in labelled])
+        found = tabulate_results.utilities(pairs, drop_identical=drop)
+        assert len(own) == (18 if drop else 20)
+        (cell,) = identifiability.table(found, [4.0], [20], 0.25).to_dict("records")
+        excess = identifiability.best_logistic(own, 4.0, 0.25).excess_kl_nats
+        assert cell["excess_kl_nats"] == excess
+        assert cell["evidence_nats"] == len(own) * excess
 
 
 def test_the_whole_table_has_a_row_a_cell():

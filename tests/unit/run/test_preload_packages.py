@@ -147,6 +147,14 @@ def training_inputs(folder: Path) -> list[str]:
 
 def scripts_of(runner: subprocess.Popen, servers: ForkServers) -> list[bool]:
     """For each process that runs the script: does it come from the server?"""
-    from_server = {child.pid for keeper in servers.server.children() for child in keeper.children()}
-    from_runner = {child.pid for child in psutil.Process(runner.pid).children()}
+    from_server = {child.pid for keeper in servers.server.children() for child in children(keeper)}
+    from_runner = {child.pid for child in children(psutil.Process(runner.pid))}
     return [True for _ in from_server] + [False for _ in from_runner]
+
+
+def children(process: psutil.Process) -> list[psutil.Process]:
+    """None of a process that has just ended."""
+    try:
+        return process.children()
+    except psutil.NoSuchProcess:
+        return []

@@ -55,6 +55,7 @@ def folder(request, tmp_path):
         "__init__",
         "plan/__init__",
         "plan/job_environment",
+        "plan/places",
         "files/__init__",
         "files/formats",
     ):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tiny_policy import tiny_model
 from transformers import DynamicCache
 
 from prefgrid.sampling import cache
@@ -11,7 +12,8 @@ from prefgrid.sampling import cache
 def test_holds_what_the_dynamic_cache_holds(room, monkeypatch):
     monkeypatch.setattr(cache, "ROOM", room)
     draw = torch.Generator().manual_seed(room)
-    ours, stock = cache.roomy_cache(), DynamicCache()
+    config = tiny_model().config
+    ours, stock = cache.roomy_cache(config), DynamicCache()
     rows = 4
     # A prefill, its rows repeated, single tokens, rows dropped, two tokens at once.
     for length, selected in (
@@ -27,7 +29,7 @@ def test_holds_what_the_dynamic_cache_holds(room, monkeypatch):
             assert all(torch.equal(left, right) for left, right in pairs)
         if selected is not None:
             for either in (ours, stock):
-                either.batch_select_indices(torch.tensor(selected))
+                either.reorder_cache(torch.tensor(selected))
             rows = len(selected)
         assert ours.get_seq_length() == stock.get_seq_length()
         for mine, theirs in zip(ours.layers, stock.layers, strict=True):
@@ -37,7 +39,7 @@ def test_holds_what_the_dynamic_cache_holds(room, monkeypatch):
 
 def test_a_token_is_written_in_place():
     states = torch.randn(2, 1, 1, 3, 4)
-    ours = cache.roomy_cache()
+    ours = cache.roomy_cache(tiny_model().config)
     keys, _ = ours.update(*states, 0)
     longer, _ = ours.update(*states[:, :, :, :1], 0)
     assert longer.data_ptr() == keys.data_ptr()

@@ -179,13 +179,13 @@ def test_a_response_stops_at_the_tokenizers_and_at_the_models_end_tokens(configu
     # Qwen3: the tokenizer ends with <|im_end|>, generation_config lists <|endoftext|> as well.
     tokenizer = SimpleNamespace(eos_token_id=9)
     model = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=configured))
-    assert stop_ids(tokenizer, model) == expected
+    assert stop_ids(tokenizer, model, "raw") == expected
 
 
 def test_end_tokens_of_a_peft_model_are_those_of_its_base():
     model = lora_policy()
     model.generation_config.eos_token_id = [2, 1]
-    assert stop_ids(SimpleNamespace(eos_token_id=1), model) == (1, 2)
+    assert stop_ids(SimpleNamespace(eos_token_id=1), model, "raw") == (1, 2)
 
 
 @pytest.mark.parametrize(

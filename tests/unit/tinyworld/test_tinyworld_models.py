@@ -117,6 +117,14 @@ def test_limits_of_the_config_check(tokenizer):
         text = one(PROMPTS[0], add_special_tokens=False)["input_ids"]
         rendered = chat.render_prompt(one, PROMPTS[0], "chat")
         assert len(rendered) - len(text) <= limits.TEMPLATE_TOKENS
+    assert len(corpus.WRITERS) == limits.COMPLETIONS
+    model = base_model.new_model(tokenizer, ARCHITECTURE, seed=0)
+    linear = {
+        name.rpartition(".")[2]
+        for name, layer in model.model.named_modules()
+        if isinstance(layer, torch.nn.Linear)
+    }
+    assert linear == set(limits.LAYERS)
 
 
 def test_template_is_chatml_and_tolerates_thinking(tokenizer):

@@ -11,7 +11,13 @@ from prefgrid.job.jobs import Job
 from worlds import train_tiny_base, train_tiny_reward, train_tiny_tokenizer, write_tiny_data
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "workflow_scripts"
-SCHEDULE = {"steps": 3, "batch_size": 4, "learning_rate": 1.0e-3, "decay_share": 0.5}
+SCHEDULE = {
+    "steps": 3,
+    "batch_size": 4,
+    "learning_rate": 1.0e-3,
+    "decay_share": 0.5,
+    "warmup_steps": 1,
+}
 DATA = {"dataset": "prefgrid.data.ultrafeedback", "bad_row_share": 0.0, "eval_share": 0.15}
 SPECS = {
     "data": {"prompts": 40, "seed": 0},

@@ -75,6 +75,15 @@ def test_learning_rate_warms_up_and_falls_along_a_cosine():
     assert rates[6] == pytest.approx(0.5)
 
 
+def test_a_warm_up_ends_within_the_run():
+    """Else the rate never reaches its peak: 10 steps of warm-up reach 9/11 of it in 9 steps."""
+    chosen = options(epochs=3.0, max_steps=None, batch_size=8, warmup_steps=9)
+    assert chosen.schedule(27, seed=0).steps == 12
+    assert chosen.schedule(25, seed=0).steps == 12
+    with pytest.raises(ValueError, match="over 24 groups warmup_steps is 9 of 9 optimizer steps"):
+        chosen.schedule(24, seed=0)
+
+
 def test_learning_rate_horizon_and_final_share():
     # Half way along a horizon of 20: share .2 + .8 * (1 + cos(pi/2))/2 = .6; beyond it: .2.
     chosen = options(schedule_steps=20, final_learning_rate_share=0.2)

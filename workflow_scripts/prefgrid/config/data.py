@@ -15,7 +15,7 @@ class Data(Section):
         "ultrafeedback",
         description="name of a dataset's module in prefgrid/data, or a dotted name of another's",
     )
-    eval_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+    eval_share: Annotated[float, Field(ge=1e-6, le=1 - 1e-6)] = Field(
         0.15, description="share of all prompts, chosen by their hash, that may only evaluate"
     )
     bad_row_share: Share = Field(

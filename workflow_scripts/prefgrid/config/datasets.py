@@ -14,7 +14,7 @@ module_name, known = _KIND.module_name, _KIND.known
 
 @dataclass(frozen=True)
 class Constants:
-    """A dataset's literals: the hub id that its schema is of, and columns that every file has."""
+    """A dataset's literals: the hub id that its schema is of, and the columns that are read."""
 
     source: str
     fields: tuple[str, ...]

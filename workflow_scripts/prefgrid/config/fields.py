@@ -1,8 +1,9 @@
 """What every section of the config is made of: constrained values, and a section that is strict."""
 
+from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from prefgrid.files.records import LARGEST
 
@@ -26,17 +27,55 @@ def _present(label: str) -> str:
     return label
 
 
+def _day(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    # YAML makes dates of what looks like one. A time of day is a date, too, for Python.
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    raise ValueError(f'{value!r} is no date; allowed: year-month-day, as "2024-07-26"')
+
+
+def _zero_or_of_ordinary_size(value: float) -> float:
+    if 0 < value < SMALLEST:
+        raise ValueError(f"{value} should be 0 or at least {SMALLEST:g}")
+    return value + 0.0  # turns −0.0 into 0.0: numbers become paths
+
+
 Distinct = AfterValidator(_distinct)
-Count = Annotated[int, Field(ge=1)]
+# Ranges are wide: what is beyond is a slip of the hand. Of anything there are at most a billion.
+Count = Annotated[int, Field(ge=1, le=10**9)]
+# Computed at once, so all of it is in memory.
+Rows = Annotated[int, Field(ge=1, le=10**6)]
+# Of one text; the longest contexts there are have 10⁷.
+Tokens = Annotated[int, Field(ge=1, le=10**7)]
+# Of a network.
+Width = Annotated[int, Field(ge=1, le=10**5)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Decay = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
-# Adding 0 turns −0.0 into 0.0: numbers become paths.
-NonNegative = Annotated[float, Field(ge=0), AfterValidator(lambda value: value + 0.0)]
+# Float32 tells 1 − 1e-6 from 1 with a digit to spare.
+Decay = Annotated[float, Field(ge=0, le=1 - 1e-6)]
+Dropout = Annotated[float, Field(ge=0, le=0.99)]
+# Squares and inverses of these, and their products with logits and rewards, are finite float32 numbers.
+SMALLEST, LARGEST_SCALE = 1e-6, 1e6
+Positive = Annotated[float, Field(ge=SMALLEST, le=LARGEST_SCALE)]
+NonNegative = Annotated[
+    float, Field(ge=0, le=LARGEST_SCALE), AfterValidator(_zero_or_of_ordinary_size)
+]
+# Logits divided by less are greedy decoding, by more a uniform draw.
+Temperature = Annotated[float, Field(ge=1e-3, le=1e3)]
+# Adam moves every weight by about this at a step.
+LearningRate = Annotated[float, Field(ge=1e-12, le=10)]
 # A column of the tables.
 Seed = Annotated[int, Field(ge=0, le=LARGEST)]
+Day = Annotated[date, BeforeValidator(_day)]
 Precision = Literal["none", "bf16", "fp16"]
-Label = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$"), AfterValidator(_present)]
+# A folder's name, `method=…`, has at most 255 bytes.
+Label = Annotated[
+    str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=100), AfterValidator(_present)
+]
 
 
 # What a check finds: the key, and what is wrong with its value.

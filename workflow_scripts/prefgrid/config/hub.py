@@ -9,7 +9,7 @@ class HubSource(Section):
     """A hub id at a named revision, or a local path."""
 
     source: str = Field(min_length=1, description="hub id, or a local path")
-    revision: str | None = Field(description="best a commit; null: of a local path")
+    revision: str | None = Field(min_length=1, description="best a commit; null: of a local path")
 
 
 class HubModels(Section):
@@ -22,7 +22,7 @@ class HubModels(Section):
 class HubDataset(HubSource):
     """A dataset has splits."""
 
-    split: str = Field(description="of the dataset's own splits, the one to read")
+    split: str = Field(min_length=1, description="of the dataset's own splits, the one to read")
 
 
 class Hub(Section):

@@ -12,13 +12,18 @@ from typing import Any
 
 
 def found(module: str) -> Path | None:
-    """Source file of an importable module; its parents are imported, itself it is not."""
+    """Source file of an importable module; its parents are imported, itself it is not.
+
+    None if there is none; ValueError if a parent, which is anybody's code, cannot be imported.
+    """
     if not all(part.isidentifier() for part in module.split(".")):
         return None
     try:
         spec = importlib.util.find_spec(module)
     except ModuleNotFoundError:
         return None
+    except Exception as error:
+        raise ValueError(f"{module!r}: above it, {type(error).__name__}: {error}") from error
     return None if spec is None or spec.origin is None else Path(spec.origin)
 
 

@@ -4,9 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from prefgrid.config.fields import Count, Positive, Section, Seed, Share
+from prefgrid.config.fields import LearningRate, Rows, Section, Seed, Share, Width
 from prefgrid.limits import tiny_world
 
+# The warm-up ends within the training.
+Steps = Annotated[int, Field(gt=tiny_world.WARMUP_STEPS, le=10**9)]
+DecayShare = Annotated[float, Field(ge=1e-6, le=1)]
 PARTS = "AdamW: linear warm-up, constant, linear decay"
 
 
@@ -23,7 +26,7 @@ class TinyData(Section):
 class TinyTokenizer(Section):
     """What splits texts."""
 
-    vocabulary: Annotated[int, Field(ge=300)] = Field(
+    vocabulary: Annotated[int, Field(ge=300, le=10**6)] = Field(
         640, description="most tokens of the byte-level BPE tokenizer"
     )
 
@@ -31,16 +34,18 @@ class TinyTokenizer(Section):
 class TinyArchitecture(Section):
     """Sizes of the Qwen3 model; other components' CPU kernels need these head dimensions."""
 
-    hidden_size: Count = Field(96, description="width")
-    num_hidden_layers: Count = Field(3, description="depth")
-    num_attention_heads: Count = Field(4, description="query heads")
-    num_key_value_heads: Count = Field(2, description="shared by the query heads")
+    hidden_size: Width = Field(96, description="width")
+    num_hidden_layers: Annotated[int, Field(ge=1, le=1000)] = Field(3, description="depth")
+    num_attention_heads: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="query heads")
+    num_key_value_heads: Annotated[int, Field(ge=1, le=1000)] = Field(
+        2, description="shared by the query heads"
+    )
     head_dim: Literal[32, 64] = Field(32, description="32 or 64")
-    intermediate_size: Count = Field(192, description="of the MLP")
-    initializer_range: Positive = Field(
+    intermediate_size: Width = Field(192, description="of the MLP")
+    initializer_range: Annotated[float, Field(ge=1e-4, le=10)] = Field(
         0.08, description="the usual 0.02 gives a fluent model that ignores its prompt"
     )
-    rope_theta: Positive = Field(
+    rope_theta: Annotated[float, Field(ge=1, le=1e9)] = Field(
         1000.0, description="base of the rotary positions; texts are short"
     )
 
@@ -57,10 +62,10 @@ class TinyArchitecture(Section):
 class BaseSchedule(Section):
     """Of the base model."""
 
-    steps: Count = Field(1400, description="optimizer steps")
-    batch_size: Count = Field(16, description="dialogues a step")
-    learning_rate: Positive = Field(4.0e-3, description="peak")
-    decay_share: Annotated[float, Field(gt=0, le=1)] = Field(
+    steps: Steps = Field(1400, description="optimizer steps")
+    batch_size: Rows = Field(16, description="dialogues a step")
+    learning_rate: LearningRate = Field(4.0e-3, description="peak")
+    decay_share: DecayShare = Field(
         0.6, description="last share of the steps; a long decay makes it fluent"
     )
 
@@ -68,10 +73,10 @@ class BaseSchedule(Section):
 class RewardSchedule(BaseSchedule):
     """Of the reward model."""
 
-    steps: Count = Field(560, description="optimizer steps")
-    batch_size: Count = Field(8, description="groups of four responses a step")
-    learning_rate: Positive = Field(2.5e-3, description="peak")
-    decay_share: Annotated[float, Field(gt=0, le=1)] = Field(
+    steps: Steps = Field(560, description="optimizer steps")
+    batch_size: Rows = Field(8, description="groups of four responses a step")
+    learning_rate: LearningRate = Field(2.5e-3, description="peak")
+    decay_share: DecayShare = Field(
         0.2, description="short: when it learns to look at the prompt varies with the seed"
     )
 

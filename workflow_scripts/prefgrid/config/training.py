@@ -2,20 +2,51 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from prefgrid.config.fields import Count, Decay, NonNegative, Positive, Precision, Section, Share
+from prefgrid.config.fields import (
+    Count,
+    Decay,
+    Dropout,
+    LearningRate,
+    NonNegative,
+    Positive,
+    Precision,
+    Rows,
+    Section,
+    Share,
+    Width,
+)
+
+
+def _all_or_layers(value: Any) -> Any:
+    named = isinstance(value, list) and all(isinstance(name, str) and name for name in value)
+    if named and value and len(set(value)) == len(value) and "all-linear" not in value:
+        return value
+    if value == "all-linear":
+        return value
+    raise ValueError(
+        f"{value!r}; allowed: all-linear as it is, without a list, or a list of different names of "
+        "layers, such as [q_proj, v_proj]"
+    )
+
+
+# Before the types, so that one message says what is wrong and not one for each of them.
+Targets = Annotated[
+    Literal["all-linear"] | Annotated[list[str], Field(min_length=1)],
+    BeforeValidator(_all_or_layers),
+]
 
 
 class Lora(Section):
     """The adapter that a policy is."""
 
-    rank: Count = Field(8, description="of the adapter matrices")
+    rank: Width = Field(8, description="of the adapter matrices")
     alpha: Positive = Field(16.0, description="the adapter's output is scaled by alpha / rank")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+    dropout: Dropout = Field(
         0.0, description="on the adapter's input; 0 keeps runs exactly repeatable"
     )
-    targets: Literal["all-linear"] | Annotated[list[str], Field(min_length=1)] = Field(
+    targets: Targets = Field(
         "all-linear",
         description="every linear layer but the output one, or a list of layer names",
     )
@@ -28,17 +59,17 @@ class Training(Section):
         3.0, description="passes over the pairs; set exactly one of epochs and max_steps"
     )
     max_steps: Count | None = Field(None, description="optimizer steps")
-    batch_size: Count = Field(32, description="pairs per optimizer step, over all devices")
-    micro_batch_size: Count = Field(
+    batch_size: Rows = Field(32, description="pairs per optimizer step, over all devices")
+    micro_batch_size: Rows = Field(
         32, description="pairs per forward and backward; smaller accumulates, same loss"
     )
-    learning_rate: Positive = Field(
+    learning_rate: LearningRate = Field(
         4.5e-3, description="peak, after warm-up (1.0e-4 suits real models)"
     )
     final_learning_rate_share: Share = Field(
         0.05, description="the cosine ends at this share of the peak"
     )
-    warmup_steps: Annotated[int, Field(ge=0)] = Field(
+    warmup_steps: Annotated[int, Field(ge=0, le=10**9)] = Field(
         10, description="optimizer steps of linear warm-up"
     )
     schedule_steps: Count | None = Field(
@@ -70,6 +101,16 @@ class Training(Section):
             raise ValueError(
                 f"schedule_steps is {self.schedule_steps} and warmup_steps is {self.warmup_steps}; "
                 "the cosine must end after the warm-up: allowed: a larger schedule_steps, or null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _decay_leaves_weights_their_sign(self) -> "Training":
+        if self.learning_rate * self.weight_decay >= 1:
+            raise ValueError(
+                f"learning_rate is {self.learning_rate:g} and weight_decay is "
+                f"{self.weight_decay:g}; every step multiplies weights by 1 − their product: "
+                "allowed: a product below 1"
             )
         return self
 

@@ -2,7 +2,8 @@
 
 A dataset is a module with two literals, which planning reads without importing it, and a function:
 
-* `SOURCE`, where files of its schema come from (a hub id), and `FIELDS`, columns without which none is;
+* `SOURCE`, where files of its schema come from (a hub id), and `FIELDS`, the columns that it
+  reads: every file must have them, and no others are fetched;
 * `read(path, bad_row_share) -> Instructions`, of one JSONL file.
 
 `data.dataset` of the config names it: one of this folder, or any importable module by its dotted name.

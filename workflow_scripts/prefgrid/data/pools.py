@@ -5,6 +5,7 @@ that evaluates can never train, in any run, however the dataset grows.
 """
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypedDict
 
@@ -19,8 +20,10 @@ class Prompt(TypedDict):
 
 
 def prompt_id(prompt: str) -> str:
-    """16 hex digits naming a prompt; white space does not make two prompts different."""
-    return hashlib.sha256(" ".join(prompt.split()).encode()).hexdigest()[: HASH_BITS // 4]
+    """16 hex digits naming a prompt; white space does not make two prompts different, nor does the
+    Unicode spelling of the same characters (é as one code point or as e and an accent)."""
+    spelling = " ".join(unicodedata.normalize("NFC", prompt).split())
+    return hashlib.sha256(spelling.encode()).hexdigest()[: HASH_BITS // 4]
 
 
 def is_evaluation(identity: str, eval_share: float) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from prefgrid import links, seeding
+from prefgrid.files import store
 
 # Below this spread of the reward differences, dividing by it would only blow up rounding.
 SMALLEST_SD = 1.0e-8
@@ -27,17 +28,31 @@ def rewards(scored: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray
     return both[:, 0], both[:, 1]
 
 
+def identical(group: Mapping[str, Any]) -> bool:
+    """Whether both responses of a group of two are the same text.
+
+    Their rewards differ by rounding at most, so their label is a coin toss; where their tokens are the
+    same too, so are their log-probabilities, and a policy learns from the pair at most that.
+    """
+    first, second = group["responses"]
+    return bool(first["text"] == second["text"])
+
+
 def label(
     scored: Sequence[Mapping[str, Any]],
     n: int,
     shift: float,
     temperature: float,
     seed: int,
+    *,
+    drop_identical: bool = False,
 ) -> list[dict[str, Any]]:
     """The first n groups of two as pairs with z = [U < Ψ(u)], u = (r₁ − r₀)·reward_scale.
 
     The scale comes from all of `scored`, and a pair's uniform U from `seed` and its prompt, so that a
     pair's u and its z do not depend on n. z = 1 means that response 1 is preferred.
+    drop_identical: leave out those of the n whose responses are `identical`; the others are labelled
+    as with them. DataError if none is left.
     """
     if n > len(scored):
         raise ValueError(f"n = {n}, but only {len(scored)} scored pairs exist; allowed: 1 to that")
@@ -47,10 +62,17 @@ def label(
     keys = [(row["prompt_id"],) for row in scored[:n]]
     uniform = seeding.uniforms(seed, "labels", keys, width=1)[:, 0]
     preferred = (uniform < links.mixture(utility_diff, shift, temperature)).astype(int)
-    return [
+    labelled = [
         _row(row, int(z), float(u), scale)
         for row, z, u in zip(scored, preferred, utility_diff, strict=False)
+        if not (drop_identical and identical(row))
     ]
+    if not labelled:
+        raise store.DataError(
+            f"the two responses are the same in all of the first {n} pairs, so nothing is left to learn "
+            "from; allowed: a higher temperature of sampling, more pairs, or to keep such pairs"
+        )
+    return labelled
 
 
 def _row(group: Mapping[str, Any], z: int, utility_diff: float, scale: float) -> dict[str, Any]:

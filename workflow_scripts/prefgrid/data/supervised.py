@@ -12,7 +12,7 @@ from prefgrid.files import store
 
 @dataclass(frozen=True)
 class Example:
-    """Token ids; the response ends with the end token."""
+    """Token ids; the response ends with the end token of its format."""
 
     prompt_tokens: list[int]
     response_tokens: list[int]
@@ -41,6 +41,7 @@ def examples(
             first.setdefault(identity, row)
     chosen = [first[identity] for identity in sorted(first)][:prompts]
     found: list[Example] = []
+    end = chat.end_id(tokenizer, prompt_format)
     long_prompts = long_responses = 0
     for row in chosen:
         text_tokens = tokenizer(row.prompt, add_special_tokens=False)["input_ids"]
@@ -49,7 +50,7 @@ def examples(
             continue
         prompt_tokens = chat.render_prompt(tokenizer, row.prompt, prompt_format)
         for completion in _taught(row.completions, completions):
-            response_tokens = chat.encode_response(tokenizer, completion.response)
+            response_tokens = chat.encode_response(tokenizer, completion.response, end)
             if len(response_tokens) > max_response_tokens:
                 long_responses += 1
             else:

@@ -52,7 +52,7 @@ def scan(
     )
     by_beta = np.arange(len(decoded)).reshape(len(prompts), len(betas), samples)
     decoded = [decoded[row] for row in by_beta.swapaxes(0, 1).ravel()]
-    responses = [chat.decode_response(tokenizer, row.response.tokens) for row in decoded]
+    responses = [chat.decode_response(tokenizer, row.response.said) for row in decoded]
     rewards = _rewards(judge, [prompts[row.prompt]["prompt"] for row in decoded], responses)
     return pd.DataFrame(
         {

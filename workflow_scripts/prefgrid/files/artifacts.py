@@ -4,6 +4,7 @@ Where an artifact has its folder to itself the record is `_provenance.json` in i
 share a folder it is `_provenance/<stem of the artifact's file>.json`.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,20 @@ def files(folder: Path | str) -> list[Path]:
         path
         for path in Path(folder).iterdir()
         if path.is_file() and not path.name.startswith(PRIVATE_PREFIXES)
+    )
+
+
+def strays(folder: Path | str, listed: Collection[str]) -> list[Path]:
+    """What is in the folder of a manifest though that does not list it, subfolders too; sorted.
+
+    Private names are left out, which no library reads.
+    """
+    return sorted(
+        path
+        for path in Path(folder).iterdir()
+        if not path.name.startswith(PRIVATE_PREFIXES)
+        and path.name != MANIFEST
+        and path.name not in listed
     )
 
 

@@ -124,6 +124,14 @@ class LinkFields(TypedDict):
 Link = Annotated[LinkFields, AfterValidator(_one_function)]
 
 
+class ComputedWith(TypedDict):
+    """What decides the last bits on a CPU."""
+
+    __pydantic_config__ = STRICT
+    torch_threads: int
+    cpu_capability: Text
+
+
 class Provenance(TypedDict):
     """_provenance.json, as far as `make verify` relies on it."""
 
@@ -134,6 +142,7 @@ class Provenance(TypedDict):
     inputs: dict[Text, dict[Text, str]]
     outputs: dict[Text, str]
     packages: NotRequired[dict[Text, Text]]
+    computed_with: NotRequired[ComputedWith]
 
 
 class Section(TypedDict):

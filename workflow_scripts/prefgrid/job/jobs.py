@@ -26,10 +26,11 @@ from typing import Any
 from uuid import uuid4
 
 from prefgrid.files import artifacts, store
-from prefgrid.job import explaining, provenance, publication, work_folder
+from prefgrid.job import dates, explaining, provenance, publication, work_folder
 
 INERT = True
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 # Matches uuid4().hex and nothing longer, so that no other job's folder is taken for ours.
 UNIQUE_PART = "[0-9a-f]" * 32
 
@@ -146,6 +147,10 @@ def run(
             from prefgrid.job import devices
 
             devices.limit_threads()
+        # Behind all others: a plug-in may be any module in the repository's folder.
+        sys.path.append(str(REPOSITORY))
+        if rank() == 0:
+            dates.bring_back(job.input_files())
         job.identity()  # takes the inputs' checksums now: the script works on what is there now
         main(job)
         if rank() == 0:

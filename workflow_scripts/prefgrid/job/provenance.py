@@ -54,6 +54,7 @@ def collect(
         "outputs": output_hashes,
         "git_commit": git_commit(),
         "device": _device(),
+        **_computed_with(),
         "wall_time_seconds": round(seconds, 3),
         "peak_memory_bytes": _peak_memory(),
     }
@@ -73,7 +74,7 @@ def git_commit() -> str:
         return subprocess.run(
             ["git", "--no-optional-locks", "-C", str(Path(__file__).parent), *words],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=True,
         ).stdout.strip()
 
@@ -89,6 +90,18 @@ def _device() -> str:
     if torch is not None and torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return "cpu"
+
+
+def _computed_with() -> dict[str, dict[str, Any]]:
+    """What decides the last bits of a result on a CPU, if torch is there: its threads, which share
+    sums among them, and the instructions that its kernels were chosen for."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return {}
+    capability = torch.backends.cpu.get_cpu_capability()
+    return {
+        "computed_with": {"torch_threads": torch.get_num_threads(), "cpu_capability": capability}
+    }
 
 
 def _peak_memory() -> dict[str, int]:

@@ -19,19 +19,41 @@ def render(
 ) -> tuple[list[Dialogue], int]:
     """Dialogues of at most `max_tokens`, and how many of their prompts were cut to fit.
 
-    ValueError for a response beyond `max_tokens`.
+    A prompt loses its oldest tokens, but not the tokenizer's start token. ValueError for a response
+    that is with it beyond `max_tokens`.
     """
     cut_prompts = 0
     dialogues = []
+    start = chat.start_ids(tokenizer)
     rendered = chat.render_dialogues(tokenizer, prompts, responses, prompt_format)
     for number, (head, tail) in enumerate(rendered):
         tail = tail or [chat.eos_id(tokenizer)]
-        room = max_tokens - len(tail)
+        kept = start if head[: len(start)] == start else []
+        room = max_tokens - len(kept) - len(tail)
         if room < 0:
             raise ValueError(
-                f"row {number}: the response takes {len(tail)} tokens of the reward model's "
-                f"max_tokens = {max_tokens}; it is never cut"
+                f"row {number}: the response takes {len(kept) + len(tail)} tokens of the reward "
+                f"model's max_tokens = {max_tokens}; it is never cut"
             )
-        cut_prompts += len(head) > room
-        dialogues.append((head[len(head) - min(len(head), room) :], tail))
+        prompt = head[len(kept) :]
+        cut_prompts += len(prompt) > room
+        dialogues.append(([*kept, *prompt[len(prompt) - min(len(prompt), room) :]], tail))
     return dialogues, cut_prompts
+
+
+def read_place(tokens: Sequence[int], padding: int | None) -> int:
+    """Index of the token at which a decoder's classifier reads a dialogue that stands alone.
+
+    It is the rightmost that is not the padding of the model's config, whatever the tokenizer's is: a
+    model whose padding is also the turn's end reads what stands before. Without padding (None) it is
+    the last token, and of padding alone the first.
+    """
+    places = (place for place in reversed(range(len(tokens))) if tokens[place] != padding)
+    return next(places, 0)
+
+
+def up_to_read(dialogue: Dialogue, padding: int | None) -> Dialogue:
+    """The dialogue without what stands behind the token that is read; nothing there is seen."""
+    head, tail = dialogue
+    stop = read_place([*head, *tail], padding) + 1
+    return head[:stop], tail[: max(stop - len(head), 0)]

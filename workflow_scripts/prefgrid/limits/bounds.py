@@ -2,7 +2,7 @@
 
 Options are {name: (default, bound)}. A bound is a list of the allowed values, or one of these texts:
 
-    "> 0"    ">= 0"    "[0, 1)"    "integer > 0"
+    "> 0"    ">= 0"    "[0, 1)"    "[1e-6, 1e6]"    "integer > 0"    "integer in [1, 1e6]"
 
 each also with " or null" at its end; the numbers are free.
 """
@@ -15,10 +15,11 @@ from prefgrid.limits import lengths
 
 INERT = True
 
-_NUMBER = r"-?\d+(?:\.\d+)?"
+_NUMBER = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
 _TEXT = re.compile(
     rf"(?P<integer>integer )?"
-    rf"(?:(?P<sign>>=|>) (?P<least>{_NUMBER})|\[(?P<low>{_NUMBER}), (?P<high>{_NUMBER})\))"
+    rf"(?:(?P<sign>>=|>) (?P<least>{_NUMBER})"
+    rf"|(?(integer)in )\[(?P<low>{_NUMBER}), (?P<high>{_NUMBER})(?P<end>[)\]]))"
     rf"(?P<null> or null)?"
 )
 
@@ -48,10 +49,11 @@ def fits(value: Any, bound: str | list[Any]) -> bool:
     if value is None:
         return found["null"] is not None
     number = isinstance(value, int) if found["integer"] else isinstance(value, int | float)
-    if not number or isinstance(value, bool) or not math.isfinite(value):
+    if not number or isinstance(value, bool) or not -math.inf < value < math.inf:
         return False
     if found["low"] is not None:
-        return float(found["low"]) <= value < float(found["high"])
+        low, high = float(found["low"]), float(found["high"])
+        return low <= value < high or (found["end"] == "]" and value == high)
     least = float(found["least"])
     return value > least or (found["sign"] == ">=" and value == least)
 
@@ -77,6 +79,17 @@ def problems(options: dict[str, Any], bounds: dict[str, Any]) -> list[str]:
         if not fit:
             found.append(f"{name} = {value!r}; allowed: {words(bounds[name])}")
     return found
+
+
+def warm_up_problem(warmup_steps: int, run_steps: int) -> str | None:
+    """What is wrong with a warm-up in which training ends, or None."""
+    if warmup_steps < run_steps:
+        return None
+    return (
+        f"warmup_steps is {warmup_steps} of {run_steps} optimizer steps, so the learning rate would "
+        "never reach its peak; allowed: fewer warmup_steps, or longer training (epochs, max_steps, "
+        "more data or a smaller batch_size)"
+    )
 
 
 def warm_start_problem(warm_start_epochs: float, steps_in_epoch: int, run_steps: int) -> str | None:

@@ -1,4 +1,4 @@
-"""The output layer in float32, inside a model's own forward.
+"""The output layer: in float32 inside a model's own forward, and what the model does to its logits.
 
 A bfloat16 output layer rounds logits to about three digits. Two nearly equal models then seem to
 differ at every token, which adds up to a KL that is not there.
@@ -11,6 +11,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+# What configs call a factor or a divisor of the logits, and their cap. A family that calls it
+# otherwise, or means something else by a name, is found by `agreement`.
+FACTORS = ("logit_scale", "lm_head_multiplier")
+DIVISORS = ("logits_scaling",)
+CAPS = ("final_logit_softcapping", "logits_soft_cap")
 
 
 class Float32Linear(nn.Module):
@@ -35,6 +41,26 @@ def plain_output_layer(model: Any) -> nn.Linear:
             "one; take it out of the adapter's targets"
         )
     return layer
+
+
+def logit_scale(config: Any) -> float:
+    """By how much a model with this text config multiplies its logits."""
+    scale = 1.0
+    for factor in _numbers(config, FACTORS):
+        scale *= factor
+    for divisor in _numbers(config, DIVISORS):
+        scale /= divisor
+    return scale
+
+
+def logit_cap(config: Any) -> float | None:
+    """c where a model with this text config bounds its logits to c · tanh(logits / c); else None."""
+    return next(iter(_numbers(config, CAPS)), None)
+
+
+def _numbers(config: Any, names: tuple[str, ...]) -> list[float]:
+    values = (getattr(config, name, None) for name in names)
+    return [value for value in values if isinstance(value, int | float)]
 
 
 @contextmanager

@@ -1,14 +1,14 @@
-"""log softmax(hidden · weightᵀ + bias)[target], with a backward of its own and no [P, V] tensor.
+"""log softmax(f(hidden · weightᵀ + bias))[target], with a backward of its own and no [P, V] tensor.
 
 Forward walks through the vocabulary in chunks and keeps a running maximum and sum per position, as
 attention kernels do (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax").
 The incoming gradient is one number g a position, and the rest of the chain rule does not depend
 on it:
 
-    d logp / d hidden = (1 − z_y²/c²) W_y − Σ_v p_v (1 − z_v²/c²) W_v,    p = softmax(z)
+    d logp / d hidden = s [(1 − z_y²/c²) W_y − Σ_v p_v (1 − z_v²/c²) W_v],    p = softmax(z)
 
-with softcapped logits z = c·tanh(u/c), and without the brackets where there is no cap c. So forward
-accumulates this direction [P, H] next to the sum, and backward is one product with g: two matrix
+with scaled and softcapped logits z = c·tanh(s·u/c), and without the round brackets where there is no
+cap c. So forward accumulates this direction [P, H] next to the sum, and backward is one product with g: two matrix
 products over the vocabulary where the logits are recomputed (TRL's ChunkedLogProbFunction) or stored
 take three or a [P, V] tensor. Only a trainable output layer needs its logits a second time. TRL's
 function would also round logits to the dtype of bfloat16 weights, which this one never does, and
@@ -33,15 +33,21 @@ MAX_CPU_CHUNK = 4096
 
 
 def selected_logps(
-    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, softcap: float | None
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    targets: Tensor,
+    softcap: float | None = None,
+    scale: float = 1.0,
 ) -> Tensor:
     """float32 [P]: log softmax of the output layer at `hidden` [P, H], taken at `targets` [P].
 
     `weight` [V, H], `bias` [V], of any dtype: logits and everything after them are float32 (float64
     for float64 hidden states). Gradients flow to `hidden`, and to `weight` and `bias` if they want
-    one. `softcap`: logits are softcap · tanh(logits / softcap), None for plain ones.
+    one. Logits are first multiplied by `scale`, then bounded: softcap · tanh(logits / softcap), None
+    for unbounded ones.
     """
-    return _SelectedLogps.apply(hidden, weight, bias, targets, softcap)
+    return _SelectedLogps.apply(hidden, weight, bias, targets, softcap, scale)
 
 
 def _without_autocast(method: Callable) -> Callable:
@@ -65,8 +71,9 @@ class _SelectedLogps(torch.autograd.Function):
         bias: Tensor | None,
         targets: Tensor,
         softcap: float | None,
+        scale: float,
     ) -> Tensor:
-        logits = _Logits(hidden, weight, bias, softcap)
+        logits = _Logits(hidden, weight, bias, softcap, scale)
         positions = torch.arange(len(targets), device=hidden.device)
         maximum = hidden.new_full(targets.shape, -torch.inf, dtype=logits.dtype)
         total = torch.zeros_like(maximum)
@@ -98,7 +105,9 @@ class _SelectedLogps(torch.autograd.Function):
             if softcap is not None:
                 direction *= 1 - (target_logit / softcap).square()[:, None]
             direction -= mean_weight.div_(total[:, None])
-        ctx.softcap = softcap
+            if scale != 1:
+                direction *= scale
+        ctx.softcap, ctx.scale = softcap, scale
         ctx.save_for_backward(hidden, weight, bias, targets, log_normaliser, direction)
         return target_logit - log_normaliser
 
@@ -114,7 +123,7 @@ class _SelectedLogps(torch.autograd.Function):
         grad_weight = torch.empty_like(weight) if wants_weight else None
         grad_bias = torch.empty_like(bias) if wants_bias else None
         if wants_weight or wants_bias:
-            logits = _Logits(hidden, weight, bias, ctx.softcap)
+            logits = _Logits(hidden, weight, bias, ctx.softcap, ctx.scale)
             positions = torch.arange(len(targets), device=hidden.device)
             for start, chunk_weight, tile in logits:
                 slopes = None
@@ -127,12 +136,14 @@ class _SelectedLogps(torch.autograd.Function):
                 tile.mul_(grad[:, None])
                 if slopes is not None:
                     tile.mul_(slopes)
+                if ctx.scale != 1:
+                    tile.mul_(ctx.scale)
                 stop = start + len(chunk_weight)
                 if grad_weight is not None:
                     grad_weight[start:stop] = tile.T @ logits.hidden.to(tile.dtype)
                 if grad_bias is not None:
                     grad_bias[start:stop] = tile.sum(0)
-        return grad_hidden, grad_weight, grad_bias, None, None
+        return grad_hidden, grad_weight, grad_bias, None, None, None
 
 
 class _Logits:
@@ -142,13 +153,18 @@ class _Logits:
     """
 
     def __init__(
-        self, hidden: Tensor, weight: Tensor, bias: Tensor | None, softcap: float | None
+        self,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        softcap: float | None,
+        scale: float,
     ) -> None:
         self.dtype = torch.promote_types(hidden.dtype, torch.float32)
         # Products of halves are exact in float32, so tensor cores lose nothing if they sum in it.
         self.halves = hidden.is_cuda and hidden.dtype == weight.dtype != self.dtype
         self.hidden = hidden if self.halves else hidden.to(self.dtype)
-        self.weight, self.bias, self.softcap = weight, bias, softcap
+        self.weight, self.bias, self.softcap, self.scale = weight, bias, softcap, scale
         tile, widest = (GPU_TILE, len(weight)) if hidden.is_cuda else (CPU_TILE, MAX_CPU_CHUNK)
         self.chunk = min(len(weight), widest, max(MIN_CHUNK, tile // len(hidden)))
 
@@ -164,6 +180,8 @@ class _Logits:
                 torch.mm(self.hidden, weight.T, out=tile)
             if self.bias is not None:
                 tile.add_(self.bias[start : start + self.chunk])
+            if self.scale != 1:
+                tile.mul_(self.scale)
             if self.softcap is not None:
                 tile.div_(self.softcap).tanh_().mul_(self.softcap)
             yield start, weight, tile

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from prefgrid.logprobs.head import plain_output_layer
+from prefgrid.logprobs.head import logit_cap, logit_scale, plain_output_layer
 from prefgrid.logprobs.packing import Layout, Tokens
 from prefgrid.logprobs.planning import plan
 from prefgrid.logprobs.ragged import as_table
@@ -81,14 +81,12 @@ def _check(prompt_tokens: Sequence[Tokens], response_tokens: Sequence[Sequence[T
 
 
 def _token_logps(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
-    """float32 [P] by the model's own output layer and logit cap."""
+    """float32 [P] by the model's own output layer, logit scale and logit cap."""
     head = plain_output_layer(model)
     config = model.config.get_text_config()
-    for scale in ("logit_scale", "logits_scaling"):
-        if getattr(config, scale, None) not in (None, 1, 1.0):
-            raise ValueError(f"models that scale their logits ({scale}) are not supported")
-    softcap = getattr(config, "final_logit_softcapping", None)
-    return selected_logps(hidden, head.weight, head.bias, targets, softcap)
+    return selected_logps(
+        hidden, head.weight, head.bias, targets, logit_cap(config), logit_scale(config)
+    )
 
 
 def _sums(token_logps: Tensor, layout: Layout) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from prefgrid.logprobs.packing import PROMPT, Layout
+from prefgrid.models.positions import check_rotations
 
 
 def last_hidden_states(model: Any, layout: Layout) -> Tensor:
@@ -14,6 +15,7 @@ def last_hidden_states(model: Any, layout: Layout) -> Tensor:
     Where a row holds a single sequence the causal mask is enough: such a model never looks to its
     right, so padding there changes nothing.
     """
+    check_rotations(model.config.get_text_config(), int(layout.positions.max()) + 1)
     inputs = {"input_ids": torch.from_numpy(layout.input_ids).to(model.device)}
     if not layout.one_sequence_a_row:
         inputs["position_ids"] = torch.from_numpy(layout.positions).to(model.device)

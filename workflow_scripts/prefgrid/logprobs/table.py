@@ -10,6 +10,7 @@ from prefgrid.files import store
 from prefgrid.logprobs.packing import Tokens, group_tokens
 from prefgrid.logprobs.ragged import as_table
 from prefgrid.logprobs.sequence import sequence_logps
+from prefgrid.models.dropout import without_dropout
 
 if TYPE_CHECKING:
     import pandas
@@ -38,23 +39,21 @@ def dataset_logps(
     ]
     order = sorted(range(len(sizes)), key=lambda group: (-sizes[group], group))
     starts = range(0, len(order), batch_size)
-    was_training = model.training
-    model.eval()
     sums, lengths = [], []
     for number, start in enumerate(starts, start=1):
         batch = order[start : start + batch_size]
-        batch_sums, batch_lengths = sequence_logps(
-            model,
-            [prompt_tokens[group] for group in batch],
-            [response_tokens[group] for group in batch],
-            pad_id=pad_id,
-            width=width,
-        )
+        with without_dropout(model):
+            batch_sums, batch_lengths = sequence_logps(
+                model,
+                [prompt_tokens[group] for group in batch],
+                [response_tokens[group] for group in batch],
+                pad_id=pad_id,
+                width=width,
+            )
         sums.append(batch_sums)
         lengths.append(batch_lengths)
         if number == len(starts) or number % max(1, len(starts) // 5) == 0:
             store.log(f"log-probabilities: {min(number * batch_size, len(order))}/{len(order)}")
-    model.train(was_training)
     back = torch.tensor(order).argsort()
     return torch.cat(sums).cpu()[back], torch.cat(lengths).cpu()[back]
 

@@ -23,8 +23,10 @@ HASHED_BYTES = 2**30
 def check_files(folder: Path | str) -> None:
     """Compare the folder's files with the hashes in its manifest, where it has one.
 
-    DataError naming the first file that is missing or is another than its manifest says. A
-    safetensors file must also be as long as its own header says, with or without a manifest.
+    DataError naming the first file that is missing, is another than its manifest says, or is none of
+    the manifest's: libraries read a folder by names, and a chat template or an adapter more would
+    change every result. A safetensors file must also be as long as its own header says, with or
+    without a manifest.
     """
     folder = Path(folder)
     manifest = folder / artifacts.MANIFEST
@@ -38,6 +40,11 @@ def check_files(folder: Path | str) -> None:
             raise _damaged(path, f"is missing, but {artifacts.MANIFEST} lists it")
         if path.stat().st_size <= HASHED_BYTES and sha256 != store.sha256_file(path):
             raise _damaged(path, f"is not the file that {artifacts.MANIFEST} lists")
+    for path in artifacts.strays(folder, listed) if manifest.is_file() else ():
+        raise store.DataError(
+            f"{path}: is not among the files that {artifacts.MANIFEST} lists, and would be read as a "
+            "part of the model; move it elsewhere or delete it"
+        )
     for path in sorted(folder.glob("*.safetensors")):
         weight_names(path)
 

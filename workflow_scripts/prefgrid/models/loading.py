@@ -9,8 +9,9 @@ import torch
 import transformers
 
 from prefgrid.files import artifacts, store
-from prefgrid.models import checking
+from prefgrid.models import attention, checking
 from prefgrid.models.lora_linear import InPlaceLoraLinear
+from prefgrid.models.targets import refusals
 
 # Weights' dtype by the name of the precision.
 DTYPES = {"none": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -23,9 +24,7 @@ def load_causal_lm(folder: Path | str, precision: str = "none") -> Any:
 
     Raises ValueError if the folder holds no sound model or the precision has no dtype.
     """
-    return load_model(
-        transformers.AutoModelForCausalLM, folder, precision, attn_implementation="sdpa"
-    )
+    return load_model(transformers.AutoModelForCausalLM, folder, precision)
 
 
 def load_stack(folder: Path | str, adapters: Sequence[Path | str], precision: str = "none") -> Any:
@@ -47,20 +46,21 @@ def load_stack(folder: Path | str, adapters: Sequence[Path | str], precision: st
     return model.requires_grad_(True).eval()
 
 
-def load_model(kind: Any, folder: Path | str, precision: str, **options: Any) -> Any:
-    """A model of one of transformers' auto classes (`kind`), in evaluation mode, on the CPU.
+def load_model(kind: Any, folder: Path | str, precision: str) -> Any:
+    """A model of one of transformers' auto classes (`kind`), in evaluation mode, on the CPU, with
+    the attention implementation that its config needs or asks for.
 
     The folder's files are compared with its manifest first. Raises ValueError if one of them is
     missing or damaged, if a weight is missing or of another shape than config.json says.
     """
     dtype = _dtype(precision)
-    load_config(folder)
+    config = load_config(folder)
     model, report = kind.from_pretrained(
         folder,
         dtype=dtype,
         output_loading_info=True,
         ignore_mismatched_sizes=True,  # they are in the report, which is read below
-        **options,
+        attn_implementation=attention.implementation(config),
     )
     checking.check_loaded(folder, report)
     return model
@@ -114,7 +114,8 @@ def add_lora(
 
     `targets` is "all-linear" (every linear layer but the output one) or names of layers. The
     adapter is float32 whatever the weights are, and its A depends on `seed` alone; the global
-    random state is left as it was. Wrap before moving the model to a device.
+    random state is left as it was. Wrap before moving the model to a device. ValueError if the
+    targets do not fit the model, in part or wholly (`targets.refusals`).
     """
     config = peft.LoraConfig(
         r=rank,
@@ -127,7 +128,7 @@ def add_lora(
     # Experimental in peft, as its name says; a test sees that our layers are the ones made.
     config._register_custom_module({torch.nn.Linear: InPlaceLoraLinear})
     # The model is on the CPU: no device's random state is touched, neither saved nor seeded.
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), refusals(model, targets, config):
         torch.default_generator.manual_seed(seed)
         return peft.get_peft_model(model, config)
 
@@ -165,16 +166,17 @@ def save_model(folder: Path | str, model: Any, tokenizer: Any) -> None:
 def save_adapter(folder: Path | str, model: Any) -> None:
     """Write the adapter's weights, its config and then the manifest.
 
-    The bytes depend on the adapter alone: peft writes the base model's path and an unordered set
-    of layer names into the config, and a model card beside it.
+    The bytes depend on the adapter alone: peft writes the base model's path and unordered sets
+    of names into the config, and a model card beside it.
     """
     folder = Path(folder)
     model.save_pretrained(folder)
     (folder / "README.md").unlink()
     config = store.read_json(folder / "adapter_config.json")
     config["base_model_name_or_path"] = None
-    if isinstance(config["target_modules"], list):
-        config["target_modules"].sort()
+    for targets in ("target_modules", "target_parameters"):
+        if isinstance(config[targets], list):
+            config[targets].sort()
     store.write_json(folder / "adapter_config.json", config)
     write_manifest(folder)
 

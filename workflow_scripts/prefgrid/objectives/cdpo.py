@@ -22,9 +22,9 @@ from prefgrid.objectives.pairs import signed_margin
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 OPTIONS = {
     # scale of the index in the loss
-    "beta_train": (1.0, "> 0"),
+    "beta_train": (1.0, "[1e-6, 1e6]"),
     # ε, the weight of the other label; 0 is DPO
-    "flip_rate": (0.1, "[0, 0.5)"),
+    "flip_rate": (0.1, "[0, 0.499]"),
 }
 
 

@@ -17,7 +17,7 @@ from prefgrid.objectives.pairs import signed_margin
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 OPTIONS = {
     # scale of the index in the loss
-    "beta_train": (1.0, "> 0"),
+    "beta_train": (1.0, "[1e-6, 1e6]"),
 }
 
 

@@ -18,7 +18,7 @@ from prefgrid.objectives.pairs import signed_margin
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 OPTIONS = {
     # 1/beta_train is the margin, in nats, beyond which a pair has no loss
-    "beta_train": (1.0, "> 0"),
+    "beta_train": (1.0, "[1e-6, 1e6]"),
 }
 
 

@@ -22,7 +22,7 @@ NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled"
 OPTIONS = {
     # 1/(2·beta_train) is the margin aimed at, in nats (of the sum or of the mean, see below).  With
     # .25 the link ½ + t/4 is the tangent at 0 of DPO's σ(t), so both learn an index of like scale.
-    "beta_train": (0.25, "> 0"),
+    "beta_train": (0.25, "[1e-6, 1e6]"),
     # sum: log-ratios of whole responses, as in the paper; token_mean: divided by their lengths
     "reduction": ("sum", ["sum", "token_mean"]),
 }

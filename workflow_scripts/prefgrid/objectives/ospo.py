@@ -30,12 +30,12 @@ from prefgrid.objectives.pairs import bernoulli_nll, covariance_sign, signed_mar
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 OPTIONS = {
     # scale of the index in the warm start, the prior and the logistic blend
-    "beta_train": (1.0, "> 0"),
+    "beta_train": (1.0, "[1e-6, 1e6]"),
     # epochs of DPO before the kernel estimate is used
-    "warm_start_epochs": (1.0, ">= 0"),
+    "warm_start_epochs": (1.0, "[0, 1e6]"),
     # null: one slot for each training row, refreshed; a number: a first-in-first-out memory of that
     # many entries, filled after each step and never recomputed
-    "fifo_capacity": (None, "integer > 0 or null"),
+    "fifo_capacity": (None, "integer in [1, 1e8] or null"),
     # write a visited row's new t into its slot; false: slots change only when an epoch begins
     # (a first-in-first-out memory has no slots)
     "refresh_visited": (True, [True, False]),
@@ -44,19 +44,20 @@ OPTIONS = {
     # leave a row's own entries out of its estimate
     "exclude_own_row": (True, [True, False]),
     # c in h = c · m^(−exponent) · (sd + floor)
-    "bandwidth": (1.5, "> 0"),
+    "bandwidth": (1.5, "[1e-4, 1e4]"),
     # exponent of the number of rows in the memory
-    "bandwidth_exponent": (0.2, ">= 0"),
-    # added to sd(t), nats
-    "bandwidth_floor": (1.0e-6, ">= 0"),
-    # mass of the prior, in points at distance 0
-    "prior_mass": (1.0, ">= 0"),
+    "bandwidth_exponent": (0.2, "[0, 1]"),
+    # added to sd(t), nats; sd is 0 where training starts
+    "bandwidth_floor": (1.0e-6, "[1e-9, 1e3]"),
+    # mass of the prior, in points at distance 0; without any, ĝ is nothing where no point is near
+    "prior_mass": (1.0, "[1e-9, 1e9]"),
     # value of the prior: logistic (σ(β_train·t)) | zero
     "prior": ("logistic", ["logistic", "zero"]),
-    # the kernel estimate is clipped to [clip, 1 − clip]
-    "clip": (1.0e-3, "[0, 0.5)"),
+    # the kernel estimate is clipped to [clip, 1 − clip]; what of it the blend below leaves keeps ĝ
+    # from 0 and 1 in float32
+    "clip": (1.0e-3, "[1e-6, 0.499]"),
     # ĝ = (1 − blend)·estimate + blend·σ(β_train·t)
-    "logistic_blend": (0.0, "[0, 1)"),
+    "logistic_blend": (0.0, "[0, 0.9]"),
 }
 # rows of the kernel matrix made at once when a link is tabulated
 TABULATED_ROWS = 1024

@@ -38,21 +38,21 @@ from prefgrid.objectives import base, ospo
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": True}
 OPTIONS = {
     # c in h = c · b^(−bandwidth_exponent) · (sd + bandwidth_floor), b rows in the batch
-    "projection_bandwidth": (1.5, "> 0"),
+    "projection_bandwidth": (1.5, "[1e-4, 1e4]"),
     # the others are those of `ospo`
-    "beta_train": (1.0, "> 0"),
-    "warm_start_epochs": (1.0, ">= 0"),
-    "fifo_capacity": (None, "integer > 0 or null"),
+    "beta_train": (1.0, "[1e-6, 1e6]"),
+    "warm_start_epochs": (1.0, "[0, 1e6]"),
+    "fifo_capacity": (None, "integer in [1, 1e8] or null"),
     "refresh_visited": (True, [True, False]),
     "symmetrize": (True, [True, False]),
     "exclude_own_row": (True, [True, False]),
-    "bandwidth": (1.5, "> 0"),
-    "bandwidth_exponent": (0.2, ">= 0"),
-    "bandwidth_floor": (1.0e-6, ">= 0"),
-    "prior_mass": (1.0, ">= 0"),
+    "bandwidth": (1.5, "[1e-4, 1e4]"),
+    "bandwidth_exponent": (0.2, "[0, 1]"),
+    "bandwidth_floor": (1.0e-6, "[1e-9, 1e3]"),
+    "prior_mass": (1.0, "[1e-9, 1e9]"),
     "prior": ("logistic", ["logistic", "zero"]),
-    "clip": (1.0e-3, "[0, 0.5)"),
-    "logistic_blend": (0.0, "[0, 1)"),
+    "clip": (1.0e-3, "[1e-6, 0.499]"),
+    "logistic_blend": (0.0, "[0, 0.9]"),
 }
 
 

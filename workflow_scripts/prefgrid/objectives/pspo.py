@@ -30,36 +30,36 @@ from prefgrid.objectives.smoothers import SMOOTHERS
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 OPTIONS = {
     # scale of the index in the warm start and in the logistic blend
-    "beta_train": (1.0, "> 0"),
+    "beta_train": (1.0, "[1e-6, 1e6]"),
     # epochs of DPO before the first fit
-    "warm_start_epochs": (1.0, ">= 0"),
+    "warm_start_epochs": (1.0, "[0, 1e6]"),
     # epochs between fits
-    "refit_every_epochs": (1.0, "> 0"),
+    "refit_every_epochs": (1.0, "[1e-6, 1e6]"),
     # optimizer steps between fits (2.5: after 3, 5, 8, … steps), in place of the epochs; null:
     # the epochs count
-    "refit_every_steps": (None, "> 0 or null"),
+    "refit_every_steps": (None, "[1, 1e9] or null"),
     # share of the rows that only the link sees and the policy is not trained on; 0: the link is
     # fitted on the rows the policy is trained on
-    "link_share": (0.2, "[0, 1)"),
+    "link_share": (0.2, "[0, 0.9]"),
     # add each pair flipped to the fit
     "symmetrize": (True, [True, False]),
     # rows with equal t become one weighted point; misplaced: they do, and the blocks then slip, as in
     # the published synthetic code (`isotonic.misplaced`)
     "pool_ties": (True, [True, False, "misplaced"]),
     # neighbouring blocks merge when left ≥ right + tolerance
-    "merge_tolerance": (0.0, ">= 0"),
+    "merge_tolerance": (0.0, "[0, 1]"),
     # levels of the blocks are clipped to [level_clip, 1 − level_clip]
-    "level_clip": (0.01, "[0, 0.5)"),
+    "level_clip": (0.01, "[0, 0.499]"),
     # what makes the fitted blocks differentiable
     "smoother": ("gaussian_cdf", ["gaussian_cdf", "knot_softmax", "knot_linear"]),
     # width of the smoother, in the unit below; knot_linear has none
-    "bandwidth": (0.2, "> 0"),
+    "bandwidth": (0.2, "[1e-4, 1e4]"),
     # sd: standard deviations of the fitted indices | nats
     "bandwidth_unit": ("sd", ["sd", "nats"]),
     # ψ̂ = (1 − blend)·fit + blend·σ(β_train·t)
     "logistic_blend": (0.0, "[0, 1)"),
     # ψ̂ is clipped to [clip, 1 − clip] last
-    "clip": (1.0e-6, "[0, 0.5)"),
+    "clip": (1.0e-6, "[1e-7, 0.499]"),
 }
 
 
@@ -86,7 +86,8 @@ class Objective(base.Objective):
         self.smoother = SMOOTHERS[self.options["smoother"]]
         self.link: dict[str, Tensor] = {}
 
-        held_out = round(self.options["link_share"] * schedule.rows)
+        # One row at least is trained on.
+        held_out = min(round(self.options["link_share"] * schedule.rows), schedule.rows - 1)
         order = seeding.stream(schedule.seed, "pspo link rows").permutation(schedule.rows)
         # weight of each row's loss: 0 for link rows, and mean 1 over all rows
         self.row_weight = torch.ones(schedule.rows)

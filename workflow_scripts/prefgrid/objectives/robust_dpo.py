@@ -23,9 +23,9 @@ from prefgrid.objectives.pairs import signed_margin
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
 OPTIONS = {
     # scale of the index in the loss
-    "beta_train": (1.0, "> 0"),
+    "beta_train": (1.0, "[1e-6, 1e6]"),
     # ε, the assumed share of flipped labels; 0 is DPO.  It is an input, not estimated.
-    "flip_rate": (0.1, "[0, 0.5)"),
+    "flip_rate": (0.1, "[0, 0.499]"),
 }
 
 

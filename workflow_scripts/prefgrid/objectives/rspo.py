@@ -24,11 +24,11 @@ from prefgrid.objectives.pairs import signed_margin
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": True}
 OPTIONS = {
     # scale of the index in the loss
-    "beta_train": (1.0, "> 0"),
+    "beta_train": (1.0, "[1e-6, 1e6]"),
     # whether a row is also paired with itself
     "include_diagonal": (False, [True, False]),
     # rows are paired within consecutive blocks of this many; null: within the whole batch
-    "block_size": (None, "integer > 0 or null"),
+    "block_size": (None, "integer in [1, 1e6] or null"),
 }
 
 

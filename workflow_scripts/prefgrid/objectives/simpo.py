@@ -22,9 +22,9 @@ from prefgrid.objectives.pairs import signed_margin
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": False, "coupled": False}
 OPTIONS = {
     # scale of the difference of mean log-probabilities; the paper searches 2 and 2.5
-    "beta_train": (2.0, "> 0"),
+    "beta_train": (2.0, "[1e-6, 1e6]"),
     # γ, what the scaled difference should exceed, nats; the paper searches .3 to 1.6
-    "gamma": (1.0, ">= 0"),
+    "gamma": (1.0, "[0, 1e3]"),
 }
 
 

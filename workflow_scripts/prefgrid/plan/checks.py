@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from prefgrid.config.fields import Problem, Section, Unusable
+from prefgrid.config.reference import Sft
 from prefgrid.config.suggestions import allowed
+from prefgrid.limits import bounds, lengths, tiny_world
 from prefgrid.plan import world_checks
 from prefgrid.plan.schema import Config
 from prefgrid.studies import registry
-from prefgrid.studies.checks import enough_for_the_devices, float16_has_a_gpu
+from prefgrid.studies.checks import enough_for_the_devices, float16_has_a_gpu, layers_exist
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 
@@ -122,6 +124,44 @@ def _the_reference_fits_the_device(config: Config) -> Iterator[Problem]:
         yield from enough_for_the_devices("reference.sft.training", training.batch_size, config)
 
 
+def _the_references_adapter_has_layers(config: Config) -> Iterator[Problem]:
+    if config.reference.sft is not None:
+        lora = config.training_of(config.reference.sft.training).lora
+        if lora is not None:
+            yield from layers_exist("reference.sft.training", lora, config)
+
+
+def _the_reference_leaves_its_warm_up(config: Config) -> Iterator[Problem]:
+    """By the most examples there can be; the job, which knows how many fit, asks again."""
+    sft = config.reference.sft
+    if sft is None:
+        return
+    training = config.training_of(sft.training)
+    examples = _most_examples(sft, config)
+    if examples is None and training.max_steps is None:
+        return
+    steps = lengths.steps(examples or 1, training.batch_size, training.epochs, training.max_steps)
+    problem = bounds.warm_up_problem(training.warmup_steps, steps)
+    if problem:
+        counted = (
+            ""
+            if examples is None
+            else f"over at most {examples} examples (prompts {sft.prompts}, completions {sft.completions}) "
+        )
+        yield "reference.sft.training", counted + problem
+
+
+def _most_examples(sft: Sft, config: Config) -> int | None:
+    """None where only the data say it."""
+    tiny = config.world == "tiny"
+    prompts = sft.prompts
+    if tiny:
+        prompts = min(config.tiny_world.data.prompts, prompts or tiny_world.PROMPTS)
+    if prompts is None or sft.completions == "best":
+        return prompts
+    return tiny_world.COMPLETIONS * prompts if tiny else None
+
+
 def _threads_are_of_scripts(config: Config) -> Iterator[Problem]:
     scripts = sorted(path.stem for path in SCRIPTS.glob("*/*.py"))
     for name in config.execution.torch_threads_of:
@@ -147,6 +187,8 @@ CHECKS: tuple[Callable[[Config], Iterator[Problem]], ...] = (
     _judges_fit_the_device,
     _training_fits_the_device,
     _the_reference_fits_the_device,
+    _the_references_adapter_has_layers,
+    _the_reference_leaves_its_warm_up,
     *world_checks.CHECKS,
     _threads_are_of_scripts,
     _shares_are_of_devices,

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from prefgrid.files import formats
-from prefgrid.run import execution
+from prefgrid.plan import places
+from prefgrid.run import execution, outer_launcher
 from prefgrid.run.preload import address, client
 
 SCRIPTS = Path(__file__).resolve().parents[2]
@@ -28,10 +29,11 @@ def prepare(section: dict[str, Any]) -> None:
     section: the config's `execution`. Jobs find this interpreter even where its
     environment is not activated, and the scripts wherever the working directory is.
     """
+    os.environ |= execution.PYTHON
     _prepend("PATH", Path(sys.executable).parent)
-    # The Snakefile's folder too, as while it is read: an objective may be any module in it.
-    _prepend("PYTHONPATH", SCRIPTS.parent)
     _prepend("PYTHONPATH", SCRIPTS)
+    if folder := places.matplotlib_folder(os.environ, Path.cwd()):
+        os.environ[places.MATPLOTLIB_VARIABLE] = folder
     os.environ[execution.VARIABLE] = formats.canonical_json(section)
     os.environ[execution.PARENT_VARIABLE] = str(os.getpid())
     # An outer run's server is not for this run's jobs.
@@ -42,7 +44,7 @@ def start_server() -> subprocess.Popen:
     """Start the fork server of this run, with the environment of a job without devices and hub."""
     name = f"prefgrid-{os.getpid()}-{secrets.token_hex(8)}"
     environment = {
-        **os.environ,
+        **outer_launcher.without(os.environ),
         **dict.fromkeys(TEMPORARY, tempfile.gettempdir()),
         **execution.ENVIRONMENT,
         **execution.OFFLINE,

@@ -55,7 +55,7 @@ def _alone(descriptor: int) -> bool:
 def _remove_lists(folder: Path, host: str) -> None:
     """Called while no other run of this machine is alive. The lock's file names the runs' hosts."""
     lists = sorted((folder / LISTS).glob("*.lock"))
-    elsewhere = sorted(set((folder / NAME).read_text().split()) - {host})
+    elsewhere = sorted(set((folder / NAME).read_text(encoding="utf-8").split()) - {host})
     submitted = sorted(_submitted_jobs(folder))
     if lists and (elsewhere or submitted):
         who = f"a run on {', '.join(elsewhere)}" if elsewhere else f"job {', '.join(submitted)}"
@@ -75,5 +75,5 @@ def _submitted_jobs(folder: Path) -> set[str]:
     for path in (folder / INCOMPLETE).rglob("*"):
         # The kill may have cut a record.
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            numbers.add(json.loads(path.read_text())["external_jobid"])
+            numbers.add(json.loads(path.read_text(encoding="utf-8"))["external_jobid"])
     return {str(number) for number in numbers - {None}}

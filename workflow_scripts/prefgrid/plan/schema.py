@@ -5,6 +5,7 @@ with each other live in `checks.py` and in the studies' rooms.
 """
 
 from collections.abc import Mapping
+from datetime import date
 from functools import cache
 from inspect import getdoc
 from pathlib import Path
@@ -15,11 +16,12 @@ from pydantic import AfterValidator, Field, create_model, field_validator
 from prefgrid.config import judging, methods
 from prefgrid.config.data import Data
 from prefgrid.config.execution import Execution
-from prefgrid.config.fields import Count, Distinct, Label, Section
+from prefgrid.config.fields import Day, Distinct, Label, Rows, Section, Tokens
 from prefgrid.config.hub import Hub
 from prefgrid.config.judging import Judge
 from prefgrid.config.merging import merged
 from prefgrid.config.methods import Method
+from prefgrid.config.model import Model
 from prefgrid.config.reference import Reference
 from prefgrid.config.tiny_world import TinyWorld
 from prefgrid.config.training import Training
@@ -49,17 +51,23 @@ class Config(Section):
         None, description="world: hub names its models and data here; see presets/"
     )
     data: Data = Field(default_factory=Data, description="the preference dataset")
+    model: Model = Field(default_factory=Model, description="how the hub's models are computed")
     prompt_format: Literal["chat", "raw"] = Field(
         "chat", description="chat: the tokenizer's chat template, thinking off; raw: bare text"
     )
-    max_prompt_tokens: Count = Field(
+    # What Llama's own templates say where no clock is to be had.
+    prompt_date: Day = Field(
+        date(2024, 7, 26),
+        description="today, for chat templates that tell the model the date",
+    )
+    max_prompt_tokens: Tokens = Field(
         64, description="prompts whose text is longer are left out, and counted"
     )
-    max_response_tokens: Count = Field(
+    max_response_tokens: Tokens = Field(
         64,
         description="limit of sampled responses; longer supervised ones are left out, and counted",
     )
-    logp_batch_size: Count = Field(
+    logp_batch_size: Rows = Field(
         32,
         description="pairs per forward where log-probabilities of a whole dataset are computed",
     )
@@ -79,7 +87,7 @@ class Config(Section):
     )
     execution: Execution = Field(
         default_factory=Execution,
-        description="how jobs run; never tracked, changes results by rounding at most",
+        description="how jobs run; never tracked; threads, devices and the sort of CPU change the last bits",
     )
 
     @field_validator("studies")
@@ -120,7 +128,17 @@ RESERVED = (
         "figures",
         "tables",
     ),
-    *("report", "clean_work", "models", "logs", "work", "data", "captions", "results"),
+    *(
+        "report",
+        "clean_work",
+        "models",
+        "rehearsals",
+        "logs",
+        "work",
+        "data",
+        "captions",
+        "results",
+    ),
     *sorted(path.stem for path in SCRIPTS.glob("*/*.py")),
 )
 

@@ -1,15 +1,21 @@
 """Checks between keys that depend on the world: the tiny one's limits, the hub's pins."""
 
+import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from prefgrid.config import datasets
 from prefgrid.config.fields import Problem
+from prefgrid.config.hub import HubSource
 from prefgrid.limits import tiny_world
+from prefgrid.plan import local_sources
 from prefgrid.plan.schema import Config
 
 # What the tiny world writes its data as.
 TINY_DATASET = "ultrafeedback"
+# One name, or an owner's; a path that is not there mostly looks otherwise.
+HUB_ID = re.compile(r"(?:\w[\w.-]*/)?\w[\w.-]*")
 
 
 def _hub_is_described(config: Config) -> Iterator[Problem]:
@@ -17,22 +23,45 @@ def _hub_is_described(config: Config) -> Iterator[Problem]:
         yield "hub", "is null, but world: hub needs models and data named there"
 
 
-def _hub_revisions_are_named(config: Config) -> Iterator[Problem]:
+def _hub_sources(config: Config) -> dict[str, HubSource]:
+    """Place in the section `hub` → what it names; none in another world."""
     if config.world != "hub" or config.hub is None:
-        return
+        return {}
     models = config.hub.models
-    places = {
+    return {
         "models.base": models.base,
         "models.reward": models.reward,
         "dataset": config.hub.dataset,
     }
-    for place, what in places.items():
-        if what.revision is None and not Path(what.source).exists():
+
+
+def _hub_revisions_are_named(config: Config) -> Iterator[Problem]:
+    for place, what in _hub_sources(config).items():
+        if what.revision is None and not os.path.exists(what.source):
             yield (
                 f"hub.{place}.revision",
                 f"is null, but {what.source!r} is no local path; name a revision of the hub's, "
                 "best a commit",
             )
+
+
+def _local_sources_can_be_read(config: Config) -> Iterator[Problem]:
+    for place, what in _hub_sources(config).items():
+        key, path = f"hub.{place}.source", Path(what.source)
+        if not path.exists():
+            if not HUB_ID.fullmatch(what.source):
+                yield (
+                    key,
+                    f"{what.source!r} is no local path (seen from {Path.cwd()}) and no hub id; "
+                    "allowed: an existing path, or a hub id 'owner/name'",
+                )
+        elif place != "dataset" and not path.is_dir():
+            yield key, f"{what.source!r} is a file; allowed of a model: a folder, or a hub id"
+        else:
+            try:
+                local_sources.signature(what.source)
+            except OSError as error:
+                yield key, f"{what.source!r} cannot be read ({error}); allowed: what can be"
 
 
 def _tiny_positions_suffice(config: Config) -> Iterator[Problem]:
@@ -46,6 +75,41 @@ def _tiny_positions_suffice(config: Config) -> Iterator[Problem]:
             f"max_prompt_tokens + max_response_tokens = {tokens}; allowed in the tiny world: at "
             f"most {most} ({tiny_world.POSITIONS} positions less the chat template)",
         )
+
+
+def _tiny_attention_is_its_own(config: Config) -> Iterator[Problem]:
+    asked = config.model.attention
+    if config.world == "tiny" and asked != "auto":
+        yield (
+            "model.attention",
+            f"{asked!r} is for world: hub; the tiny world's models are computed in one way; "
+            "allowed: auto",
+        )
+
+
+def _flash_attention_has_halves(config: Config) -> Iterator[Problem]:
+    """Its kernels take no float32, and run on GPUs alone."""
+    if config.world != "hub" or config.model.attention != "flash_attention_2":
+        return
+    if config.execution.gpus_per_job == 0:
+        yield "model.attention", "'flash_attention_2' needs a GPU (execution.gpus_per_job)"
+    precisions = {"training.precision": config.training.precision}
+    for label, method in config.methods.items():
+        precision = config.training_of(method.training).precision
+        precisions[f"methods.{label}.training.precision"] = precision
+    if config.reference.sft is not None:
+        precision = config.training_of(config.reference.sft.training).precision
+        precisions["reference.sft.training.precision"] = precision
+    for label, judge in config.judges.items():
+        if judge.model is not None:
+            precision = judge.all_options.get("precision")
+            precisions[f"judges.{label}.options.precision"] = precision
+    for key, precision in precisions.items():
+        if precision == "none":
+            yield (
+                key,
+                "is none, but model.attention flash_attention_2 computes halves; allowed: bf16, fp16",
+            )
 
 
 def _tiny_data_can_be_read(config: Config) -> Iterator[Problem]:
@@ -62,6 +126,9 @@ def _tiny_data_can_be_read(config: Config) -> Iterator[Problem]:
 CHECKS: tuple[Callable[[Config], Iterator[Problem]], ...] = (
     _hub_is_described,
     _hub_revisions_are_named,
+    _local_sources_can_be_read,
     _tiny_positions_suffice,
+    _tiny_attention_is_its_own,
+    _flash_attention_has_halves,
     _tiny_data_can_be_read,
 )

@@ -33,9 +33,13 @@ def finding(identifiability: pd.DataFrame) -> Finding:
 
 
 def evidence_table(
-    identifiability: pd.DataFrame, caption: str, keys: Sequence[Column], file: str
+    identifiability: pd.DataFrame,
+    caption: str,
+    keys: Sequence[Column],
+    file: str,
+    more: Sequence[Column] = (),
 ) -> dict[str, Any]:
-    """The table of all cells; `keys`: the columns that name a cell."""
+    """The table of all cells; `keys`: the columns that name a cell, `more`: what else a study shows."""
     measures = [
         columns.value("Excess KL (nats a label)", "excess_kl_nats", 5),
         columns.value("Over all n (nats)", "evidence_nats", 1),
@@ -48,7 +52,9 @@ def evidence_table(
         "0.05 would see that in n labels. Bayes accuracy: the most that any predictor of the labels "
         "can reach."
     )
-    return table("What the labels can tell", caption, identifiability, [*keys, *measures], file)
+    return table(
+        "What the labels can tell", caption, identifiability, [*keys, *measures, *more], file
+    )
 
 
 def _is_logistic(row: dict[str, Any]) -> bool:

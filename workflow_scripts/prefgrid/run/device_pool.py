@@ -55,7 +55,7 @@ def pool(environment: Mapping[str, str], installed: Callable[[], Installed]) -> 
 
 def installed() -> Installed:
     """The node's devices, from the driver; from nvidia-smi where that says too little."""
-    texts = [path.read_text() for path in sorted(DRIVER.glob("gpus/*/information"))]
+    texts = [path.read_text(encoding="utf-8") for path in sorted(DRIVER.glob("gpus/*/information"))]
     uuids = [re.search(r"^GPU UUID:\s*(GPU-[0-9a-f-]+)\s*$", text, re.M) for text in texts]
     split = any(DRIVER.glob("capabilities/gpu*/mig/gi*"))
     if texts and all(uuids) and not split:
@@ -78,7 +78,9 @@ def listed(text: str) -> Installed:
 
 def _nvidia_smi() -> str:
     try:
-        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, encoding="utf-8", timeout=60
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout if done.returncode == 0 else ""

@@ -34,8 +34,6 @@ def main() -> None:
     if supervisor and _parent_of(os.getppid()) != int(supervisor):
         sys.exit("error: the launcher is gone; this process would be an orphan")
     del sys.argv[0]
-    # What Python does for a script; the folder of this module would hide standard modules.
-    sys.path[0] = str(Path(sys.argv[0]).parent)
     first = os.environ["RANK"] == "0"
     with contextlib.nullcontext() if first else _silent_until_failure():
         runpy.run_path(sys.argv[0], run_name="__main__")
@@ -52,7 +50,7 @@ def _leave_the_group() -> None:
 
 def _parent_of(process: int) -> int | None:
     try:
-        status = Path(f"/proc/{process}/status").read_text()
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     except OSError:
         return None
     return int(status.partition("\nPPid:")[2].split()[0])

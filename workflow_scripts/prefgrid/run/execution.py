@@ -19,8 +19,18 @@ WORK_VARIABLE = "PREFGRID_WORK"
 # Set by the Snakefile: Snakemake's process id.
 PARENT_VARIABLE = "PREFGRID_PARENT"
 
+# Of every Python: a job's supervisor, its script, the fork server.
+PYTHON = {
+    # Files, pipes and file names are UTF-8 whatever the locale.
+    "PYTHONUTF8": "1",
+    # Neither a script's folder nor the working folder is searched: a signal.py there is no module.
+    "PYTHONSAFEPATH": "1",
+    # transformers reads docstrings while it is imported; -O takes them away.
+    "PYTHONOPTIMIZE": "0",
+}
 # Of every script, and of the fork server, since packages read some at their import.
 ENVIRONMENT = {
+    **PYTHON,
     # The numbering that the leases go by; CUDA's own puts the fastest first.
     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     "TOKENIZERS_PARALLELISM": "false",

@@ -178,7 +178,7 @@ def _create(gate: int, name: str, keys: Sequence[str], shares: int) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.fchmod(descriptor, 0o644)
-        with open(descriptor, "w", closefd=False) as file:
+        with open(descriptor, "w", encoding="utf-8", closefd=False) as file:
             json.dump({"keys": list(keys), "shares": shares}, file)
     except BaseException:
         os.close(descriptor)

@@ -1,13 +1,16 @@
-"""A key-value cache with room for the tokens to come.
+"""A cache with room for the tokens to come in those of its layers that keep keys and values.
 
 The stock dynamic cache makes a new tensor for every token: a decode step then copies all that was
-decoded before, which on a CPU is half of its time.
+decoded before, which on a CPU is half of its time. What linear attention, state spaces and
+convolutions keep has no place for each token; such layers are the model's own.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Cache
-from transformers.cache_utils import DynamicLayer
+from transformers import Cache, DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 # Positions added when a layer is full: few copies, little memory that is touched for nothing.
 ROOM = 32
@@ -35,11 +38,11 @@ class RoomyLayer(DynamicLayer):
         self.keys, self.values = self.key_room[:, :, :length], self.value_room[:, :, :length]
         return self.keys, self.values
 
-    def batch_select_indices(self, indices: Tensor) -> None:
+    def reorder_cache(self, beam_idx: Tensor) -> None:
         """Keep (or repeat) these rows of the batch."""
         length = self.keys.shape[2]
-        self.key_room = _with_room(self.keys, length, indices)
-        self.value_room = _with_room(self.values, length, indices)
+        self.key_room = _with_room(self.keys, length, beam_idx)
+        self.value_room = _with_room(self.values, length, beam_idx)
         self.keys, self.values = self.key_room[:, :, :length], self.value_room[:, :, :length]
 
 
@@ -51,6 +54,14 @@ def _with_room(states: Tensor, length: int, rows: Tensor) -> Tensor:
     return larger
 
 
-def roomy_cache() -> Cache:
-    """An empty cache, for any number of layers."""
-    return Cache(layer_class_to_replicate=RoomyLayer)
+def roomy_cache(config: Any) -> Cache:
+    """An empty cache for a model with this config.
+
+    Layers that attend to all positions or to a window of them get room for all: the model's mask
+    hides what is outside the window.
+    """
+    layers = DynamicCache(config=config).layers
+    if not layers:  # a config that lists no layers: they are made as they come
+        return Cache(layer_class_to_replicate=RoomyLayer)
+    with_positions = DynamicLayer, DynamicSlidingWindowLayer
+    return Cache([RoomyLayer() if type(layer) in with_positions else layer for layer in layers])

@@ -4,27 +4,26 @@ Prompts are left-padded with explicit position ids, the prefill's logits give th
 the key-value cache of each prompt is computed once and then copied to its responses. A row that
 has drawn EOS receives nothing more; rows that are done leave the batch when they are many.
 
-With several `copies` the model's batch holds all rows as often, one copy after the other, for a
-model that treats copies differently (`two_models`), and `choose` sees the logits of each. Logits are
-float32 from the last hidden state on, whatever the weights are.
+`choose` sees the logits of every reading that the `passes` of a step make of the rows (`passes.py`);
+plain decoding has one. Logits are float32 from the last hidden state on, whatever the weights are.
 """
 
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from transformers import Cache
 
 from prefgrid.logprobs.head import float32_output_layer
+from prefgrid.models.positions import check_rotations
 from prefgrid.sampling.attention import reading_cache_once
-from prefgrid.sampling.cache import roomy_cache
+from prefgrid.sampling.passes import Pass, Reader
 from prefgrid.sampling.request import DecodingOptions, Response
 
 # Finished rows are dropped once they are this share of the batch: copying the cache costs about as
 # much as a few steps of the rows that leave.
 COMPACT_SHARE = 0.2
 
-# (logits [copies, rows, V], row numbers [rows], uniforms [rows], live [rows]) → tokens [rows]
+# (logits [readings, rows, V], row numbers [rows], uniforms [rows], live [rows]) → tokens [rows]
 Choose = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
@@ -34,7 +33,7 @@ def decode(
     uniforms: Tensor,
     choose: Choose,
     options: DecodingOptions,
-    copies: int = 1,
+    passes: Sequence[Pass] = (Pass(),),
 ) -> list[Response]:
     """Decode one batch; responses of a prompt are neighbours, in the order of `uniforms`.
 
@@ -42,42 +41,42 @@ def decode(
     are drawn for each prompt. `choose` also sees rows that are finished but not yet dropped, with
     live = False; what it returns for them is ignored.
     """
-    if model.training:
+    if any(module.training for module in model.modules()):
         raise ValueError("decoding needs model.eval(): dropout would change what is sampled")
+    # The last token is drawn and never read.
+    longest = max(map(len, prompts)) + options.max_new_tokens - 1
+    check_rotations(model.config.get_text_config(), longest)
     with torch.inference_mode(), reading_cache_once(model), float32_output_layer(model):
-        return _decode(model, prompts, uniforms, choose, options, copies)
+        readers = [Reader(model, one) for one in passes]
+        return _decode(readers, prompts, uniforms, choose, options)
 
 
 def _decode(
-    model: torch.nn.Module,
+    readers: Sequence[Reader],
     prompts: Sequence[Sequence[int]],
     uniforms: Tensor,
     choose: Choose,
     options: DecodingOptions,
-    copies: int,
 ) -> list[Response]:
     device = uniforms.device
     rows_total, width = uniforms.shape
     eos_ids = torch.tensor(options.eos_ids, device=device)
 
-    cache = roomy_cache()
     input_ids, mask = left_pad(prompts, options.pad_id, device)
-    input_ids, mask = input_ids.repeat(copies, 1), mask.repeat(copies, 1)
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    logits = _forward(model, input_ids, mask, positions, cache)
+    logits = _read(readers, input_ids, mask, positions)
 
     rows = torch.arange(rows_total, device=device)
     source = rows // (rows_total // len(prompts))
-    logits, mask, position = _select(
-        cache, _all_copies(source, len(prompts), copies), logits, mask, positions[:, -1] + 1
-    )
+    mask, position = _select(readers, source, mask, positions[:, -1] + 1)
+    logits = logits.index_select(1, source)
     finished = torch.zeros(rows_total, dtype=torch.bool, device=device)
     tokens = torch.full((rows_total, width), options.pad_id, device=device)
     lengths = torch.zeros(rows_total, dtype=torch.long, device=device)
     stopped = torch.zeros(rows_total, dtype=torch.bool, device=device)
 
     for step in range(width):
-        token = choose(logits.unflatten(0, (copies, -1)), rows, uniforms[rows, step], ~finished)
+        token = choose(logits, rows, uniforms[rows, step], ~finished)
         token = token.masked_fill(finished, options.pad_id)
         tokens[rows, step] = token
         lengths[rows] += ~finished
@@ -88,11 +87,10 @@ def _decode(
             break
         if done >= COMPACT_SHARE * len(rows):
             keep = (~finished).nonzero()[:, 0]
-            mask, position = _select(cache, _all_copies(keep, len(rows), copies), mask, position)
+            mask, position = _select(readers, keep, mask, position)
             rows, token, finished = rows[keep], token[keep], finished[keep]
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        input_ids = token.repeat(copies)[:, None]
-        logits = _forward(model, input_ids, mask, position[:, None], cache)
+        logits = _read(readers, token[:, None], mask, position[:, None])
         position = position + 1
 
     return [
@@ -113,31 +111,14 @@ def left_pad(
     return torch.tensor(input_ids, device=device), torch.tensor(mask, device=device)
 
 
-def _forward(
-    model: torch.nn.Module,
-    input_ids: Tensor,
-    mask: Tensor,
-    positions: Tensor,
-    cache: Cache,
-) -> Tensor:
-    """Logits of the last position, [rows, V] in float32; extends the cache in place."""
-    output = model(
-        input_ids=input_ids,
-        attention_mask=mask,
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    return output.logits[:, -1]
+def _read(readers: Sequence[Reader], input_ids: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
+    """Logits of the last position by every reading, [readings, rows, V] in float32."""
+    logits = [reader.read(input_ids, mask, positions) for reader in readers]
+    return logits[0] if len(logits) == 1 else torch.cat(logits)
 
 
-def _all_copies(selected: Tensor, rows: int, copies: int) -> Tensor:
-    """Model rows of `selected` among `rows`, for every copy: s, s + rows, s + 2·rows, …"""
-    return torch.cat([selected + copy * rows for copy in range(copies)])
-
-
-def _select(cache: Cache, model_rows: Tensor, *tensors: Tensor) -> list[Tensor]:
-    """Keep (or repeat) these model rows in the cache, in place, and in each tensor."""
-    cache.batch_select_indices(model_rows)
-    return [tensor.index_select(0, model_rows) for tensor in tensors]
+def _select(readers: Sequence[Reader], rows: Tensor, *tensors: Tensor) -> list[Tensor]:
+    """Keep (or repeat) these rows in what every reader remembers, in place, and in each tensor."""
+    for reader in readers:
+        reader.select(rows)
+    return [tensor.index_select(0, rows) for tensor in tensors]

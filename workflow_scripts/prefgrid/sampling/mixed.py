@@ -18,7 +18,7 @@ from prefgrid.files import store
 from prefgrid.sampling.decode import decode
 from prefgrid.sampling.distribution import draw, sampled_log_probs
 from prefgrid.sampling.request import DecodingOptions, Response, prompt_batches, uniforms_per_prompt
-from prefgrid.sampling.two_models import policy_above_reference
+from prefgrid.sampling.two_models import policy_and_reference
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,9 @@ def sample_mixed(
     """Sample every prompt at every weight with the same uniforms, all in one batch.
 
     model: a peft model in eval mode whose active adapter is the policy and whose base is the
-    reference; each step runs both in one forward. uniforms: float64
+    reference; each step runs both. uniforms: float64
     [prompts·samples, max_new_tokens], a prompt's rows together, shared by all weights.
-    `options.batch_rows` counts responses; the model sees twice as many rows.
+    `options.batch_rows` counts responses; in one forward the model sees twice as many rows.
     Returns responses ordered by prompt, then weight, then sample.
     """
     noise = uniforms_per_prompt(uniforms, len(prompts), options.max_new_tokens)
@@ -92,30 +92,32 @@ def sample_mixed(
     labels = [(weight, sample) for weight in weights for sample in range(samples)]
     by_prompt: list[list[MixedResponse]] = [[] for _ in prompts]
     done = 0
-    for batch in prompt_batches(prompts, len(labels), options.batch_rows):
-        batch_noise = np.tile(noise[batch], (1, len(weights), 1))
-        mixture = Mixture(
-            torch.tensor([float(weight) for weight, _ in labels] * len(batch), device=model.device),
-            options.temperature,
-            options.top_p,
-        )
-        with policy_above_reference(model):
+    with policy_and_reference(model) as passes:
+        for batch in prompt_batches(prompts, len(labels), options.batch_rows):
+            batch_noise = np.tile(noise[batch], (1, len(weights), 1))
+            mixture = Mixture(
+                torch.tensor(
+                    [float(weight) for weight, _ in labels] * len(batch), device=model.device
+                ),
+                options.temperature,
+                options.top_p,
+            )
             decoded = decode(
                 model,
                 [prompts[position] for position in batch],
                 torch.from_numpy(batch_noise.reshape(-1, options.max_new_tokens)).to(model.device),
                 mixture,
                 options,
-                copies=2,
+                passes,
             )
-        kl = mixture.kl_nats.tolist()
-        kl_sample = mixture.kl_sample_nats.tolist()
-        for row, response in enumerate(decoded):
-            position = batch[row // len(labels)]
-            weight, sample = labels[row % len(labels)]
-            by_prompt[position].append(
-                MixedResponse(position, weight, sample, response, kl[row], kl_sample[row])
-            )
-        done += len(batch)
-        store.log(f"decoded {len(weights)} weights for {done}/{len(prompts)} prompts")
+            kl = mixture.kl_nats.tolist()
+            kl_sample = mixture.kl_sample_nats.tolist()
+            for row, response in enumerate(decoded):
+                position = batch[row // len(labels)]
+                weight, sample = labels[row % len(labels)]
+                by_prompt[position].append(
+                    MixedResponse(position, weight, sample, response, kl[row], kl_sample[row])
+                )
+            done += len(batch)
+            store.log(f"decoded {len(weights)} weights for {done}/{len(prompts)} prompts")
     return [mixed for responses in by_prompt for mixed in responses]

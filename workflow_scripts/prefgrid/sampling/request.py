@@ -44,20 +44,27 @@ class Response:
     tokens: list[int]
     finish: str
 
+    @property
+    def said(self) -> list[int]:
+        """The tokens without the one that ends them, which need not be special to the tokenizer."""
+        return self.tokens[:-1] if self.finish == "stop" else self.tokens
 
-def stop_ids(tokenizer: Any, model: Any) -> tuple[int, ...]:
-    """Ids that end a response: the tokenizer's end token and those the model itself stops at.
+
+def stop_ids(tokenizer: Any, model: Any, prompt_format: str) -> tuple[int, ...]:
+    """Ids that end a response: the format's end, the tokenizer's, those the model itself stops at.
 
     Chat models often have more than one: Qwen3's generation config names <|im_end|> and
-    <|endoftext|>, its tokenizer the first alone. The tokenizer's comes first, the rest by id.
+    <|endoftext|>, its tokenizer the first alone; a base model's tokenizer may have <|endoftext|>
+    where its template ends a turn with <|im_end|>. The format's comes first, the rest by id.
     """
-    first = chat.eos_id(tokenizer)
+    first = chat.end_id(tokenizer, prompt_format)
     configured = getattr(model.generation_config, "eos_token_id", None)
     if configured is None:
         configured = []
     elif isinstance(configured, int):
         configured = [configured]
-    return (first, *sorted(set(configured) - {first}))
+    others = {tokenizer.eos_token_id, *configured} - {first, None}
+    return (first, *sorted(others))
 
 
 def prompt_batches(

@@ -1,35 +1,51 @@
-"""A LoRA policy and its reference in one forward: the adapter acts on the batch's first half only.
+"""A LoRA policy and its reference, decoded together.
 
-peft's own mixed adapter batches do the same by lists of rows, which every layer walks through in
-Python and gathers by; halves are slices.
+In one forward where every adapted layer sees its batch as rows: the adapter then acts on the
+batch's first half only. (peft's own mixed adapter batches do the same by lists of rows, which every
+layer walks through in Python and gathers by; halves are slices.) An expert's layer sees tokens in
+no order of rows, and fused experts, embeddings or reshaped states are no linear layers of rows at
+all: such models are run twice a step, with the adapter and without.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from peft.tuners.lora import Linear, LoraLayer
 from peft.utils.other import AuxiliaryTrainingWrapper
 from torch import Tensor, nn
 
+from prefgrid.sampling.passes import Pass
+
+# Rows and tokens of the batch that is shown to the adapted layers: numbers that cannot be mistaken.
+PROBE = 2, 3
+
 
 @contextmanager
-def policy_above_reference(model: Any) -> Iterator[None]:
-    """Within, `model` runs a batch's first half with its active adapter and the rest without.
+def policy_and_reference(model: Any) -> Iterator[Sequence[Pass]]:
+    """Gives the passes whose two readings are the policy and, second, the reference.
 
-    model: peft model in eval mode with LoRA on linear layers. Raises ValueError for other adapters.
+    model: peft model in eval mode whose active adapter is the policy and whose base is the
+    reference. They are valid within, where the model must not be used otherwise.
     """
-    kinds = LoraLayer, AuxiliaryTrainingWrapper
-    layers = [module for module in model.modules() if isinstance(module, kinds)]
-    for layer in layers:
-        _check_plain(layer, model.active_adapter)
+    layers = adapted_layers(model)
+    if not _see_rows(model, layers):
+        yield Pass(), Pass(context=model.disable_adapter)
+        return
     for layer in layers:
         layer.forward = _on_first_half(layer, model.active_adapter)
     try:
-        yield
+        yield (Pass(copies=2),)
     finally:
         for layer in layers:
             del layer.forward
+
+
+def adapted_layers(model: Any) -> list[nn.Module]:
+    """Layers that are another with the adapter than without."""
+    kinds = LoraLayer, AuxiliaryTrainingWrapper
+    return [module for module in model.modules() if isinstance(module, kinds)]
 
 
 def _on_first_half(layer: Linear, adapter: str) -> Callable[[Tensor], Tensor]:
@@ -37,8 +53,6 @@ def _on_first_half(layer: Linear, adapter: str) -> Callable[[Tensor], Tensor]:
     scaling = layer.scaling[adapter]
 
     def forward(hidden: Tensor) -> Tensor:
-        if hidden.dim() != 3:  # an expert's tokens, say, in no order of rows
-            raise ValueError(f"hidden states {list(hidden.shape)}: must be [rows, tokens, width]")
         result = layer.base_layer(hidden)
         policy = hidden[: len(hidden) // 2].to(lora_a.weight.dtype)
         result[: len(policy)].add_(lora_b(lora_a(policy)), alpha=scaling)
@@ -47,14 +61,30 @@ def _on_first_half(layer: Linear, adapter: str) -> Callable[[Tensor], Tensor]:
     return forward
 
 
-def _check_plain(layer: nn.Module, adapter: str) -> None:
-    if (
-        not isinstance(layer, Linear)
-        or layer.merged
-        or layer.active_adapters != [adapter]
-        or adapter in layer.lora_variant
-    ):
-        raise ValueError(
-            f"the adapter's {type(layer).__name__} cannot be scanned over beta; allowed: plain, "
-            "unmerged LoRA on linear layers and nothing else"
-        )
+def _see_rows(model: Any, layers: Sequence[nn.Module]) -> bool:
+    """Whether every adapted layer is plain LoRA on a linear one, and in a forward sees all of its
+    input as [rows, tokens, width]."""
+    if not all(_is_plain(layer, model.active_adapter) for layer in layers):
+        return False
+    seen: dict[nn.Module, set[tuple[int, ...]]] = {layer: set() for layer in layers}
+
+    def look(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        seen[layer].add(tuple(inputs[0].shape[:-1]) if inputs else ())
+
+    hooks = [layer.register_forward_pre_hook(look) for layer in layers]
+    try:
+        with torch.inference_mode():
+            model(input_ids=torch.zeros(PROBE, dtype=torch.long, device=model.device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return all(shapes == {PROBE} for shapes in seen.values())
+
+
+def _is_plain(layer: nn.Module, adapter: str) -> bool:
+    return (
+        isinstance(layer, Linear)
+        and not layer.merged
+        and layer.active_adapters == [adapter]
+        and adapter not in layer.lora_variant
+    )

@@ -77,8 +77,8 @@ def table(
     """One row a (shift, n), sorted by n and shift; means over seeds.
 
     `utilities`: seed → normalised utility differences u of its pairs, of which a training set of n
-    has the first n. Columns: `shift, n, seeds, excess_kl_nats` (a label), `evidence_nats` (times n),
-    `bayes_accuracy`, `power`.
+    has the first n, without those that are NaN. Columns: `shift, n, seeds, excess_kl_nats` (a label),
+    `evidence_nats` (of all its labels), `bayes_accuracy`, `power`.
     """
     rows = []
     for n in sorted(sizes):
@@ -89,10 +89,12 @@ def table(
                     raise ValueError(
                         f"seed {seed} has {len(utility_diff)} utilities, fewer than n = {n}"
                     )
-                own = utility_diff[:n]
+                own = utility_diff[:n][~np.isnan(utility_diff[:n])]
+                labels = len(own)
                 excess = best_logistic(own, shift, temperature).excess_kl_nats
                 accuracy = bayes_accuracy(own, shift, temperature)
-                figures.append((excess, n * excess, accuracy, likelihood_ratio_power(n * excess)))
+                evidence = labels * excess
+                figures.append((excess, evidence, accuracy, likelihood_ratio_power(evidence)))
             rows.append((shift, n, len(figures), *np.mean(figures, axis=0)))
     columns = ["shift", "n", "seeds", "excess_kl_nats", "evidence_nats", "bayes_accuracy", "power"]
     return pd.DataFrame(rows, columns=columns)

@@ -107,6 +107,17 @@ class Wiring:
         if the study makes none. The tiny world judges itself by them."""
         return None
 
+    def trainings(self) -> list[dict[str, Any]]:
+        """`training` of every policy that it makes of the reference: what a fetched base model is
+        rehearsed with."""
+        methods = getattr(self.study, "methods", ())
+        return [self.learner(label)["training"] for label in methods]
+
+    def asked(self) -> list[Any]:
+        """Entries of `judges` that it asks: what a fetched model is rehearsed as."""
+        label = getattr(self.study, "judge", None)
+        return [] if label is None else [self.config.judges[label]]
+
     def figure(self, name: str) -> Step:
         """One figure, by the literals of its module."""
         return self._reader(f"figures.{name}", "TITLE", "CAPTION")

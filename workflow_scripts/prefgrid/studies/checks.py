@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from prefgrid.config import objectives
 from prefgrid.config.fields import Problem, Unusable
-from prefgrid.config.training import Training
-from prefgrid.limits import bounds, lengths
+from prefgrid.config.suggestions import allowed
+from prefgrid.config.training import Lora, Training
+from prefgrid.limits import bounds, lengths, tiny_world
 
 
 class Trained(NamedTuple):
@@ -68,6 +69,19 @@ def leaves_its_warm_start(
                 break
 
 
+def leaves_its_warm_up(
+    labels: Iterable[str], sizes: Sequence[int], config: Any
+) -> Iterator[Problem]:
+    """For training on each of `sizes` pairs."""
+    for label, training, _, _ in grid(labels, config):
+        steps = lengths.steps(min(sizes), training.batch_size, training.epochs, training.max_steps)
+        problem = bounds.warm_up_problem(training.warmup_steps, steps)
+        if problem:
+            own = config.methods[label].training
+            place = f"methods.{label}.training" if own else "training"
+            yield place, f"at n = {min(sizes)} {problem}"
+
+
 def is_an_adapter(labels: Iterable[str], config: Any) -> Iterator[Problem]:
     """For policies that are adapters on one reference."""
     for one in grid(labels, config):
@@ -76,6 +90,21 @@ def is_an_adapter(labels: Iterable[str], config: Any) -> Iterator[Problem]:
                 f"methods.{one.label}.training.lora",
                 "is null (there or in training), but a policy of the grid is an adapter; "
                 "allowed: rank, alpha, dropout, targets",
+            )
+        else:
+            place = f"methods.{one.label}.training"
+            yield from layers_exist(place, one.training.lora, config)
+
+
+def layers_exist(place: str, lora: Lora, config: Any) -> Iterator[Problem]:
+    """For the adapter of the training that stands at `place`, where planning knows the model's layers."""
+    if config.world != "tiny" or lora.targets == "all-linear":
+        return
+    for name in lora.targets:
+        if name.rpartition(".")[2] not in tiny_world.LAYERS:
+            yield (
+                f"{place}.lora.targets",
+                f"the tiny world's models have no linear layer {name!r}; {allowed(name, tiny_world.LAYERS)}",
             )
 
 

@@ -4,11 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prefgrid.limits import tiny_world
 from prefgrid.training.options import TrainingOptions
 
 
 def training_options(
-    steps: int, batch_size: int, learning_rate: float, decay_share: float, warmup_steps: int = 29
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    decay_share: float,
+    warmup_steps: int = tiny_world.WARMUP_STEPS,
 ) -> TrainingOptions:
     """AdamW with a linear warm-up, a constant rate, and a linear decay in the last `decay_share`.
 

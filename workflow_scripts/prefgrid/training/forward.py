@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from prefgrid.models.dropout import without_dropout
 from prefgrid.training.options import TrainingOptions
 from prefgrid.training.processes import Processes
 
@@ -37,6 +38,9 @@ class Forward(Protocol):
         """float32 [len(rows), K] on the model's device, 0 where a row has no such value: one
         forward; gradients flow."""
 
+    def check(self) -> None:
+        """ValueError if the model's own forward gives other values than these."""
+
     @abstractmethod
     def described(self, row: int) -> dict[str, Any]:
         """The row as JSON, for the report of a failure."""
@@ -49,12 +53,10 @@ class Forward(Protocol):
     @torch.no_grad()
     def dataset(self, rows: Sequence[int]) -> Tensor:
         """float32 [len(rows), K] on the model's device: no gradient, no dropout."""
-        was_training = self.model.training
-        self.model.eval()
         # In few rows a process may have no part.
         parts = [torch.empty(0, self.lengths.shape[1], device=self.model.device)]
-        parts += [self.micro_batch(part) for part in self.micro_batches(rows)]
-        self.model.train(was_training)
+        with without_dropout(self.model):
+            parts += [self.micro_batch(part) for part in self.micro_batches(rows)]
         return self.processes.gather(torch.cat(parts), len(rows))
 
     def place(self, device: torch.device, processes: Processes) -> None:

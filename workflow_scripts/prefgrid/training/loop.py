@@ -15,6 +15,7 @@ from torch import Tensor
 from prefgrid import seeding
 from prefgrid.files import store
 from prefgrid.job import devices
+from prefgrid.models.dropout import train_adapters
 from prefgrid.objectives.base import Objective, pair_index
 from prefgrid.run import execution
 from prefgrid.training import checks, failures, metrics, progress
@@ -72,8 +73,8 @@ def train(
     In several processes (`processes`) each computes a share of every step, and all end with the
     same weights, objective and result; only the first writes files.
 
-    Raises ValueError for a model without trainable tensors or arguments that do not fit each
-    other, FloatingPointError for a loss, gradient, log-ratio or trained weight that is not finite (the
+    Raises ValueError for a model without trainable tensors, one whose own forward gives other values
+    than `forward`, or arguments that do not fit each other, FloatingPointError for a loss, gradient, log-ratio or trained weight that is not finite (the
     rows concerned are then in `failure_path`), RuntimeError if memory runs out (saying what to
     lower) or if the trained weights are still the old ones, OSError where a disk is full.
     """
@@ -89,7 +90,8 @@ def train(
     )
     ranks = Processes(accelerator.process_index, accelerator.num_processes)
     forward.place(accelerator.device, ranks)
-    model.train()
+    forward.check()
+    train_adapters(model)
     optimizer = accelerator.prepare(
         torch.optim.AdamW(
             weights,

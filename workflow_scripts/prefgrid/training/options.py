@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from prefgrid.limits import lengths
+from prefgrid.limits import bounds, lengths
 from prefgrid.models.loading import DTYPES
 from prefgrid.objectives.base import Schedule
 
@@ -48,10 +48,17 @@ class TrainingOptions:
             )
 
     def schedule(self, rows: int, seed: int) -> Schedule:
-        """Length of the run over `rows` groups; a last short batch is a step of its own."""
+        """Length of the run over `rows` groups; a last short batch is a step of its own.
+
+        ValueError if the warm-up would not end in it.
+        """
+        steps = lengths.steps(rows, self.batch_size, self.epochs, self.max_steps)
+        problem = bounds.warm_up_problem(self.warmup_steps, steps)
+        if problem:
+            raise ValueError(f"training: over {rows} groups {problem}")
         return Schedule(
             rows=rows,
-            steps=lengths.steps(rows, self.batch_size, self.epochs, self.max_steps),
+            steps=steps,
             steps_per_epoch=lengths.steps_per_epoch(rows, self.batch_size),
             seed=seed,
         )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from prefgrid.files import store
+from prefgrid.models.dropout import without_dropout
 from prefgrid.training.batches import Order
 from prefgrid.training.forward import Forward
 from prefgrid.training.step import Reference
@@ -49,12 +50,8 @@ class AdapterOffReference:
     @torch.no_grad()
     def micro_batch(self, rows: Sequence[int]) -> Tensor:
         model = self.forward.model
-        was_training = model.training
-        model.eval()
-        with model.disable_adapter():
-            logp_sums = self.forward.micro_batch(rows)
-        model.train(was_training)
-        return logp_sums
+        with without_dropout(model), model.disable_adapter():
+            return self.forward.micro_batch(rows)
 
     def dataset(self, rows: Sequence[int]) -> Tensor:
         if self._dataset[0] != rows:  # frozen weights in the same batches: always the same
@@ -126,8 +123,8 @@ def _checked(
     if not step_sd < MAX_START_SD_NATS:
         raise RuntimeError(
             f"sd(t) of the first batch is {step_sd:.2g} nats although the adapter is new and the "
-            f"reference is the same model with it off; allowed: below {MAX_START_SD_NATS}. Either "
-            "the model drops out units of its own, or its forward is not repeatable."
+            f"reference is the same model with it off; allowed: below {MAX_START_SD_NATS}. The "
+            "model's forward is not repeatable."
         )
     return reference
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from prefgrid.logprobs.agreement import check_log_probs
 from prefgrid.logprobs.sequence import sequence_logps
 from prefgrid.logprobs.table import dataset_logps
 from prefgrid.models.loading import DTYPES
@@ -48,6 +49,11 @@ class PolicyForward(Forward):
             "prompt_tokens": list(group.prompt_tokens),
             "responses": [list(response) for response in group.responses],
         }
+
+    def check(self) -> None:
+        """`check_log_probs` on the first response."""
+        first = self.groups[0]
+        check_log_probs(self.model, [*first.prompt_tokens, *first.responses[0]], self.pad_id)
 
     def micro_batch(self, rows: Sequence[int]) -> Tensor:
         """`sequence_logps` of the rows."""

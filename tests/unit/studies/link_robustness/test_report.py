@@ -31,6 +31,7 @@ SPEC = {
     "shifts": [0.0, 4.0],
     "n": [500, 1500],
     "link_temperature": 0.25,
+    "identical_responses": "keep",
     "kappa": 0.5,
     "baseline": "dpo",
     "title": "prefgrid report",

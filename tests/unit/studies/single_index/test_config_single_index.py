@@ -16,7 +16,10 @@ CASES = {
     ),
     "no seeds": ({f"{STUDY}.seeds": 0}, rf"{STUDY}.seeds: 0 should be greater than or equal to 1"),
     "negative shift": ({f"{STUDY}.shifts": [-1.0, 0.0, 1.5]}, rf"{STUDY}.shifts.0: -1.0 .*"),
-    "tau of zero": ({f"{STUDY}.tau": [0.0]}, rf"{STUDY}.tau.0: 0.0 should be greater than 0"),
+    "tau of zero": (
+        {f"{STUDY}.tau": [0.0]},
+        rf"{STUDY}.tau.0: 0.0 should be greater than or equal to 0.000001",
+    ),
     "one action": ({f"{STUDY}.world.actions": 1}, rf"{STUDY}.world.actions: 1 .*"),
     "unknown label": (
         {f"{STUDY}.methods": ["dpo", "ospoo"]},
@@ -28,7 +31,7 @@ CASES = {
     ),
     "shift that is drawn but not run": (
         {f"{STUDY}.evaluation.pareto_shifts": [0.0, 3.0]},
-        rf"{STUDY}.evaluation.pareto_shifts: 3.0 is not run; allowed: 0.0, 0.75, 1.5",
+        rf"{STUDY}.evaluation.pareto_shifts: 3.0 is not run; allowed, of shifts: 0.0, 0.75, 1.5",
     ),
     "label of the oracle": (
         {"methods.oracle": {"objective": "dpo", "options": {}, "training": {}}}

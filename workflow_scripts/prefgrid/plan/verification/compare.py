@@ -4,21 +4,16 @@ Pure: files come in as a table of checksums. An artifact is judged by itself fir
 right by itself but made from another that is not, follows from it.
 """
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from prefgrid.files import artifacts
-from prefgrid.files.formats import canonical_json
 from prefgrid.plan.verification.plan import PlannedJob
+from prefgrid.plan.verification.specs import spec_changes
 
 STALE, FOREIGN, CORRUPT, MISSING = "stale", "foreign", "corrupt", "missing"
-# What a spec key has on the side where it is not.
-ABSENT = "(none)"
-# Characters of a spec's value that are shown.
-WIDTH = 80
 
 Record = dict[str, Any]
 
@@ -63,7 +58,7 @@ def compare(jobs: Iterable[PlannedJob], evidence: Evidence) -> Verdict:
     """Judge every artifact that exists; find out which follow from others."""
     ordered = in_order(jobs)
     maker = {path: job for job in ordered for path in job.outputs}
-    owner = _owners(evidence.records)
+    owner, capability = _owners(evidence.records), _capabilities(evidence.records)
     verdict = Verdict()
     for job in ordered:
         exists = any(evidence.present.get(path) for path in job.outputs)
@@ -72,8 +67,7 @@ def compare(jobs: Iterable[PlannedJob], evidence: Evidence) -> Verdict:
     used = {path for name in built for path in _inputs(evidence.records[name])}
     for job in ordered:
         if job.name not in built:
-            if used.intersection(job.outputs):
-                reason = "not there, though something was made from it"
+            if reason := _gone(job, evidence, used):
                 verdict.findings[job.name] = Finding(job, MISSING, (reason,))
             continue
         bad = {
@@ -81,13 +75,23 @@ def compare(jobs: Iterable[PlannedJob], evidence: Evidence) -> Verdict:
             for path in job.inputs
             if path in maker and maker[path].name in verdict.findings
         }
-        kind, reasons = _own(job, evidence, owner, followed=bad.keys())
+        kind, reasons = _own(job, evidence, owner, capability, followed=bad.keys())
         if reasons:
             verdict.findings[job.name] = Finding(job, kind, tuple(reasons))
         elif bad:
             roots = (finding.roots or {finding.job.name} for finding in bad.values())
             verdict.findings[job.name] = Finding(job, STALE, roots=frozenset().union(*roots))
     return verdict
+
+
+def _gone(job: PlannedJob, evidence: Evidence, used: set[str]) -> str | None:
+    """Why an artifact that does not exist should; None where it has not been made yet."""
+    if used.intersection(job.outputs):
+        return "not there, though something was made from it"
+    record = evidence.records[job.name]
+    if isinstance(record, dict) and record["outputs"].keys() >= set(job.outputs):
+        return "not there, though its record is"
+    return None
 
 
 def in_order(jobs: Iterable[PlannedJob]) -> list[PlannedJob]:
@@ -109,7 +113,11 @@ def in_order(jobs: Iterable[PlannedJob]) -> list[PlannedJob]:
 
 
 def _own(
-    job: PlannedJob, evidence: Evidence, owner: Mapping[str, str], followed: Iterable[str]
+    job: PlannedJob,
+    evidence: Evidence,
+    owner: Mapping[str, str],
+    capability: Mapping[str, str],
+    followed: Iterable[str],
 ) -> tuple[str, list[str]]:
     """(kind, reasons) of the artifact by itself; no reasons if all is right."""
     record, present = evidence.records[job.name], evidence.present
@@ -129,7 +137,8 @@ def _own(
         return CORRUPT, damage
     reasons = [] if record["code"] == job.code else [f"code {record['code']} → {job.code}"]
     reasons += spec_changes(record["spec"], job.spec)
-    return STALE, reasons + _input_changes(job, record, present, set(followed))
+    changes = _input_changes(job, record, present, set(followed))
+    return STALE, reasons + changes + (_other_machine(job, capability) if changes else [])
 
 
 def _damage(
@@ -140,7 +149,7 @@ def _damage(
     for path in record["outputs"].keys() & evidence.manifests.keys():
         for name, checksum in evidence.manifests[path].items():
             wanted.setdefault(str(Path(path).with_name(name)), (checksum, path))
-    reasons = []
+    reasons = [f"{path} is not in its record" for path in sorted(wanted.keys() - record["outputs"])]
     for path, (checksum, source) in sorted(wanted.items()):
         found = evidence.present.get(path)
         if found is None and path not in known:
@@ -174,39 +183,20 @@ def _input_changes(
     return [f"input {change}: {_short(paths)}" for change, paths in changes.items()]
 
 
+def _other_machine(job: PlannedJob, capability: Mapping[str, str]) -> list[str]:
+    """That inputs which have changed were made on another sort of CPU, which alone may be why."""
+    own = capability.get(job.name)
+    others = {capability[path] for path in job.inputs if path in capability} - {own}
+    if own is None or not others:
+        return []
+    return [
+        f"made with CPU capability {own}, inputs with {', '.join(sorted(others))}: "
+        "bytes differ by rounding between such machines"
+    ]
+
+
 def _short(paths: Sequence[str]) -> str:
     return paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
-
-
-def spec_changes(old: Any, new: Any) -> list[str]:
-    """One text a changed key: `spec training.learning_rate 0.0002 → 0.001`."""
-    before, after = _flat(old), _flat(new)
-    pairs = {
-        key: (before.get(key, ABSENT), after.get(key, ABSENT))
-        for key in sorted(before.keys() | after.keys())
-    }
-    return [f"spec {key} {_step(*pair)}" for key, pair in pairs.items() if pair[0] != pair[1]]
-
-
-def _step(old: str, new: str) -> str:
-    """old → new; of long values the part from a little before they differ."""
-    same = len(os.path.commonprefix([old, new]))
-    start = max(same - WIDTH // 4, 0) if max(len(old), len(new)) > WIDTH else 0
-    parts = [
-        ("…" if start else "")
-        + text[start : start + WIDTH]
-        + ("…" if len(text) > start + WIDTH else "")
-        for text in (old, new)
-    ]
-    return " → ".join(parts)
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, str]:
-    """Dotted key → canonical JSON; lists are values."""
-    if not isinstance(value, dict) or not value:
-        return {prefix: canonical_json(value)}
-    items = ((f"{prefix}.{key}" if prefix else key, inner) for key, inner in value.items())
-    return {key: text for name, inner in items for key, text in _flat(inner, name).items()}
 
 
 def _inputs(record: Record | str | None) -> dict[str, str]:
@@ -225,4 +215,14 @@ def _owners(records: Mapping[str, Record | str | None]) -> dict[str, str]:
         for record in records.values()
         if isinstance(record, dict)
         for path, checksum in record["outputs"].items()
+    }
+
+
+def _capabilities(records: Mapping[str, Record | str | None]) -> dict[str, str]:
+    """File → the CPU capability that it was made with, where its record knows."""
+    return {
+        path: record["computed_with"]["cpu_capability"]
+        for record in records.values()
+        if isinstance(record, dict) and "computed_with" in record
+        for path in record["outputs"]
     }

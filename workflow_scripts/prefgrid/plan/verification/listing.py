@@ -17,7 +17,7 @@ HEADINGS = {
     CORRUPT: "corrupt: not what was built",
     FOREIGN: "foreign: not of this config",
     STALE: "stale: config, code or inputs have changed",
-    MISSING: "missing: not there, though something was made from it",
+    MISSING: "missing: was there once",
 }
 # More names than this are left to a command substitution.
 SHORT_LIST = 20
@@ -131,6 +131,9 @@ def _summary(survey: Survey) -> list[str]:
         f"built with {name} {version}, present {present.get(name, 'none')}: {count} artifacts"
         for name, version, count in survey.versions
     ]
+    for (script, setting), counts in survey.computed_with.items():
+        values = ", ".join(f"{value} ({counts[value]} artifacts)" for value in sorted(counts))
+        lines.append(f"{script} was computed with {setting} {values}: equal up to rounding only")
     if survey.leftovers:
         lines.append(f"leftovers of failed or killed jobs: {', '.join(survey.leftovers)}")
     return lines

@@ -108,11 +108,11 @@ def _dry_run(words: Sequence[str], start: Path, variables: Mapping[str, str] | N
     """Standard output of a dry run, which locks nothing; Snakemake finds our plugin."""
     path = os.pathsep.join(filter(None, [str(SCRIPTS / "plugins"), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", *words, "--dry-run"],
+        [sys.executable, "-P", "-m", "snakemake", *words, "--dry-run"],
         cwd=start,
-        env=os.environ | {"PYTHONPATH": path} | (variables or {}),
+        env=os.environ | {"PYTHONPATH": path, "PYTHONUTF8": "1"} | (variables or {}),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     if done.returncode:
         raise PlanError((done.stdout + done.stderr).strip())

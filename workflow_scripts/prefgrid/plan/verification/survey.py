@@ -1,9 +1,9 @@
 """A look at a whole run: plan, tree, records and checksums brought together."""
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from prefgrid.files import artifacts, reading, store
@@ -22,7 +22,9 @@ class Survey:
 
     jobs: of the present config. wanted: names of those that a run without a target needs. foreign:
     (path, files) that no rule of the present config builds. leftovers: of failed and killed jobs.
-    versions: (package, version, artifacts built with it), unlike the present one.
+    versions: (package, version, artifacts built with it), unlike the present one. computed_with: what
+    decides the last bits and is not the same in all artifacts of a script: (script, setting) → value →
+    artifacts.
     """
 
     folder: Path
@@ -32,6 +34,7 @@ class Survey:
     foreign: list[tuple[str, int]]
     leftovers: list[str]
     versions: list[tuple[str, str, int]]
+    computed_with: dict[tuple[str, str], Counter] = field(default_factory=dict)
 
 
 def survey(options: Sequence[str], *, quick: bool = False) -> Survey:
@@ -57,6 +60,7 @@ def survey(options: Sequence[str], *, quick: bool = False) -> Survey:
         foreign=tree.outermost((path for path in found.files if path not in claimed), claimed),
         leftovers=found.leftovers,
         versions=_other_versions(records),
+        computed_with=unlike(records),
     )
 
 
@@ -141,6 +145,16 @@ def _claimed(jobs: Iterable[PlannedJob], evidence: Evidence) -> set[str]:
             names = evidence.manifests[path]
             claimed.update(str(Path(path).with_name(name)) for name in names)
     return claimed
+
+
+def unlike(records: Records) -> dict[tuple[str, str], Counter]:
+    """`Survey.computed_with` of these records."""
+    values = defaultdict(Counter)
+    for record in records.values():
+        if isinstance(record, dict):
+            for setting, value in record.get("computed_with", {}).items():
+                values[record["script"], setting][value] += 1
+    return {key: counts for key, counts in sorted(values.items()) if len(counts) > 1}
 
 
 def _other_versions(records: Records) -> list[tuple[str, str, int]]:

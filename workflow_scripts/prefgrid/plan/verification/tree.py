@@ -24,7 +24,7 @@ PROGRESS_SECONDS = 10.0
 class Tree:
     """Paths relative to the run's folder.
 
-    files: whatever may be part of an artifact. records: places of provenance records. leftovers:
+    files: whatever may be part of an artifact, and what lies in an artifact's folder besides. records: places of provenance records. leftovers:
     of failed and killed jobs.
     """
 
@@ -38,20 +38,24 @@ def scan(root: str = ROOT) -> Tree:
     tree = Tree()
     for folder, folders, names in os.walk(root):
         top = folder == root
+        # Nothing but its record may lie in the folder of a manifest, whatever its name.
+        whole = artifacts.MANIFEST in names
         path = {name: os.path.join(folder, name) for name in [*folders, *names]}
         tree.leftovers += [path[name] for name in folders if name.startswith(UNFINISHED)]
         records = os.path.basename(folder) == artifacts.RECORD
         folders[:] = [
             name
             for name in sorted(folders)
-            if not name.startswith(".") and not (top and name in ASIDE)
+            if not name.startswith(UNFINISHED if whole else ".") and not (top and name in ASIDE)
         ]
         for name in sorted(names):
             if records or name == f"{artifacts.RECORD}.json":
                 tree.records.append(path[name])
             elif name in DIAGNOSES:
                 tree.leftovers.append(path[name])
-            elif not name.startswith(artifacts.PRIVATE_PREFIXES) and not (top and name in ASIDE):
+            elif top and name in ASIDE:
+                continue
+            elif whole or not name.startswith(artifacts.PRIVATE_PREFIXES):
                 tree.files.append(path[name])
     return tree
 

@@ -46,15 +46,15 @@ def surroundings(environment: Mapping[str, str]) -> bytes:
     interpreter, a container, variables or limits of its own, or packages are installed meanwhile.
     """
     own = [SUPERVISION, *sorted(Path(__file__).parent.glob("*.py"))]
-    status = Path("/proc/self/status").read_text().splitlines()
+    status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     described = {
-        "program": [path.read_text() for path in own],
+        "program": [path.read_text(encoding="utf-8") for path in own],
         "interpreter": sys.executable,
         "packages": list(_packages()),
         "environment": server_environment(environment),
         "folder": os.getcwd(),
         "status": [line for line in status if line.startswith(STATUS)],
-        "limits": Path("/proc/self/limits").read_text(),
+        "limits": Path("/proc/self/limits").read_text(encoding="utf-8"),
         "priority": os.getpriority(os.PRIO_PROCESS, 0),
         "namespaces": [os.readlink(entry) for entry in sorted(Path("/proc/self/ns").iterdir())],
     }

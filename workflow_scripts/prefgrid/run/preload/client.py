@@ -54,7 +54,7 @@ def start_server(
     Nobody waits for it. If it cannot serve, `log` says why.
     """
     command = [python, str(SERVER), name, str(os.getpid()), *PACKAGES, " " * COMMAND_BYTES]
-    with open(log, "w") as output:
+    with open(log, "w", encoding="utf-8") as output:
         return subprocess.Popen(
             command,
             env=address.server_environment(environment),

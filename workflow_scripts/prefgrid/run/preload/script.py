@@ -75,7 +75,9 @@ def _become(request: Request) -> None:
     os.environ.update(request.environment)
     entries = request.environment.get("PYTHONPATH", "").split(os.pathsep)
     found = [os.path.abspath(entry) for entry in entries if entry] + sys.path
-    sys.path[:] = [str(Path(request.script).parent), *dict.fromkeys(found)]
+    # The server's flags are this script's too, so that both were started in safe-path mode or neither.
+    own = [] if sys.flags.safe_path else [str(Path(request.script).parent)]
+    sys.path[:] = [*own, *dict.fromkeys(found)]
     sys.argv[:] = [request.script, *request.arguments]
     _show_command([sys.executable, *sys.argv])
     importlib.invalidate_caches()
@@ -88,7 +90,7 @@ def _become(request: Request) -> None:
 
 def _show_command(words: list[str]) -> None:
     """Let `ps` show the script's command line, cut to the room that the server's own has."""
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end of proc(5)
     text = b"\0".join(map(os.fsencode, words))[: end - start - 1]
     ctypes.memset(start, 0, end - start)

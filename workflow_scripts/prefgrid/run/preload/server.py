@@ -73,7 +73,7 @@ def check_forkable() -> None:
     threads = len(os.listdir("/proc/self/task"))
     if threads != 1 or threading.active_count() != 1:
         raise RuntimeError(f"a package started threads at import: there are {threads}")
-    if "/libcuda.so" in Path("/proc/self/maps").read_text():
+    if "/libcuda.so" in Path("/proc/self/maps").read_text(encoding="utf-8"):
         raise RuntimeError("a package initialised CUDA at import")
     if program := [name for name in sys.modules if name.partition(".")[0] == "prefgrid"]:
         raise RuntimeError(f"a package imported {program}, which may change between jobs")

@@ -95,6 +95,10 @@ def _methods_leave_their_warm_start(own: Config, config: Any) -> Iterator[Proble
     return checks.leaves_its_warm_start(own.methods, own.n, config)
 
 
+def _methods_leave_their_warm_up(own: Config, config: Any) -> Iterator[Problem]:
+    return checks.leaves_its_warm_up(own.methods, own.n, config)
+
+
 CHECKS: tuple[Callable[[Config, Any], Iterator[Problem]], ...] = (
     _prompt_pools_are_large_enough,
     _evaluation_prompts_exist,
@@ -107,4 +111,5 @@ CHECKS: tuple[Callable[[Config, Any], Iterator[Problem]], ...] = (
     _prompts_exist,
     _methods_fit,
     _methods_leave_their_warm_start,
+    _methods_leave_their_warm_up,
 )

@@ -1,11 +1,22 @@
 """The section `link_robustness`: the study on language models."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from prefgrid.config import backends
-from prefgrid.config.fields import Count, Distinct, Label, NonNegative, Positive, Section, Seed
+from prefgrid.config.fields import (
+    Count,
+    Distinct,
+    Label,
+    NonNegative,
+    Positive,
+    Rows,
+    Section,
+    Seed,
+    Temperature,
+    Tokens,
+)
 
 
 def _is_a_backend(name: str) -> str:
@@ -13,6 +24,8 @@ def _is_a_backend(name: str) -> str:
     return name
 
 
+# Of one prompt.
+Samples = Annotated[int, Field(ge=1, le=10**5)]
 Backend = Annotated[str, AfterValidator(_is_a_backend)]
 
 
@@ -30,17 +43,17 @@ class Generation(Section):
         "transformers",
         description="name of prefgrid/sampling/<name>_backend.py, or a dotted name of another module",
     )
-    max_new_tokens: Count = Field(
+    max_new_tokens: Tokens = Field(
         64, description='a response that reaches it ends with finish reason "length"'
     )
-    temperature: Positive = Field(1.0, description="1 samples the model as it is")
-    top_p: Annotated[float, Field(gt=0, le=1)] = Field(
+    temperature: Temperature = Field(1.0, description="1 samples the model as it is")
+    top_p: Annotated[float, Field(ge=1e-6, le=1)] = Field(
         1.0, description="nucleus; 1 keeps every token"
     )
-    batch_rows: Count = Field(
+    batch_rows: Rows = Field(
         512, description="responses decoded at once (fixes rounding, so it is tracked)"
     )
-    shards: Count = Field(
+    shards: Annotated[int, Field(ge=1, le=10**4)] = Field(
         1, description="jobs that share a seed's sampling; one per device works well"
     )
 
@@ -49,9 +62,9 @@ class Evaluation(Section):
     """How policies and the reference are measured on held-out prompts."""
 
     prompts: Count = Field(200, description="held-out prompts, the same for every cell")
-    samples: Count = Field(1, description="responses per prompt and beta")
-    max_new_tokens: Count = Field(64, description="limit of the scan's responses")
-    temperature: Positive = Field(
+    samples: Samples = Field(1, description="responses per prompt and beta")
+    max_new_tokens: Tokens = Field(64, description="limit of the scan's responses")
+    temperature: Temperature = Field(
         1.0, description="1 keeps reward and KL about the same, unscaled policy"
     )
     beta_grid: Annotated[list[Positive], Field(min_length=1), Distinct] = Field(
@@ -59,16 +72,16 @@ class Evaluation(Section):
         description="the scan; 1 is the trained policy",
     )
     kappa: Positive = Field(1.0, description="KL, in nats, at which methods are compared")
-    batch_rows: Count = Field(
+    batch_rows: Rows = Field(
         800, description="responses decoded at once, all betas of a prompt together"
     )
-    reference_samples: Annotated[int, Field(ge=64)] = Field(
+    reference_samples: Annotated[int, Field(ge=64, le=10**5)] = Field(
         64, description="scored samples of the reference per prompt, for the oracle estimate"
     )
     backend: Backend = Field(
         "transformers", description="samples the reference, under the noise of the scan"
     )
-    index_pairs_per_prompt: Count = Field(
+    index_pairs_per_prompt: Samples = Field(
         2, description="held-out pairs per prompt for the index calibration"
     )
     seed: Seed = Field(0, description="sampling noise, common to all methods, shifts and betas")
@@ -94,6 +107,10 @@ class Config(Section):
     judge: Label = Field("reward", description="of `judges`: its score is the reward")
     link_temperature: Positive = Field(
         0.25, description="T of ½σ(u/T−s)+½σ(u/T+s); u has standard deviation 1"
+    )
+    identical_responses: Literal["keep", "drop"] = Field(
+        "keep",
+        description="of a prompt, whose label is a coin toss: keep, or drop from the n pairs",
     )
     prompts: Prompts = Field(default_factory=Prompts, description="the pools")
     generation: Generation = Field(

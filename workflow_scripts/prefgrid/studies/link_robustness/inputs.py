@@ -21,7 +21,8 @@ def reference_samples(paths: Sequence[Path], columns: Sequence[str] | None = Non
 
 
 def scored_pairs(paths: Sequence[Path]) -> pd.DataFrame:
-    """Scored training pairs, one file a seed, in training order: `seed, prompt_id, reward_0, reward_1`."""
+    """Scored training pairs, one file a seed, in training order: `seed, prompt_id, reward_0, reward_1`,
+    and `identical`, whether both responses are the same text."""
     frames = []
     for path in paths:
         rows = reading.read_jsonl(path, records.ScoredGroup, key="group")
@@ -30,6 +31,7 @@ def scored_pairs(paths: Sequence[Path]) -> pd.DataFrame:
             "prompt_id": [row["prompt_id"] for row in rows],
             "reward_0": first,
             "reward_1": second,
+            "identical": list(map(preferences.identical, rows)),
         }
         frames.append(pd.DataFrame({"seed": cells.values(path)["seed"], **own}))
     return pd.concat(frames, ignore_index=True)

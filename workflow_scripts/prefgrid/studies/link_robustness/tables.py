@@ -34,7 +34,8 @@ CAPTIONS = {
     ),
     "identifiability": (
         "Whether n labels can tell the true link from the best-rescaled logistic one; means over "
-        "seeds."
+        "seeds. Same response twice: the share of the n pairs whose label is a coin toss, since there is "
+        "nothing to prefer; `identical_responses` says whether they train."
     ),
     "runs": (
         "Reward at one KL of every run, freed of the noise that all scans share; empty where the "
@@ -69,7 +70,11 @@ def tables(
         for name, (title, frame, more) in shown.items()
     }
     labels = evidence_table(
-        identifiability, CAPTIONS["identifiability"], cell, f"{FOLDER}/identifiability.csv"
+        identifiability,
+        CAPTIONS["identifiability"],
+        cell,
+        f"{FOLDER}/identifiability.csv",
+        [Column("Same response twice", _identical, "identical_share")],
     )
     compared = [made["differences"]] if len(differences) else []
     return [made["summary"], *compared, labels, made["calibration"]]
@@ -103,6 +108,10 @@ def _differences(baseline: str) -> list[Column]:
         columns.positive("Seeds above", "seeds"),
         columns.of_seeds(columns.NEEDED, "seeds"),
     ]
+
+
+def _identical(row: dict[str, Any]) -> str:
+    return f"{row['identical_share']:.1%}"
 
 
 def _calibration() -> list[Column]:

@@ -60,6 +60,7 @@ class Wiring(base.Wiring):
             "shifts": study.shifts,
             "n": study.n,
             "link_temperature": study.link_temperature,
+            "identical_responses": study.identical_responses,
             "baseline": study.baseline,
             "kappa": study.evaluation.kappa,
             "samples": study.evaluation.samples,
@@ -148,7 +149,8 @@ class Wiring(base.Wiring):
     def preferences(self, cell: str) -> Step:
         axes = cells.values(cell)
         rewards = f"{self.root}/rewards/seed={axes['seed']}/rewards.jsonl"
-        return Step({"rewards": rewards}, {**axes, "link_temperature": self.study.link_temperature})
+        used = {"link_temperature", "identical_responses"}
+        return Step({"rewards": rewards}, {**axes, **self.study.model_dump(include=used)})
 
     def policy(self, cell: str) -> Step:
         axes = cells.values(cell)
@@ -203,7 +205,7 @@ class Wiring(base.Wiring):
     def tabulation(self, _: str = "") -> Step:
         names = ("evaluations", "samples", "indices", "reference_samples", "rewards")
         artifacts, values = self.artifacts(), self.values()
-        settings = ("link_temperature", "baseline", "kappa", "samples")
+        settings = ("link_temperature", "identical_responses", "baseline", "kappa", "samples")
         uses = ("methods", "seeds", "shifts", "n", *settings)
         return Step(
             {name: artifacts[name] for name in names}, {name: values[name] for name in uses}

@@ -28,7 +28,7 @@ def _drawn_shifts_are_in_the_grid(own: Config, _: Any) -> Iterator[Problem]:
         if shift not in own.shifts:
             yield (
                 f"{STUDY}.evaluation.pareto_shifts",
-                f"{shift} is not run; allowed: {', '.join(map(str, own.shifts))}",
+                f"{shift} is not run; allowed, of shifts: {', '.join(map(str, own.shifts))}",
             )
 
 

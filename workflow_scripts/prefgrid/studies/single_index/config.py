@@ -4,19 +4,33 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from prefgrid.config.fields import Count, Distinct, Label, NonNegative, Positive, Section
+from prefgrid.config.fields import (
+    Count,
+    Distinct,
+    Label,
+    LearningRate,
+    NonNegative,
+    Positive,
+    Rows,
+    Section,
+    Width,
+)
+
+Epochs = Annotated[int, Field(ge=1, le=10**6)]
+# A seed of every method, shift, tau and n is a row of each table.
+Seeds = Annotated[int, Field(ge=1, le=10**5)]
 
 
 class World(Section):
     """Where rewards and KL are exact."""
 
-    dimension: Count = Field(20, description="of the contexts")
-    actions: Annotated[int, Field(ge=2)] = Field(
+    dimension: Width = Field(20, description="of the contexts")
+    actions: Annotated[int, Field(ge=2, le=10**5)] = Field(
         10, description="responses to a context; the reference is uniform over them"
     )
-    hidden: Count = Field(32, description="width of both hidden layers, of teacher and student")
+    hidden: Width = Field(32, description="width of both hidden layers, of teacher and student")
     reward_scale: Positive = Field(10.0, description="ν in r* = ν·(log π_teacher + log K)")
-    contexts: Count = Field(
+    contexts: Rows = Field(
         2000, description="held-out contexts that rewards and KL are averaged over"
     )
 
@@ -24,11 +38,11 @@ class World(Section):
 class Training(Section):
     """How a student is trained, whatever its method."""
 
-    epochs: Count = Field(100, description="passes over the pairs")
-    batch_size: Count = Field(
+    epochs: Epochs = Field(100, description="passes over the pairs")
+    batch_size: Rows = Field(
         128, description="pairs a step; the last step of an epoch may have fewer"
     )
-    learning_rate: Positive = Field(2.0e-3, description="of Adam")
+    learning_rate: LearningRate = Field(2.0e-3, description="of Adam")
 
 
 class Override(Section):
@@ -37,9 +51,9 @@ class Override(Section):
     options: dict[str, Any] | None = Field(
         None, description="in the place of the method's own; null: its own"
     )
-    epochs: Count | None = Field(None, description="null: as in training")
-    batch_size: Count | None = Field(None, description="null: as in training")
-    learning_rate: Positive | None = Field(None, description="null: as in training")
+    epochs: Epochs | None = Field(None, description="null: as in training")
+    batch_size: Rows | None = Field(None, description="null: as in training")
+    learning_rate: LearningRate | None = Field(None, description="null: as in training")
 
 
 class Evaluation(Section):
@@ -119,10 +133,10 @@ def _published() -> dict[str, Override]:
 class Config(Section):
     """The same question where rewards and KL are exact, in seconds."""
 
-    seeds: Count = Field(
+    seeds: Seeds = Field(
         5, description="how many: 0, 1, 2, …; each redraws teacher, pairs, noise, student"
     )
-    seeds_per_job: Count = Field(
+    seeds_per_job: Seeds = Field(
         10, description="trained together in one process; a block of seeds is one artifact"
     )
     shifts: Annotated[list[NonNegative], Field(min_length=1), Distinct] = Field(

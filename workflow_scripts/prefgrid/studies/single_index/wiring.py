@@ -51,6 +51,10 @@ class Wiring(base.Wiring):
             return [f"{self.root}/evaluations/{cell}/runs.csv" for cell in cells.every(self.axes)]
         return super().cells(stage)
 
+    def trainings(self) -> list[dict[str, Any]]:
+        """None of a language model."""
+        return []
+
     def draws(self, cell: str) -> Step:
         """n=…/seeds=…: teachers, pairs, label noise, first students of a block."""
         axes = cells.values(cell)

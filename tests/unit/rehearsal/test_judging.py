@@ -1,0 +1,83 @@
+"""A reward model is asked for three dialogues, whose rewards its plain classifier must give too."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_families import config, tiny_decoder
+from tiny_policy import scale_up, tiny_tokenizer
+from transformers import AutoModelForSequenceClassification
+
+from prefgrid.judges.scalar import ScalarRewardModel
+from prefgrid.models.loading import save_model
+from prefgrid.rehearsal import judges
+
+SIZES = {"vocab_size": 258, "eos_token_id": 257, "pad_token_id": 256}
+OPTIONS = {"max_tokens": 128, "batch_size": 8, "precision": "none"}
+SCRIPTS = Path(__file__).resolve().parents[3] / "workflow_scripts"
+
+
+def save_reward_model(folder: Path, family: str, **changes) -> None:
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_config(
+        config(family, num_labels=1, **SIZES | changes)
+    )
+    save_model(folder, scale_up(model.eval(), 3.0), tiny_tokenizer())
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "gpt2"])
+def test_sound_classifiers_give_their_plain_rewards(tmp_path, family):
+    save_reward_model(tmp_path, family)
+    found = judges.rehearse(tmp_path, "raw", "prefgrid.judges.scalar", OPTIONS)
+    assert found["rewards by scalar"]["rewards"] < 1e-5
+
+
+def test_a_dialogue_may_end_with_what_the_model_calls_padding(tmp_path):
+    """The model then reads the token before it, and so do we."""
+    [last] = tiny_tokenizer()(".")["input_ids"]
+    save_reward_model(tmp_path, "llama", pad_token_id=last)
+    found = judges.rehearse(tmp_path, "raw", "prefgrid.judges.scalar", OPTIONS)
+    assert found["rewards by scalar"]["rewards"] < 1e-5
+
+
+def test_rewards_of_other_values_than_the_plain_classifiers_are_refused(tmp_path, monkeypatch):
+    save_reward_model(tmp_path, "llama")
+    monkeypatch.setattr(ScalarRewardModel, "_check_own_forward", lambda self: None)
+    score = ScalarRewardModel.score
+    monkeypatch.setattr(ScalarRewardModel, "score", lambda *pairs: score(*pairs) + 0.1)
+    with pytest.raises(ValueError, match="rehearsal of rewards by scalar failed.*'llama'.*differ"):
+        judges.rehearse(tmp_path, "raw", "prefgrid.judges.scalar", OPTIONS)
+
+
+def script(folder: Path, spec: dict) -> subprocess.CompletedProcess:
+    out = folder.parent / "out" / "rehearsal.json"
+    return subprocess.run(
+        [
+            *(sys.executable, "worlds/rehearse_model.py", "--model", str(folder / "manifest.json")),
+            *("--rehearsal", str(out), "--spec", json.dumps(spec)),
+        ],
+        cwd=SCRIPTS,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(SCRIPTS)},
+    )
+
+
+def test_the_script_writes_what_it_found_and_refuses_before_it_writes(tmp_path):
+    folder = tmp_path / "base"
+    save_model(folder, tiny_decoder("llama", **SIZES), tiny_tokenizer())
+    training = {"precision": "none", "targets": ["q_proj"]}
+    spec = {"trainings": [training], "judges": [], "prompt_format": "raw"}
+    done = script(folder, spec)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "out" / "rehearsal.json").read_text())
+    assert "an adapter of q_proj in precision none" in found
+    (tmp_path / "out" / "rehearsal.json").unlink()
+    done = script(folder, {**spec, "trainings": [training | {"targets": ["c_attn"]}]})
+    assert done.returncode == 1
+    assert "the rehearsal of an adapter of c_attn in precision none failed" in done.stderr
+    assert not (tmp_path / "out" / "rehearsal.json").exists()

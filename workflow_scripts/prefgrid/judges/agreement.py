@@ -1,0 +1,44 @@
+"""Are our scores those of the reward model's own forward?
+
+A judge reads hidden states in rows of its own and applies the score layer itself. A family that reads
+another token, or does more behind its decoder, is found by comparing dialogues with `model(…).logits`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from prefgrid.models import attention, rounding
+
+INERT = True
+
+
+@torch.no_grad()
+def check_scores(
+    model: Any, rows: Sequence[Mapping[str, Sequence[int]]], scores: Sequence[float]
+) -> None:
+    """ValueError if `scores`, computed together, are not what `model` gives for each of the `rows` alone,
+    in evaluation mode, with the attention that its own code spells out. A row: input_ids, and what else
+    the model reads. They may differ by the share `rounding.share` of the score, or of 1 where that is more."""
+    share = rounding.share(model)
+    with attention.eager(model):
+        own = [_own_score(model, row) for row in rows]
+    for ours, theirs in zip(scores, own, strict=True):
+        # What is not finite on both sides is for the user of the scores to report.
+        if ours == theirs or (math.isnan(ours) and math.isnan(theirs)):
+            continue
+        if not abs(ours - theirs) <= share * max(1.0, abs(theirs)):
+            raise ValueError(
+                f"our score of a dialogue under this {model.config.model_type} is {ours:.6g}, its "
+                f"own forward gives {theirs:.6g}; they may differ by {share:g} of it. The model does "
+                "something that prefgrid does not know of: its rewards would be those of another "
+                "model. Choose another model"
+            )
+
+
+def _own_score(model: Any, row: Mapping[str, Sequence[int]]) -> float:
+    inputs = {name: torch.tensor([values], device=model.device) for name, values in row.items()}
+    mask = torch.ones_like(inputs["input_ids"])
+    return model(**{"attention_mask": mask, **inputs}).logits[0, 0].item()

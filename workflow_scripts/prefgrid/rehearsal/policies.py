@@ -1,0 +1,177 @@
+"""Everything that jobs do with a base model, once and with a few tokens, against plain forwards.
+
+A family that batches, caches, scores or takes adapters in a way of its own is found here, minutes
+after it was fetched and not in an evaluation, days later.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from prefgrid import chat
+from prefgrid.job import devices
+from prefgrid.logprobs.agreement import check_log_probs
+from prefgrid.logprobs.sequence import response_logps
+from prefgrid.models import loading
+from prefgrid.rehearsal.comparing import check, logits_error, plain_logits, stage
+from prefgrid.sampling.decode import decode
+from prefgrid.sampling.passes import Pass
+from prefgrid.sampling.request import DecodingOptions
+from prefgrid.sampling.two_models import policy_and_reference
+
+# Unequal lengths: a batch of them is padded.
+PROMPTS = "Name a colour.", "What does a lighthouse do at night?"
+RESPONSES = "Blue.", "It shows ships where the rocks are."
+# Each prompt twice: its cache is copied to its samples.
+SAMPLES = 2
+NEW_TOKENS = 2
+# An adapter's own size does not matter here, only where it is put and that it changes something.
+LORA: dict[str, Any] = {"rank": 4, "alpha": 8, "dropout": 0.0, "seed": 0}
+STRENGTH = 0.05
+ENDS = "logits at weight 1", "logits at weight 0"
+
+
+def rehearse(
+    folder: Path | str, prompt_format: str, trainings: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, float]]:
+    """Sample, score and adapt the model in `folder`; returns stage → error by what was compared.
+
+    trainings: {precision, targets} of what is trained on it, targets null without an adapter. Errors
+    of logits are relative (`logits_error`), those of log-probabilities in nats a token. ValueError
+    naming the stage, the model's type and what is allowed, where one fails or is too far off.
+    """
+    tokenizer = loading.load_tokenizer(folder)
+    kind = loading.load_config(folder).model_type
+    with stage("prompts and responses", kind):
+        prompts = [chat.render_prompt(tokenizer, text, prompt_format) for text in PROMPTS]
+        end = chat.end_id(tokenizer, prompt_format)
+        responses = [chat.encode_response(tokenizer, text, end) for text in RESPONSES]
+    pad_id, errors = loading.pad_id(tokenizer), {}
+    for precision in dict.fromkeys(one["precision"] for one in trainings):
+        with devices.explained_out_of_memory("raise execution.mem_mb, or use a smaller model"):
+            with stage(f"loading in precision {precision}", kind):
+                model = loading.load_causal_lm(folder, precision)
+            actor = _Actor(prompts, responses, pad_id, precision)
+            name = f"decoding in precision {precision}"
+            with stage(name, kind):
+                errors[name] = actor.decoded(model.to(devices.device()))
+            name = f"log-probabilities in precision {precision}"
+            with stage(name, kind):
+                errors[name] = actor.scored(model)
+            for one in trainings:
+                if one["precision"] == precision and one["targets"] is not None:
+                    targets = one["targets"]
+                    words = targets if isinstance(targets, str) else ", ".join(targets)
+                    name = f"an adapter of {words} in precision {precision}"
+                    with stage(name, kind):
+                        policy = loading.add_lora(model.cpu(), **LORA, targets=targets)
+                        errors[name] = actor.adapted(policy.to(devices.device()).eval())
+                        model = policy.unload()
+    return errors
+
+
+class _Actor:
+    """What is done with any model, plain or adapted; each part returns errors by name."""
+
+    def __init__(
+        self,
+        prompts: list[list[int]],
+        responses: list[list[int]],
+        pad_id: int,
+        precision: str,
+    ) -> None:
+        self.prompts = prompts
+        self.responses = responses
+        self.pad_id = pad_id
+        self.precision = precision
+
+    def decoded(self, model: Any, adapted: bool = False) -> dict[str, float]:
+        """Greedy decoding of a padded batch against each text alone; if adapted, of the mixture's two
+        ends, the policy and its reference."""
+        steps: list[Tensor] = []
+        # No token ends a text, so that all have as many.
+        options = DecodingOptions(eos_ids=(-1,), pad_id=self.pad_id, max_new_tokens=NEW_TOKENS)
+
+        def choose(logits: Tensor, rows: Tensor, uniform: Tensor, live: Tensor) -> Tensor:
+            steps.append(logits.unflatten(1, (-1, SAMPLES)))
+            return steps[-1][0, :, 0].argmax(dim=-1).repeat_interleave(SAMPLES)
+
+        unused = torch.zeros(
+            SAMPLES * len(self.prompts), NEW_TOKENS, dtype=torch.float64, device=model.device
+        )
+        with policy_and_reference(model) if adapted else nullcontext((Pass(),)) as passes:
+            responses = decode(model, self.prompts, unused, choose, options, passes)
+        errors = {}
+        for reading, name in enumerate(ENDS if adapted else ("logits",)):
+            with model.disable_adapter() if reading else nullcontext():
+                plain = [
+                    plain_logits(model, prompt + response.tokens[:-1])[-NEW_TOKENS:]
+                    for prompt, response in zip(self.prompts, responses[::SAMPLES], strict=True)
+                ]
+            found = torch.stack([logits[reading] for logits in steps], dim=2)
+            error = logits_error(found, torch.stack(plain)[:, None])
+            errors[name] = check(name, error, self.precision)
+        return errors
+
+    def scored(self, model: Any, differentiate: bool = False) -> dict[str, float]:
+        """Log-probabilities of unequal responses, in one batch, against each text alone; and a row's
+        against the attention that the model's own code spells out."""
+        with torch.set_grad_enabled(differentiate):
+            groups = [[response] for response in self.responses]
+            sums, lengths = response_logps(model, self.prompts, groups, pad_id=self.pad_id)
+        if differentiate:
+            sums.sum().backward()
+        plain = [
+            plain_logits(model, prompt + response)[len(prompt) - 1 : -1]
+            .log_softmax(dim=-1)
+            .gather(1, torch.tensor(response, device=model.device)[:, None])
+            .sum()
+            for prompt, response in zip(self.prompts, self.responses, strict=True)
+        ]
+        error = ((sums.detach() - torch.stack(plain)).abs() / lengths).max().item()
+        check("log-probabilities", error, self.precision)
+        check_log_probs(model, self.prompts[1] + self.responses[1], self.pad_id)
+        return {"log-probabilities": error}
+
+    def adapted(self, policy: Any) -> dict[str, float]:
+        """The mixture's two ends, the policy's log-probabilities, and where their gradient goes."""
+        _let_it_act(policy)
+        errors = self.decoded(policy, adapted=True) | self.scored(policy, differentiate=True)
+        _check_gradients(policy)
+        return errors
+
+
+def _let_it_act(policy: Any) -> None:
+    """Make a new adapter, which changes nothing yet, change the model visibly."""
+    noise = torch.Generator().manual_seed(LORA["seed"])
+    with torch.no_grad():
+        for name, weight in policy.named_parameters():
+            if "lora_B" in name:
+                weight.copy_(STRENGTH * torch.randn(weight.shape, generator=noise))
+
+
+def _check_gradients(policy: Any) -> None:
+    """ValueError naming adapted layers that no log-probability depends on.
+
+    Not of parts that read no text (a vision tower), nor of single experts that no token was sent to.
+    """
+    decoder = {id(weight) for weight in policy.get_base_model().get_decoder().parameters()}
+    silent = [
+        name
+        for name, weight in policy.named_parameters()
+        if weight.requires_grad
+        and id(weight) in decoder
+        and not re.search(r"\.experts\.\d+\.", name)
+        and (weight.grad is None or not weight.grad.isfinite().all() or not weight.grad.any())
+    ]
+    if silent:
+        layers = dict.fromkeys(name.partition(".lora_")[0].rpartition(".")[2] for name in silent)
+        raise ValueError(
+            f"the adapter's gradient of {', '.join(layers)} is absent, 0 or not finite: the model "
+            "reads such weights without their adapter; set lora.targets to a list without them"
+        )

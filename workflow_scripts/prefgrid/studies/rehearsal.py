@@ -1,0 +1,51 @@
+"""What a fetched model is rehearsed with: exactly what this run's studies do with it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from prefgrid.studies.base import Wiring
+
+
+def specs(config: Any, studies: Iterable[Wiring]) -> dict[str, dict[str, Any]]:
+    """Model, base or reward, → {trainings, judges, prompt_format}, of those that have a part.
+
+    trainings: distinct {precision, targets} (targets null: all weights) of what is trained on the base;
+    first that of sampling and scoring. judges: distinct {judge, options} that ask the model.
+    """
+    studies = list(studies)
+    trained = [{"precision": config.training.precision, "lora": None}]
+    if config.reference.sft is not None:
+        trained.append(config.training_of(config.reference.sft.training).model_dump())
+    trained += [training for study in studies for training in study.trainings()]
+    trainings = {"base": [_in_short(training) for training in trained], "reward": []}
+    asked = [judge for study in studies for judge in study.asked()]
+    judges = {
+        name: [
+            {"judge": judge.module, "options": judge.all_options}
+            for judge in asked
+            if judge.model == name
+        ]
+        for name in trainings
+    }
+    return {
+        name: {
+            "trainings": _distinct(trainings[name]),
+            "judges": _distinct(judges[name]),
+            "prompt_format": config.prompt_format,
+        }
+        for name in trainings
+        if trainings[name] or judges[name]
+    }
+
+
+def _in_short(training: dict[str, Any]) -> dict[str, Any]:
+    targets = None if training["lora"] is None else training["lora"]["targets"]
+    return {"precision": training["precision"], "targets": targets}
+
+
+def _distinct(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for entry in entries:
+        if entry not in found:
+            found.append(entry)
+    return found
