@@ -15,17 +15,12 @@ from prefgrid.models import attention, rounding
 INERT = True
 
 
-@torch.no_grad()
 def check_scores(
     model: Any, rows: Sequence[Mapping[str, Sequence[int]]], scores: Sequence[float]
 ) -> None:
-    """ValueError if `scores`, computed together, are not what `model` gives for each of the `rows` alone,
-    in evaluation mode, with the attention that its own code spells out. A row: input_ids, and what else
-    the model reads. They may differ by the share `rounding.share` of the score, or of 1 where that is more."""
+    """ValueError if `scores`, computed together, are not `own_scores` of the `rows`. They may differ by the share `rounding.share` of the score, or of 1 where that is more."""
     share = rounding.share(model)
-    with attention.eager(model):
-        own = [_own_score(model, row) for row in rows]
-    for ours, theirs in zip(scores, own, strict=True):
+    for ours, theirs in zip(scores, own_scores(model, rows), strict=True):
         # What is not finite on both sides is for the user of the scores to report.
         if ours == theirs or (math.isnan(ours) and math.isnan(theirs)):
             continue
@@ -36,6 +31,14 @@ def check_scores(
                 "something that prefgrid does not know of: its rewards would be those of another "
                 "model. Choose another model"
             )
+
+
+@torch.no_grad()
+def own_scores(model: Any, rows: Sequence[Mapping[str, Sequence[int]]]) -> list[float]:
+    """What `model`, in evaluation mode, gives for each of the `rows` alone, with the attention that its own
+    code spells out. A row: input_ids, and what else the model reads."""
+    with attention.eager(model):
+        return [_own_score(model, row) for row in rows]
 
 
 def _own_score(model: Any, row: Mapping[str, Sequence[int]]) -> float:

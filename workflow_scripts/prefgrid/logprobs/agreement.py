@@ -38,9 +38,9 @@ def check_log_probs(model: Any, tokens: Tokens, pad_id: int) -> None:
     row = list(tokens[:CHECKED_TOKENS])
     with without_dropout(model):
         ours, _ = response_logps(model, [row[:1]], [[row[1:]]], pad_id=pad_id)
-        _compare(model, "a row", ours, _own_logps(model, row).sum()[None], SAME_STATES)
+        _compare(model, "a row", ours, own_logps(model, row).sum()[None], SAME_STATES)
         with attention.eager(model):
-            own = _own_logps(model, row)
+            own = own_logps(model, row)
         # Two responses of different lengths each: a prompt can be shared, and rows need padding.
         cuts = sorted({1, (len(row) + 1) // 2})
         responses = [[row[cut : cut + 1], row[cut:]] for cut in cuts]
@@ -49,12 +49,21 @@ def check_log_probs(model: Any, tokens: Tokens, pad_id: int) -> None:
         _compare(model, "rows of a batch", ours, torch.stack(expected), rounding.share(model))
 
 
-def _own_logps(model: Any, row: Sequence[int]) -> Tensor:
-    """float32 [len(row) − 1] nats, of each token but the first, by the model's own forward."""
-    ids = torch.tensor([row], device=model.device)
+@torch.no_grad()
+def own_logits(model: Any, row: Sequence[int]) -> Tensor:
+    """float32 [len(row), V]: the model's own forward of one row, without cache, padding, neighbours.
+
+    The output layer alone is float32, as in every job, so that its rounding is not compared.
+    """
     with float32_output_layer(model):
-        logits = model(input_ids=ids[:, :-1], use_cache=False).logits[0]
-    return logits.float().log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
+        ids = torch.tensor([row], device=model.device)
+        return model(input_ids=ids, use_cache=False).logits[0].float()
+
+
+def own_logps(model: Any, row: Sequence[int]) -> Tensor:
+    """float32 [len(row) − 1] nats, of each token but the first, by `own_logits`."""
+    targets = torch.tensor(row[1:], device=model.device)
+    return own_logits(model, row[:-1]).log_softmax(-1).gather(1, targets[:, None])[:, 0]
 
 
 def _compare(model: Any, what: str, ours: Tensor, own: Tensor, share: float) -> None:

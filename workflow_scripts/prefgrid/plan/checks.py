@@ -5,7 +5,6 @@ is reported already; so one run reports every mistake.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from prefgrid.config.fields import Problem, Section, Unusable
@@ -13,11 +12,9 @@ from prefgrid.config.reference import Sft
 from prefgrid.config.suggestions import allowed
 from prefgrid.limits import bounds, lengths, tiny_world
 from prefgrid.plan import world_checks
-from prefgrid.plan.schema import Config
+from prefgrid.plan.schema import SCRIPTS, Config
 from prefgrid.studies import registry
 from prefgrid.studies.checks import enough_for_the_devices, float16_has_a_gpu, layers_exist
-
-SCRIPTS = Path(__file__).resolve().parents[2]
 
 
 def problems(config: Config, packages: Mapping[str, str]) -> Iterator[Problem]:
@@ -46,10 +43,9 @@ def _names_exist(study: str, config: Config) -> Iterator[Problem]:
     """What a section calls `methods`, `baseline` and `judge` names entries of the config."""
     section = config.section(study)
     fields = type(section).model_fields
-    if "judge" in fields:
-        yield from _until_unusable(_judge_exists, study, section, config)
-    if "methods" in fields:
-        yield from _until_unusable(_methods_exist, study, section, config)
+    for key, kind, entries in (("judge", "judge", "judges"), ("methods", "label", "methods")):
+        if key in fields:
+            yield from _until_unusable(_entries_exist, study, key, kind, entries, config)
     if {"baseline", "methods"} <= fields.keys():
         ran = _listed(section.methods)
         for label in _listed(section.baseline):
@@ -57,21 +53,16 @@ def _names_exist(study: str, config: Config) -> Iterator[Problem]:
                 yield f"{study}.baseline", f"{label!r} is not run; allowed: {', '.join(ran)}"
 
 
-def _methods_exist(study: str, section: Any, config: Config) -> Iterator[Problem]:
-    for label in _listed(section.methods):
-        if label not in config.methods:
+def _entries_exist(
+    study: str, key: str, kind: str, entries: str, config: Config
+) -> Iterator[Problem]:
+    """For what a study's `key` names of the config's `entries`; `kind`: one of them in words."""
+    for name in _listed(getattr(config.section(study), key)):
+        known = getattr(config, entries)
+        if name not in known:
             yield (
-                f"{study}.methods",
-                f"unknown label {label!r}; {allowed(label, config.methods)} (see methods)",
-            )
-
-
-def _judge_exists(study: str, section: Any, config: Config) -> Iterator[Problem]:
-    for label in _listed(section.judge):
-        if label not in config.judges:
-            yield (
-                f"{study}.judge",
-                f"unknown judge {label!r}; {allowed(label, config.judges)} (see judges)",
+                f"{study}.{key}",
+                f"unknown {kind} {name!r}; {allowed(name, known)} (see {entries})",
             )
 
 
@@ -163,12 +154,11 @@ def _most_examples(sft: Sft, config: Config) -> int | None:
 
 
 def _threads_are_of_scripts(config: Config) -> Iterator[Problem]:
-    scripts = sorted(path.stem for path in SCRIPTS.glob("*/*.py"))
     for name in config.execution.torch_threads_of:
-        if name not in scripts:
+        if name not in SCRIPTS:
             yield (
                 "execution.torch_threads_of",
-                f"unknown script {name!r}; {allowed(name, scripts)}",
+                f"unknown script {name!r}; {allowed(name, SCRIPTS)}",
             )
 
 

@@ -114,7 +114,7 @@ class Config(Section):
         return Training.model_validate(merged(self.training.model_dump(), overrides))
 
 
-SCRIPTS = Path(__file__).resolve().parents[2]
+SCRIPTS = sorted(path.stem for path in Path(__file__).resolve().parents[2].glob("*/*.py"))
 # Other targets of Snakemake, and folders of results/ that are no study's. Rules are called as their
 # scripts are, and are no targets, but one name cannot be two rules'.
 RESERVED = (
@@ -139,7 +139,7 @@ RESERVED = (
         "captions",
         "results",
     ),
-    *sorted(path.stem for path in SCRIPTS.glob("*/*.py")),
+    *SCRIPTS,
 )
 
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from prefgrid.files import store
-from prefgrid.logprobs.head import float32_output_layer
 
 # Largest error by precision. In float32 sound models have 1e-7 to 1e-4; in half precision two orders
 # of the same sums differ by some hundredths. What is wrong with a family is of the order of 1.
@@ -53,13 +52,3 @@ def logits_error(found: Tensor, plain: Tensor) -> float:
     the largest of all rows. Both [..., V]."""
     spread = plain.std(dim=-1).clamp(min=torch.finfo(plain.dtype).tiny)
     return ((found - plain).square().mean(dim=-1).sqrt() / spread).max().item()
-
-
-def plain_logits(model: torch.nn.Module, text: list[int]) -> Tensor:
-    """float32 [len(text), V]: the model's own forward of one text, without cache, padding, neighbours.
-
-    The output layer alone is float32, as in every job, so that its rounding is not compared.
-    """
-    with torch.inference_mode(), float32_output_layer(model):
-        ids = torch.tensor([text], device=model.device)
-        return model(input_ids=ids, use_cache=False).logits[0].float()

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from prefgrid.job import devices
+from prefgrid.judges.agreement import own_scores
 from prefgrid.judges.scalar import ScalarRewardModel
 from prefgrid.models import loading
 from prefgrid.rehearsal.comparing import check, stage
@@ -39,19 +39,6 @@ def rehearse(
         rewards = asked.score(prompts, responses)
         if not isinstance(asked, ScalarRewardModel):
             return {name: {}}
-        plain = _plain_rewards(asked, prompts, responses)
+        plain = np.array(own_scores(asked.model, asked.reader.alone(prompts, responses)))
         error = float((np.abs(rewards - plain) / np.maximum(1, np.abs(plain))).max())
         return {name: {"rewards": check("rewards", error, asked.precision)}}
-
-
-@torch.inference_mode()
-def _plain_rewards(
-    asked: ScalarRewardModel, prompts: list[str], responses: list[str]
-) -> np.ndarray:
-    """float32 [N]: the classifier's own forward of what it reads of each pair alone."""
-    model = asked.model
-    rewards = []
-    for row in asked.reader.alone(prompts, responses):
-        inputs = {name: torch.tensor([ids], device=model.device) for name, ids in row.items()}
-        rewards.append(model(**inputs).logits[0, 0].float().item())
-    return np.array(rewards, dtype=np.float32)

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from prefgrid import chat
 from prefgrid.job import devices
-from prefgrid.logprobs.agreement import check_log_probs
+from prefgrid.logprobs.agreement import check_log_probs, own_logits, own_logps
 from prefgrid.logprobs.sequence import response_logps
 from prefgrid.models import loading
-from prefgrid.rehearsal.comparing import check, logits_error, plain_logits, stage
+from prefgrid.rehearsal.comparing import check, logits_error, stage
 from prefgrid.sampling.decode import decode
 from prefgrid.sampling.passes import Pass
 from prefgrid.sampling.request import DecodingOptions
@@ -110,7 +110,7 @@ class _Actor:
         for reading, name in enumerate(ENDS if adapted else ("logits",)):
             with model.disable_adapter() if reading else nullcontext():
                 plain = [
-                    plain_logits(model, prompt + response.tokens[:-1])[-NEW_TOKENS:]
+                    own_logits(model, prompt + response.tokens[:-1])[-NEW_TOKENS:]
                     for prompt, response in zip(self.prompts, responses[::SAMPLES], strict=True)
                 ]
             found = torch.stack([logits[reading] for logits in steps], dim=2)
@@ -127,10 +127,7 @@ class _Actor:
         if differentiate:
             sums.sum().backward()
         plain = [
-            plain_logits(model, prompt + response)[len(prompt) - 1 : -1]
-            .log_softmax(dim=-1)
-            .gather(1, torch.tensor(response, device=model.device)[:, None])
-            .sum()
+            own_logps(model, prompt + response)[len(prompt) - 1 :].sum()
             for prompt, response in zip(self.prompts, self.responses, strict=True)
         ]
         error = ((sums.detach() - torch.stack(plain)).abs() / lengths).max().item()
