@@ -120,7 +120,7 @@ def _training_job(folder: Path) -> list[str]:
         )
     ]
     store.write_jsonl(folder / "preferences.jsonl", pairs)
-    training = CONFIG["training"] | {"epochs": None, "max_steps": 1}
+    training = CONFIG["training"] | {"epochs": None, "max_steps": 1, "warmup_steps": 0}
     spec = {"seed": 0, "objective": "prefgrid.objectives.dpo", "options": {}, "training": training}
     outputs = {
         "adapter": "adapter_model.safetensors",
