@@ -6,6 +6,8 @@ FILES, SETTINGS, CODE = made_from("rewards")
 rule score_responses:
     input:
         FILES,
+        # Also that of a judge which the run has only now got.
+        rehearsals=ancient(REHEARSALS),
     output:
         rewards="results/{study}/rewards/{cell}/rewards.jsonl",
     log:

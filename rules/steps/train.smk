@@ -8,6 +8,8 @@ rule train_policy:
         FILES,
         reference=f"{REFERENCE}/manifest.json",
         reference_weights=ancient(f"{REFERENCE}/model.safetensors"),
+        # Also that of a method which the run has only now got.
+        rehearsals=ancient(REHEARSALS),
     output:
         manifest="results/{study}/policies/{cell}/manifest.json",
         adapter="results/{study}/policies/{cell}/adapter_model.safetensors",

@@ -1,5 +1,6 @@
 """The work tree itself: lint, format, and what the presets for real models would run."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,3 +57,15 @@ def test_presets_plan_each_stage_once(preset: str, tmp_path: Path) -> None:
     assert tuple(planned[stage] for stage in stages) == COUNTS[preset]
     assert planned["evaluate_policy"] == planned["train_policy"]
     assert planned["fetch_model"] == planned["rehearse_model"] == 2
+
+
+def test_what_runs_a_fetched_model_waits_for_its_rehearsal(tmp_path: Path) -> None:
+    """Each itself: what came before it may be finished when a method or a judge is added."""
+    copy_sources(tmp_path / "tree")
+    words = ("--rulegraph", "--configfile", "presets/spo_smoke.yaml")
+    edges = re.findall(
+        r"(\d+) -> (\d+)", graph := run(*SNAKEMAKE, *words, folder=tmp_path / "tree")
+    )
+    names = dict(re.findall(r'(\d+)\[label = "(\w+)', graph))
+    waiting = {names[after] for before, after in edges if names[before] == "rehearse_model"}
+    assert waiting >= {"adopt_reference", "score_responses", "train_policy"}

@@ -196,6 +196,15 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         r"methods.dpo.training.batch_size: 3 leaves devices without work; allowed: at least "
         r"execution.gpus_per_job = 4",
     ),
+    # A loss over pairs of groups of a step: alone, a group has no loss and nothing is learned.
+    "one group in the step of a loss that compares groups": (
+        {"methods.rspo.training": {"batch_size": 1, "micro_batch_size": 1}},
+        r"methods.rspo.training.batch_size: 1 leaves nothing to compare: .*; allowed: at least 2",
+    ),
+    "one row in a block of a loss that compares rows": (
+        {"methods.rspo.options": {"block_size": 1}},
+        r"methods.rspo: objective 'rspo': option block_size = 1; allowed: an integer in \[2, .*",
+    ),
     "more devices than examples in a step of the reference": (
         {"execution.gpus_per_job": 8, "reference.sft.training": {"batch_size": 7}},
         r"reference.sft.training.batch_size: 7 leaves devices without work; .* = 8",

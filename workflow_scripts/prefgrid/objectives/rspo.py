@@ -28,7 +28,7 @@ OPTIONS = {
     # whether a row is also paired with itself
     "include_diagonal": (False, [True, False]),
     # rows are paired within consecutive blocks of this many; null: within the whole batch
-    "block_size": (None, "integer in [1, 1e6] or null"),
+    "block_size": (None, "integer in [2, 1e6] or null"),
 }
 
 

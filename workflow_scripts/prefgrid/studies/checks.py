@@ -82,6 +82,16 @@ def leaves_its_warm_up(
             yield place, f"at n = {min(sizes)} {problem}"
 
 
+def has_company(place: str, batch_size: int, constants: objectives.Constants) -> Iterator[Problem]:
+    """For an objective in whose steps groups are compared with each other; `place` is where the size stands."""
+    if constants.needs["coupled"] and batch_size < 2:
+        yield (
+            place,
+            f"{batch_size} leaves nothing to compare: the loss is over several groups of a step; "
+            "allowed: at least 2",
+        )
+
+
 def is_an_adapter(labels: Iterable[str], config: Any) -> Iterator[Problem]:
     """For policies that are adapters on one reference."""
     for one in grid(labels, config):
@@ -114,6 +124,7 @@ def fits_the_device(labels: Iterable[str], config: Any) -> Iterator[Problem]:
         place = f"methods.{one.label}.training"
         yield from float16_has_a_gpu(place, one.training.precision, config)
         yield from enough_for_the_devices(place, one.training.batch_size, config)
+        yield from has_company(f"{place}.batch_size", one.training.batch_size, one.constants)
 
 
 def float16_has_a_gpu(place: str, precision: str | None, config: Any) -> Iterator[Problem]:

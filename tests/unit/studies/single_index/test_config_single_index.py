@@ -54,6 +54,10 @@ CASES = {
         {f"{STUDY}.overrides": {"ospo": {"batch_size": 0}}},
         rf"{STUDY}.overrides.ospo.batch_size: 0 should be greater than or equal to 1",
     ),
+    "one pair a step of a loss that compares pairs": (
+        {f"{STUDY}.overrides": {"rspo": {"batch_size": 1}}},
+        rf"{STUDY}.overrides.rspo.batch_size: 1 leaves nothing to compare: .*; allowed: at least 2",
+    ),
     "language models only": (
         {f"{STUDY}.methods": ["dpo", "simpo"]},
         rf"{STUDY}.methods: 'simpo' uses no reference .* language models only",

@@ -81,6 +81,11 @@ def _methods_fit(own: Config, config: Any) -> Iterator[Problem]:
                 f"{label!r} uses no reference but the lengths of texts; this study's responses are "
                 "single actions, so it is for language models only",
             )
+        override = own.overrides.get(label)
+        own_size = override is not None and override.batch_size is not None
+        place = f"overrides.{label}" if own_size else "training"
+        batch_size = own.training_of(label).batch_size
+        yield from checks.has_company(f"{STUDY}.{place}.batch_size", batch_size, constants)
 
 
 def _methods_leave_their_warm_start(own: Config, config: Any) -> Iterator[Problem]:
