@@ -50,7 +50,7 @@ def test_a_dialogue_s_parts_join_to_the_whole(tokenizer, prompt_format, text):
 
 def test_a_response_ends_with_the_end_token_and_comes_back(tokenizer):
     end = chat.end_id(tokenizer, "raw")
-    tokens = chat.encode_response(tokenizer, "runs ☀", end)
+    tokens = chat.encode_responses(tokenizer, "a fox", ["runs ☀"], "raw", end)[0]
     assert tokens[-1] == end == chat.eos_id(tokenizer) == tokenizer.convert_tokens_to_ids("<end>")
     assert tokens.count(tokens[-1]) == 1
     assert chat.decode_response(tokenizer, tokens) == "runs ☀"
@@ -148,7 +148,7 @@ def test_a_response_ends_with_what_the_template_ends_a_turn_with(written):
     expected = tokenizer.convert_tokens_to_ids(ENDS[written])
     assert chat.end_id(tokenizer, "chat") == expected
     assert chat.end_id(tokenizer, "raw") == tokenizer.eos_token_id
-    assert chat.encode_response(tokenizer, "runs", expected)[-1] == expected
+    assert chat.encode_responses(tokenizer, "a fox", ["runs"], "chat", expected)[0][-1] == expected
     model = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=3))
     stops = stop_ids(tokenizer, model, "chat")
     assert stops[0] == expected and set(stops) == {expected, tokenizer.eos_token_id, 3}
@@ -160,6 +160,6 @@ def test_the_token_that_ends_a_response_is_not_said_even_if_it_is_not_special():
     tokenizer.chat_template = "{% for m in messages %}{{ m.content }}<stop>{% endfor %}"
     end = chat.end_id(tokenizer, "chat")
     assert end == tokenizer.convert_tokens_to_ids("<stop>")
-    tokens = chat.encode_response(tokenizer, "runs", end)
+    tokens = chat.encode_responses(tokenizer, "a fox", ["runs"], "chat", end)[0]
     assert chat.decode_response(tokenizer, Response(tokens, "stop").said) == "runs"
     assert chat.decode_response(tokenizer, Response(tokens[:-1], "length").said) == "runs"

@@ -14,6 +14,7 @@ FORMATS = ("chat", "raw")
 ROLES = ("user", "assistant")
 # Any dialogue: what surrounds the texts is the same in all.
 PROMPT, RESPONSE = "Name a colour.", "Blue it is."
+LINE = "\n"
 
 
 def check_format(tokenizer: Any, prompt_format: str) -> None:
@@ -44,10 +45,16 @@ def template_texts(
 
 def render_prompt(tokenizer: Any, prompt: str, prompt_format: str) -> list[int]:
     """Token ids a model is conditioned on before it writes its response to `prompt`."""
+    start = start_ids(tokenizer) if prompt_format == "raw" else []
+    return [*start, *_bare(tokenizer, [prompt_text(tokenizer, prompt, prompt_format)])[0]]
+
+
+def prompt_text(tokenizer: Any, prompt: str, prompt_format: str) -> str:
+    """What stands before a response to `prompt`, but for the start token of the raw format."""
     check_format(tokenizer, prompt_format)
     if prompt_format == "raw":
-        return [*start_ids(tokenizer), *_bare(tokenizer, [prompt])[0]]
-    return _bare(tokenizer, template_texts(tokenizer, [[prompt]], asks=True))[0]
+        return prompt
+    return template_texts(tokenizer, [[prompt]], asks=True)[0]
 
 
 def render_dialogues(
@@ -64,7 +71,7 @@ def render_dialogues(
     if prompt_format == "raw":
         start = start_ids(tokenizer)
         heads = _bare(tokenizer, distinct)
-        tails = _bare(tokenizer, responses)
+        tails = continuations(tokenizer, list(zip(prompts, responses, strict=True)))
         head_of = dict(zip(distinct, heads, strict=True))
         return [
             ([*start, *head_of[prompt]], tail) for prompt, tail in zip(prompts, tails, strict=True)
@@ -133,9 +140,37 @@ def _special_ids(tokenizer: Any) -> set[int]:
     return added - unknown
 
 
-def encode_response(tokenizer: Any, response: str, end: int) -> list[int]:
-    """Token ids of a response written by somebody else, with the end token it should learn."""
-    return [*_bare(tokenizer, [response])[0], end]
+def encode_responses(
+    tokenizer: Any, prompt: str, responses: Sequence[str], prompt_format: str, end: int
+) -> list[list[int]]:
+    """Token ids of responses to `prompt` that somebody else wrote, with the end token to be learned.
+
+    Behind those of `render_prompt` they are the tokens of the whole text.
+    """
+    text = prompt_text(tokenizer, prompt, prompt_format)
+    return [[*ids, end] for ids in continuations(tokenizer, [(text, one) for one in responses])]
+
+
+def continuations(tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> list[list[int]]:
+    """Token ids of the second text of each pair where it stands behind the first.
+
+    Alone a text may be read otherwise: tokenizers after SentencePiece put a space before it. Where
+    a token of both texts together would cross their border, which no response to the first text's
+    own tokens can do, the second is read as at the start of a line.
+    """
+    firsts = list(dict.fromkeys(first for first, _ in pairs))
+    heads = dict(zip(firsts, _bare(tokenizer, firsts), strict=True))
+    wholes = _bare(tokenizer, [first + second for first, second in pairs])
+    [line] = _bare(tokenizer, [LINE])
+    found = []
+    for (first, second), whole in zip(pairs, wholes, strict=True):
+        head = heads[first]
+        if whole[: len(head)] != head:
+            head, [whole] = line, _bare(tokenizer, [LINE + second])
+        found.append(
+            whole[len(head) :] if whole[: len(head)] == head else _bare(tokenizer, [second])[0]
+        )
+    return found
 
 
 def decode_response(tokenizer: Any, tokens: list[int]) -> str:

@@ -49,8 +49,10 @@ def examples(
             long_prompts += 1
             continue
         prompt_tokens = chat.render_prompt(tokenizer, row.prompt, prompt_format)
-        for completion in _taught(row.completions, completions):
-            response_tokens = chat.encode_response(tokenizer, completion.response, end)
+        taught = [completion.response for completion in _taught(row.completions, completions)]
+        for response_tokens in chat.encode_responses(
+            tokenizer, row.prompt, taught, prompt_format, end
+        ):
             if len(response_tokens) > max_response_tokens:
                 long_responses += 1
             else:

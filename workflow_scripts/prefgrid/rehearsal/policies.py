@@ -50,7 +50,10 @@ def rehearse(
     with stage("prompts and responses", kind):
         prompts = [chat.render_prompt(tokenizer, text, prompt_format) for text in PROMPTS]
         end = chat.end_id(tokenizer, prompt_format)
-        responses = [chat.encode_response(tokenizer, text, end) for text in RESPONSES]
+        responses = [
+            chat.encode_responses(tokenizer, prompt, [response], prompt_format, end)[0]
+            for prompt, response in zip(PROMPTS, RESPONSES, strict=True)
+        ]
     pad_id, errors = loading.pad_id(tokenizer), {}
     for precision in dict.fromkeys(one["precision"] for one in trainings):
         with devices.explained_out_of_memory("raise execution.mem_mb, or use a smaller model"):

@@ -87,7 +87,10 @@ def train_base(
     model = new_model(tokenizer, architecture, seed)
     prompts = [chat.render_prompt(tokenizer, prompt, "chat") for prompt, _ in dialogues]
     end = chat.end_id(tokenizer, "chat")
-    responses = [chat.encode_response(tokenizer, response, end) for _, response in dialogues]
+    responses = [
+        chat.encode_responses(tokenizer, prompt, [response], "chat", end)[0]
+        for prompt, response in dialogues
+    ]
     texts = list(zip(prompts, responses, strict=True))
     # Each dialogue is two rows: first come all whole texts, then all responses.
     groups = [Group(prompt[:1], [prompt[1:] + response]) for prompt, response in texts]
