@@ -33,11 +33,11 @@ def fetched(
     """The lines of one JSONL file, each a row of `fields`; ValueError if the source cannot be had or
     lacks one of them.
 
-    JSON lines are read line by line, and those that cannot be read are kept as they are: whoever reads
-    the dataset counts and names them. Other files go through `datasets`, whose readers know no bad row.
+    JSON is read row by row, and rows that cannot be read are kept as they are: whoever reads the
+    dataset counts and names them. Other files go through `datasets`, whose readers know no bad row.
     """
     try:
-        files = json_lines(source, revision, split)
+        files = json_files(source, revision, split)
         rows = None if files else load(source, revision, split)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise ValueError(
@@ -48,8 +48,8 @@ def fetched(
     return selected(source, files, fields) if rows is None else converted(source, rows, fields)
 
 
-def json_lines(source: str, revision: str | None, split: str) -> list[str]:
-    """The split's files, unpacked and on this machine, if they are JSON lines; else none."""
+def json_files(source: str, revision: str | None, split: str) -> list[str]:
+    """The split's files, unpacked and on this machine, if they are JSON; else none."""
     if Path(source).is_file():
         if source.endswith(".parquet"):
             return []
@@ -62,34 +62,28 @@ def json_lines(source: str, revision: str | None, split: str) -> list[str]:
     if split not in named:
         return []
     manager = datasets.DownloadManager(download_config=datasets.DownloadConfig(token=builder.token))
-    files = list(manager.iter_files(manager.download_and_extract(list(named[split]))))
-    return files if all(map(_starts_an_object, files)) else []
-
-
-def _starts_an_object(path: str) -> bool:
-    with open(path, "rb") as file:
-        return file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
+    return list(manager.iter_files(manager.download_and_extract(list(named[split]))))
 
 
 def selected(source: str, files: Iterable[str], fields: Sequence[str]) -> Iterator[bytes]:
-    """Of files of JSON lines."""
+    """Of files of JSON."""
     columns: dict[str, None] = {}
-    for line in chain.from_iterable(map(lines.read, files)):
+    for line in chain.from_iterable(map(lines.read_any, files)):
         row = line.row or {}
         columns |= dict.fromkeys(row)
         try:
             made = lines.written({name: row.get(name) for name in fields})
-        except RecursionError:  # it can be parsed, but is nested too deeply to be rewritten
+        except (RecursionError, ValueError):
+            # It can be parsed, but is nested too deeply to be rewritten, or would become another text.
             made = line.text + b"\n"
         yield line.text + b"\n" if line.row is None else made
     check_fields(source, list(columns), fields)
 
 
 def load(source: str, revision: str | None, split: str) -> datasets.Dataset:
-    """The dataset of a hub id, a folder, or one JSON or parquet file."""
+    """The dataset of a hub id, a folder, or one parquet file."""
     if Path(source).is_file():
-        kind = "parquet" if source.endswith(".parquet") else "json"
-        return datasets.load_dataset(kind, data_files=source, split="train")
+        return datasets.load_dataset("parquet", data_files=source, split="train")
     return datasets.load_dataset(source, revision=revision, split=split)
 
 

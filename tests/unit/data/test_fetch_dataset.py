@@ -157,8 +157,47 @@ def test_one_bad_row_of_json_lines_stays_one_bad_row(tmp_path, fetching, shape):
         assert words in line
 
 
+@pytest.mark.parametrize(
+    "broken", [b"<html>", b'"x"', b'\xff{"instruction": 1}', b'{"instruction":', b"[1, 2]"]
+)
+def test_a_bad_first_line_is_one_bad_row_too(tmp_path, fetching, broken):
+    """Kind: what a file is, is judged by its first line, and that is the bad one."""
+    source = write(tmp_path / "train.jsonl", good("a"), good("b"))
+    source.write_bytes(broken + b"\n" + source.read_bytes())
+    data = ultrafeedback.read(fetch(fetching, source), bad_row_share=0.4)
+    assert [row.prompt for row in data.rows] == ["a", "b"]
+    assert len(data.skipped) == 1 and ", line 1: " in data.skipped[0]
+
+
+def test_a_bad_entry_of_an_array_is_one_bad_row(tmp_path, fetching):
+    """A byte that is not UTF-8, half an emoji, both side by side, another type."""
+    rows = [json.dumps(good(prompt)) for prompt in ("a", "b")]
+    broken = [
+        b'{"instruction": "caf\xe9", "completions": []}',
+        b'{"instruction": "pr\\ud83dmpt", "completions": []}',
+        b'{"instruction": "x\\ud83d\x80y", "completions": []}',
+        b"7",
+    ]
+    entries = [rows[0].encode(), *broken, rows[1].encode()]
+    source = tmp_path / "train.json"
+    source.write_bytes(b"[" + b",\n".join(entries) + b"]")
+    data = ultrafeedback.read(fetch(fetching, source), bad_row_share=0.7)
+    assert [row.prompt for row in data.rows] == ["a", "b"]
+    assert [said.rpartition("line ")[2][0] for said in data.skipped] == ["2", "3", "4", "5"]
+
+
+def test_a_bad_byte_behind_half_an_emoji_makes_no_letter(tmp_path, fetching):
+    """Kind: two halves of characters, each a mistake, that written side by side are one character."""
+    source = write(tmp_path / "train.jsonl", good("a"))
+    with source.open("ab") as file:
+        file.write(b'{"instruction": "x\\ud83d\x80y", "completions": [], "extra": 1}\n')
+    data = ultrafeedback.read(fetch(fetching, source), bad_row_share=0.5)
+    assert [row.prompt for row in data.rows] == ["a"]
+    assert "field 'instruction' must hold whole characters" in data.skipped[0]
+
+
 def test_other_files_still_go_through_datasets(tmp_path, fetching):
-    """A JSON array, and a split of a folder of tables."""
+    """A split of a folder of tables; not a JSON array, which is read entry by entry."""
     rows = [good("a"), good("b")]
     (tmp_path / "a.json").write_text(json.dumps(rows))
     assert store.read_jsonl(fetch(fetching, tmp_path / "a.json")) == rows

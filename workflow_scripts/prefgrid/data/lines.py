@@ -1,4 +1,4 @@
-"""JSON lines from outside: a line that cannot be read is told and the others are read.
+"""JSON from outside, lines or an array: a row that cannot be read is told and the others are read.
 
 Bytes that are not UTF-8 stay in the strings that hold them, as halves of characters (Python's
 `surrogateescape`), as JSON's own escapes can spell them too. So both are the same mistake, of one field,
@@ -18,10 +18,10 @@ from prefgrid.files.store import DataError
 
 @dataclass(frozen=True)
 class Line:
-    """One line that is not blank.
+    """One line that is not blank, or one entry of an array.
 
-    where: names file and line. text: its bytes, without the line's end. row: its JSON object; None
-    where it is none, and `problem` says why.
+    where: names file and line. text: its bytes, without the line's end, which as a line are no
+    object if it is an entry. row: its JSON object; None where it is none, and `problem` says why.
     """
 
     where: str
@@ -47,6 +47,30 @@ def read(path: Path | str) -> Iterator[Line]:
                 yield line
 
 
+def read_any(path: Path | str) -> Iterator[Line]:
+    """Every line of a file, or every entry if the whole file is one array; DataError as `read`'s."""
+    with open(path, "rb") as file:
+        start = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if start != b"[":
+        return read(path)
+    try:
+        array = json.loads(Path(path).read_bytes().decode("utf-8-sig", "surrogateescape"))
+    except (ValueError, RecursionError):
+        return read(path)  # whose words are about the line
+    return _entries(path, array)
+
+
+def _entries(path: Path | str, array: list[Any]) -> Iterator[Line]:
+    for number, value in enumerate(array, start=1):
+        where, text = f"{path}, entry {number}", json.dumps([value]).encode()
+        row = value if isinstance(value, dict) else None
+        yield Line(where, text, row, "" if row is not None else _no_object(where, value))
+
+
+def _no_object(where: str, value: Any) -> str:
+    return f"{where}: expected a JSON object, found {type(value).__name__}"
+
+
 def _parsed(where: str, text: bytes) -> Line:
     text = text.rstrip(b"\r\n")
     try:
@@ -55,8 +79,7 @@ def _parsed(where: str, text: bytes) -> Line:
     except (ValueError, RecursionError) as error:
         return Line(where, text, None, f"{where}: not valid JSON ({error})")
     if not isinstance(value, dict):
-        found = type(value).__name__
-        return Line(where, text, None, f"{where}: expected a JSON object, found {found}")
+        return Line(where, text, None, _no_object(where, value))
     return Line(where, text, value, "")
 
 
@@ -76,11 +99,16 @@ def half_character(text: str) -> int | None:
 
 
 def written(row: dict[str, Any]) -> bytes:
-    """The line of a row, `as_json` first; halves of characters become JSON's escapes of them."""
+    """The line of a row, `as_json` first; halves of characters become JSON's escapes of them.
+
+    ValueError where two halves would then be read as one character.
+    """
     row = as_json(row)
     text = json.dumps(row, ensure_ascii=False, allow_nan=False)
     if half_character(text) is not None:
         text = json.dumps(row, allow_nan=False)
+        if json.loads(text) != row:
+            raise ValueError("halves of characters stand side by side")
     return text.encode() + b"\n"
 
 
