@@ -1,11 +1,11 @@
 # The hub world: models and data from the Hugging Face hub or from local folders, pinned.
 
 from prefgrid.plan import local_sources
-from prefgrid.plan.rows import longest_rows
 
 # Nobody assesses models that are not made here.
 QUALITY = []
-# But those that somebody uses are tried before anything is made from them.
+# But they are tried before anything is made from them, with what somebody does with them. Always these
+# two: other inputs, and not other contents, would make the reference anew.
 TRIALS = rehearsal.specs(CONFIG, WIRING.values())
 REHEARSALS = [f"results/rehearsals/{name}/rehearsal.json" for name in TRIALS]
 
@@ -26,7 +26,6 @@ def model_spec(wildcards):
         prompt_format=CONFIG.prompt_format,
         prompt_date=CONFIG.prompt_date.isoformat(),
         attention=CONFIG.model.attention,
-        **longest_rows(CONFIG, wildcards.name),
     )
 
 
@@ -56,6 +55,16 @@ rule fetch_model:
         "--spec {params.spec:q} --code {params.code:q}"
 
 
+def rehearsed(file):
+    """The file of the model, if anybody uses it."""
+
+    def path(wildcards):
+        used = rehearsal.asks(TRIALS[wildcards.name])
+        return f"results/models/{wildcards.name}/{file}" if used else []
+
+    return path
+
+
 def rehearsal_spec(wildcards):
     return spec(**TRIALS[wildcards.name])
 
@@ -63,8 +72,8 @@ def rehearsal_spec(wildcards):
 # What its code and spec are changes with the studies; the models, and all that is made from them, do not.
 rule rehearse_model:
     input:
-        model="results/models/{name}/manifest.json",
-        weights=ancient("results/models/{name}/model.safetensors"),
+        model=rehearsed("manifest.json"),
+        weights=ancient(rehearsed("model.safetensors")),
     output:
         rehearsal="results/rehearsals/{name}/rehearsal.json",
     log:

@@ -15,6 +15,7 @@ MANY_IDENTICAL = 0.05
 
 def main(job: jobs.Job) -> None:
     scored = reading.read_jsonl(job.inputs["rewards"], records.ScoredGroup, key="group")
+    preferences.check_told_apart(scored)
     n, drop = job.spec["n"], job.spec["identical_responses"] == "drop"
     rows = preferences.label(
         scored,

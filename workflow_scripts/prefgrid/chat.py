@@ -179,4 +179,4 @@ def decode_response(tokenizer: Any, tokens: list[int]) -> str:
 
 
 def _bare(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
-    return tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    return tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []

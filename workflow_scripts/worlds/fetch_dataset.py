@@ -4,6 +4,7 @@ Outputs: data (JSONL). Spec: source (hub id, local folder or file), revision, sp
 that are read: it must have them, and no others are kept); of a local source its content.
 """
 
+import glob
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -15,6 +16,12 @@ from prefgrid.data import lines
 from prefgrid.files import store
 from prefgrid.job import jobs
 
+# Of a file that is no folder's part; in any case of letters.
+PARQUET = ".parquet"
+SUFFIXES = {".json", ".jsonl", PARQUET}
+# What `datasets` calls all of one file.
+WHOLE = "train"
+
 
 def main(job: jobs.Job) -> None:
     spec = job.spec
@@ -24,6 +31,8 @@ def main(job: jobs.Job) -> None:
         for line in made:
             file.write(line)
             count += 1
+        if not count:
+            raise ValueError(f"dataset {spec['source']!r} holds no rows")
     store.log(f"{count} rows")
 
 
@@ -37,25 +46,51 @@ def fetched(
     dataset counts and names them. Other files go through `datasets`, whose readers know no bad row.
     """
     try:
+        check_local(source, revision, split)
         files = json_files(source, revision, split)
         rows = None if files else load(source, revision, split)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+    # A damaged archive or a script in the folder can raise anything.
+    except Exception as error:
+        words = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
-            f"cannot get dataset {source!r} at revision {revision!r}, split {split!r}: {error}. "
+            f"cannot get dataset {source!r} at revision {revision!r}, split {split!r}: {words}. "
             "Allowed: a hub id 'owner/name' that this machine can reach, a local folder, or a "
-            "JSON-lines or parquet file."
+            f"file of JSON or parquet ({', '.join(SUFFIXES)}; packed as .gz, .bz2, .xz or .zst too)."
         ) from error
     return selected(source, files, fields) if rows is None else converted(source, rows, fields)
+
+
+def check_local(source: str, revision: str | None, split: str) -> None:
+    """ValueError for what a file or a folder on this machine does not have."""
+    path = Path(source)
+    if not path.exists():
+        return
+    if revision is not None:
+        raise ValueError("files on this machine have no revision; leave it null")
+    if path.is_file() and split != WHOLE:
+        raise ValueError(f"one file has no such split; allowed: {WHOLE}, which is all of it")
+    if path.is_file() and not SUFFIXES & suffixes(source):
+        raise ValueError("a file of another kind")
+    if path.is_dir() and glob.has_magic(source):
+        raise ValueError(
+            "`datasets` takes a folder's path with * ? [ for a pattern; rename the folder"
+        )
+    if (path / datasets.config.DATASET_STATE_JSON_FILENAME).exists():
+        raise ValueError(
+            "a folder that Dataset.save_to_disk made; write the dataset by to_parquet or to_json"
+        )
+
+
+def suffixes(source: str) -> set[str]:
+    return {suffix.lower() for suffix in Path(source).suffixes}
 
 
 def json_files(source: str, revision: str | None, split: str) -> list[str]:
     """The split's files, unpacked and on this machine, if they are JSON; else none."""
     if Path(source).is_file():
-        if source.endswith(".parquet"):
+        if PARQUET in suffixes(source):
             return []
-        builder, split = datasets.load_dataset_builder("json", data_files=source), "train"
-    elif Path(source, datasets.config.DATASET_STATE_JSON_FILENAME).exists():
-        return []  # a dataset that `save_to_disk` made, which `load` refuses in good words
+        builder = datasets.load_dataset_builder("json", data_files=glob.escape(source))
     else:
         builder = datasets.load_dataset_builder(source, revision=revision)
     named = builder.config.data_files if isinstance(builder, Json) else {}
@@ -83,7 +118,7 @@ def selected(source: str, files: Iterable[str], fields: Sequence[str]) -> Iterat
 def load(source: str, revision: str | None, split: str) -> datasets.Dataset:
     """The dataset of a hub id, a folder, or one parquet file."""
     if Path(source).is_file():
-        return datasets.load_dataset("parquet", data_files=source, split="train")
+        return datasets.load_dataset("parquet", data_files=glob.escape(source), split=split)
     return datasets.load_dataset(source, revision=revision, split=split)
 
 

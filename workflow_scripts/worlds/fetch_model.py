@@ -2,8 +2,7 @@
 
 Outputs: weights, config, tokenizer, manifest. Spec: name (base or reward), source, revision,
 prompt_format, which its tokenizer must be able to render, prompt_date (ISO), the date in its template,
-attention (implementation of every later job), text_tokens, dialogue_tokens (longest rows that can
-come; null: none).
+attention (implementation of every later job).
 """
 
 from datetime import date
@@ -24,8 +23,6 @@ def main(job: jobs.Job) -> None:
         spec["prompt_format"],
         prompt_date=date.fromisoformat(spec["prompt_date"]),
         attention=spec["attention"],
-        text_tokens=spec["text_tokens"],
-        dialogue_tokens=spec["dialogue_tokens"],
     )
 
 

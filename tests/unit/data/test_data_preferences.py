@@ -260,3 +260,11 @@ def test_the_export_loads_as_a_plain_text_preference_dataset():
     assert loaded.column_names == ["prompt", "chosen", "rejected"]
     assert loaded.to_list() == pairs
     assert all(feature.dtype == "string" for feature in loaded.features.values())
+
+
+def test_rewards_that_are_all_the_same_number_are_refused():
+    """The kind: a judge that prefers nothing, whose labels are coin tosses all through a study."""
+    flat = [scored_group(k, 0.5, 0.5) for k in range(3)]
+    with pytest.raises(store.DataError, match="all 6 rewards are 0.5, so no response is preferred"):
+        preferences.check_told_apart(flat)
+    preferences.check_told_apart([*flat, scored_group(3, 0.5, 0.6)])

@@ -208,6 +208,46 @@ def test_other_files_still_go_through_datasets(tmp_path, fetching):
     assert store.read_jsonl(fetch(fetching, tmp_path / "tables")) == [good("train")]
 
 
+@pytest.mark.parametrize("name", ["p[12].jsonl", "p?.jsonl", "p*.parquet"])
+def test_a_path_is_no_pattern(tmp_path, fetching, name):
+    """Kind: other files than the one that is named are read, without a word."""
+    for file, prompt in ((name, "a"), ("p1" + Path(name).suffix, "other")):
+        table = fetching.datasets.Dataset.from_list([good(prompt)])
+        save = table.to_parquet if file.endswith("parquet") else table.to_json
+        save(str(tmp_path / file))
+    found = fetch(fetching, tmp_path / name)
+    assert [row["instruction"] for row in store.read_jsonl(found)] == ["a"]
+
+
+def refusal(fetching: ModuleType, source: Path, revision: str | None, split: str) -> str:
+    with pytest.raises(ValueError) as caught:
+        list(fetching.fetched(str(source), revision, split, FIELDS))
+    return str(caught.value)
+
+
+def test_what_local_files_do_not_have_is_refused(tmp_path, fetching):
+    """Kind: a wish that is passed over, so that other rows are read than were asked for."""
+    source = write(tmp_path / "d[1]" / "train.jsonl", good("a"), good("b"))
+    assert "has no such split; allowed: train" in refusal(fetching, source, None, "train[:1]")
+    assert "have no revision; leave it null" in refusal(fetching, source, "abc", "train")
+    assert "for a pattern; rename the folder" in refusal(fetching, source.parent, None, "train")
+    write(tmp_path / "a.csv", good("a"))
+    assert "a file of another kind. Allowed: " in refusal(
+        fetching, tmp_path / "a.csv", None, "train"
+    )
+    fetching.datasets.Dataset.from_list([good("a")]).save_to_disk(tmp_path / "saved")
+    assert "Dataset.save_to_disk" in refusal(fetching, tmp_path / "saved", None, "train")
+    cut = tmp_path / "cut.jsonl.gz"
+    cut.write_bytes(gzip.compress(source.read_bytes())[:-9])
+    assert "cannot get dataset" in refusal(fetching, cut, None, "train")
+
+
+def test_the_split_of_a_folder_is_what_is_asked(tmp_path, fetching):
+    source = write(tmp_path / "data" / "train.jsonl", good("a"), good("b"))
+    rows = list(fetching.fetched(str(source.parent), None, "train[:1]", FIELDS))
+    assert [json.loads(row)["instruction"] for row in rows] == ["a"]
+
+
 def test_a_cut_file_is_an_error(tmp_path, fetching):
     source = write(tmp_path / "train.jsonl", good("a"), good("b"))
     source.write_text(source.read_text()[:-9])

@@ -83,6 +83,13 @@ def test_auto_leaves_no_trace(tmp_path):
     assert "prefgrid_attention" not in store.read_json(folder / "config.json")
 
 
+def test_auto_forgets_what_an_earlier_fetch_of_the_source_was_asked(tmp_path):
+    asked = fetched(saved(tmp_path / "source", UNCAPPED), "eager")
+    folder = tmp_path / "again"
+    fetch_model(str(asked), None, folder, "causal", attention="auto")
+    assert "prefgrid_attention" not in store.read_json(folder / "config.json")
+
+
 @pytest.mark.parametrize(
     ("config", "asked", "message"),
     [

@@ -64,3 +64,53 @@ def test_an_adapter_is_no_model(raw, tmp_path, kind, beside_a_model):
     with pytest.raises(ValueError, match=r"is an adapter \(LORA\) of the base model 'owner/base-m"):
         fetch_model(str(adapter), None, tmp_path / "got", kind)
     assert not (tmp_path / "got").exists()
+
+
+def with_config(raw, **keys):
+    path = raw / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **keys}))
+
+
+def test_weights_that_are_quantized_are_refused_by_name(raw, tmp_path):
+    """The kind: transformers asks for a package that would break the environment, and nothing here could
+    train or mix such weights."""
+    with_config(raw, quantization_config={"quant_method": "gptq", "bits": 4})
+    with pytest.raises(
+        ValueError, match=r"weights are quantized \(gptq\); give the model that it was"
+    ):
+        fetch_model(str(raw), None, tmp_path / "got", "causal")
+
+
+def test_attention_that_depends_on_earlier_rows_is_refused_by_name(raw, tmp_path):
+    """BigBird switches itself to full attention at its first short row, for good."""
+    with_config(raw, model_type="big_bird", attention_type="block_sparse")
+    with pytest.raises(ValueError, match="attention_type block_sparse .* set original_full"):
+        fetch_model(str(raw), None, tmp_path / "got", "causal")
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"rope_parameters": {"rope_type": "superrope"}}, "superrope"),
+        ({"model_type": "no_such_type"}, "no_such_type"),
+    ],
+)
+def test_whatever_loading_raises_is_told_with_what_is_allowed(raw, tmp_path, keys, words):
+    """The kind: an error of another class than was thought of ends in a traceback."""
+    with_config(raw, **keys)
+    with pytest.raises(ValueError, match="Allowed: a hub id") as caught:
+        fetch_model(str(raw), None, tmp_path / "got", "causal")
+    assert words in str(caught.value)
+
+
+def test_a_tokenizer_that_could_fill_up_no_row_is_refused(raw, tmp_path):
+    path = raw / "tokenizer_config.json"
+    settings = json.loads(path.read_text()) | {"pad_token": None, "eos_token": None}
+    path.write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match="neither a padding nor an end token; name one in"):
+        fetch_model(str(raw), None, tmp_path / "got", "causal")
+
+
+def test_a_causal_model_as_a_reward_model_is_told_what_it_is(raw, tmp_path):
+    with pytest.raises(ValueError, match="num_labels is 2, 1 is needed .*CausalLM"):
+        fetch_model(str(raw), None, tmp_path / "got", "sequence-classification")

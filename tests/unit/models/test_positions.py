@@ -8,8 +8,8 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceCl
 
 from prefgrid.logprobs.sequence import response_logps
 from prefgrid.models import positions
-from prefgrid.models.fetching import fetch_model
-from prefgrid.models.loading import load_causal_lm, save_model
+from prefgrid.models.loading import save_model
+from prefgrid.rehearsal import judges, policies
 from prefgrid.sampling.decode import decode
 from prefgrid.sampling.request import DecodingOptions
 
@@ -143,39 +143,60 @@ def test_decoding_to_the_limit_is_the_distribution_that_one_forward_gives(family
         decode(model, [*prompts[1:], list(range(11))], uniforms, choose, options)
 
 
-def refusal(tmp_path, model, kind: str = "causal", **lengths) -> str:
+def save(folder, model) -> None:
     tokenizer = tiny_tokenizer()
     tokenizer.chat_template = "{% for m in messages %}<{{ m.content }}>{% endfor %}"
-    save_model(tmp_path / "source", model, tokenizer)
-    lengths = {"text_tokens": None, "dialogue_tokens": None, **lengths}
+    save_model(folder, model.eval(), tokenizer)
+
+
+def rehearse(folder, text_tokens: int) -> dict:
+    training = {"precision": "none", "targets": None}
+    return policies.rehearse(folder, "chat", [training], text_tokens)
+
+
+def test_rows_beyond_the_positions_are_refused_by_the_rehearsal(tmp_path):
+    """The template's two tokens count, too: at 18 of 20 all is well."""
+    save(tmp_path, AutoModelForCausalLM.from_config(config("gpt2", n_positions=20)))
     with pytest.raises(ValueError) as caught:
-        fetch_model(str(tmp_path / "source"), None, tmp_path / "got", kind, "chat", **lengths)
-    assert not (tmp_path / "got").exists()
-    return str(caught.value)
+        rehearse(tmp_path, 19)
+    assert "this gpt2 reads rows of up to 20 tokens; max_prompt_tokens + " in str(caught.value)
+    assert "is 19; allowed: at most 18 (the prompt's template takes 2)" in str(caught.value)
+    assert "a row of 20 tokens in precision none" in rehearse(tmp_path, 18)
 
 
-def test_rows_beyond_the_positions_are_refused_when_the_model_is_fetched(tmp_path):
-    """The template's two tokens count, too: at 18 of 20 it is fetched."""
-    model = AutoModelForCausalLM.from_config(config("gpt2", n_positions=20))
-    found = refusal(tmp_path, model, text_tokens=19)
-    assert "this gpt2 reads rows of up to 20 tokens; max_prompt_tokens + " in found
-    assert "is 19; allowed: at most 18 (the prompt's template takes 2)" in found
-    assert "max_tokens is 21; allowed: at most 20" in refusal(tmp_path, model, dialogue_tokens=21)
-    fetch_model(
-        str(tmp_path / "source"),
-        None,
-        tmp_path / "got",
-        "causal",
-        "chat",
-        text_tokens=18,
-        dialogue_tokens=20,
-    )
-    assert positions.row_limit(load_causal_lm(tmp_path / "got")) == 20
+def test_a_limit_that_no_table_shows_is_met_by_the_longest_row(tmp_path):
+    """MPT computes biases for so many tokens; nothing short fails."""
+    sizes = {
+        "d_model": 32,
+        "n_heads": 2,
+        "n_layers": 2,
+        "max_seq_len": 64,
+        "vocab_size": VOCABULARY,
+    }
+    save(tmp_path, AutoModelForCausalLM.from_config(transformers.MptConfig(**sizes)))
+    assert "a row of 64 tokens in precision none" in rehearse(tmp_path, 62)
+    with pytest.raises(ValueError, match="rehearsal of a row of 66 tokens .* 'mpt'"):
+        rehearse(tmp_path, 64)
 
 
-def test_rotations_of_the_batch_are_refused_when_the_model_is_fetched(tmp_path):
-    found = refusal(tmp_path, rotating("phi3"), text_tokens=23)
-    assert "up to 24 tokens by the same rotations in any batch; max_prompt_tokens" in found
-    reward = rotating("llama", AutoModelForSequenceClassification, num_labels=1)
-    found = refusal(tmp_path, reward, "sequence-classification", dialogue_tokens=25)
-    assert "a judge's max_tokens is 25; allowed: at most 24" in found
+def test_rotations_of_the_batch_are_refused_by_the_rehearsal(tmp_path):
+    save(tmp_path, rotating("phi3"))
+    with pytest.raises(
+        ValueError, match="up to 24 tokens by the same rotations in any batch; max_p"
+    ):
+        rehearse(tmp_path, 23)
+    save(tmp_path, rotating("llama", AutoModelForSequenceClassification, num_labels=1))
+    options = {"max_tokens": 25, "batch_size": 4, "precision": "none"}
+    with pytest.raises(ValueError, match="a judge's max_tokens is 25; allowed: at most 24"):
+        judges.rehearse(tmp_path, "chat", "prefgrid.judges.scalar", options)
+
+
+def test_the_positions_of_an_image_are_none_of_a_text(tmp_path):
+    """A vision tower's table has a row a patch: here 4, where texts may be of any length."""
+    text = {"vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 32, "head_dim": 16}
+    text |= {"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1}
+    vision = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1}
+    vision |= {"num_attention_heads": 2, "image_size": 28, "patch_size": 14}
+    both = transformers.Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4)
+    model = transformers.Gemma3ForConditionalGeneration(both)
+    assert positions.row_limit(model) is None

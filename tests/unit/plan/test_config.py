@@ -201,6 +201,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"methods.rspo.training": {"batch_size": 1, "micro_batch_size": 1}},
         r"methods.rspo.training.batch_size: 1 leaves nothing to compare: .*; allowed: at least 2",
     ),
+    "target below another parent": (
+        {"methods.dpo.training": {"lora": {"targets": ["mlp.q_proj"]}}},
+        r"methods.dpo.training.lora.targets: the tiny world's models have no linear layer 'mlp.q_proj'.*",
+    ),
     "one row in a block of a loss that compares rows": (
         {"methods.rspo.options": {"block_size": 1}},
         r"methods.rspo: objective 'rspo': option block_size = 1; allowed: an integer in \[2, .*",

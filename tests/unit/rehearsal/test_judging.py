@@ -53,6 +53,47 @@ def test_rewards_of_other_values_than_the_plain_classifiers_are_refused(tmp_path
         judges.rehearse(tmp_path, "raw", "prefgrid.judges.scalar", OPTIONS)
 
 
+def test_a_template_that_knows_no_empty_answer_is_refused_before_one_is_sampled(tmp_path):
+    """The kind: a dialogue that any policy may bring about, and that the judge cannot read."""
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% if not m.content %}{{ raise_exception('no content') }}{% endif %}"
+        "<{{ m.content }}>{% endfor %}"
+    )
+    save_reward_model(tmp_path, "llama")
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    save_model(tmp_path, model, tokenizer)
+    with pytest.raises(ValueError, match="rehearsal of rewards by scalar failed .*: .*no content"):
+        judges.rehearse(tmp_path, "chat", "prefgrid.judges.scalar", OPTIONS)
+
+
+def test_a_model_without_preferences_is_refused(tmp_path):
+    save_reward_model(tmp_path, "llama")
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    torch.nn.init.zeros_(model.score.weight)
+    save_model(tmp_path, model, tiny_tokenizer())
+    with pytest.raises(
+        ValueError, match="its rewards of 5 dialogues are all 0, so it prefers nothing"
+    ):
+        judges.rehearse(tmp_path, "raw", "prefgrid.judges.scalar", OPTIONS)
+
+
+@pytest.mark.parametrize("max_tokens", [100, 400])
+def test_the_longest_dialogue_is_read_too(tmp_path, monkeypatch, max_tokens):
+    """The kind: what goes wrong beyond a window or a number of positions is not met by short texts."""
+    seen = []
+    plain = ScalarRewardModel._rewards
+
+    def watched(self, groups):
+        seen.extend(len(head) + len(tail) for group in groups for head, tail in group)
+        return plain(self, groups)
+
+    monkeypatch.setattr(ScalarRewardModel, "_rewards", watched)
+    save_reward_model(tmp_path, "llama")
+    judges.rehearse(tmp_path, "raw", "prefgrid.judges.scalar", OPTIONS | {"max_tokens": max_tokens})
+    assert max(seen) == max_tokens
+
+
 def script(folder: Path, spec: dict) -> subprocess.CompletedProcess:
     out = folder.parent / "out" / "rehearsal.json"
     return subprocess.run(
@@ -71,7 +112,7 @@ def test_the_script_writes_what_it_found_and_refuses_before_it_writes(tmp_path):
     folder = tmp_path / "base"
     save_model(folder, tiny_decoder("llama", **SIZES), tiny_tokenizer())
     training = {"precision": "none", "targets": ["q_proj"]}
-    spec = {"trainings": [training], "judges": [], "prompt_format": "raw"}
+    spec = {"trainings": [training], "judges": [], "prompt_format": "raw", "text_tokens": 40}
     done = script(folder, spec)
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "out" / "rehearsal.json").read_text())

@@ -15,11 +15,11 @@ SIZES = {"vocab_size": 258, "eos_token_id": 257, "pad_token_id": 256}
 
 @pytest.fixture
 def rehearsed(tmp_path):
-    def rehearse(family: str, *trainings, **changes):
+    def rehearse(family: str, *trainings, text_tokens=40, **changes):
         save_model(tmp_path, tiny_decoder(family, **SIZES, **changes), tiny_tokenizer())
         keys = ("precision", "targets")
         described = [dict(zip(keys, one, strict=True)) for one in trainings]
-        return policies.rehearse(tmp_path, "raw", described)
+        return policies.rehearse(tmp_path, "raw", described, text_tokens)
 
     return rehearse
 
@@ -40,6 +40,7 @@ def test_sound_families_equal_their_plain_forwards(rehearsed, family):
     reshaped to tokens."""
     errors = rehearsed(family, ("none", None), ("none", "all-linear"))
     assert list(errors) == [
+        "a row of 40 tokens in precision none",
         "decoding in precision none",
         "log-probabilities in precision none",
         "an adapter of all-linear in precision none",
@@ -52,9 +53,11 @@ def test_sound_families_equal_their_plain_forwards(rehearsed, family):
 def test_every_precision_and_every_list_of_targets_is_rehearsed(rehearsed):
     found = rehearsed("llama", ("bf16", None), ("none", ["q_proj"]), ("bf16", ["q_proj", "v_proj"]))
     assert list(found) == [
+        "a row of 40 tokens in precision bf16",
         "decoding in precision bf16",
         "log-probabilities in precision bf16",
         "an adapter of q_proj, v_proj in precision bf16",
+        "a row of 40 tokens in precision none",
         "decoding in precision none",
         "log-probabilities in precision none",
         "an adapter of q_proj in precision none",
@@ -107,7 +110,7 @@ def test_logits_that_are_more_than_the_output_layer_are_refused(rehearsed, monke
 
     monkeypatch.setattr(modeling_qwen3.Qwen3ForCausalLM, "forward", scaled)
     found = refusal(rehearsed, "qwen3", ("none", None))
-    assert "the rehearsal of log-probabilities in precision none failed" in found
+    assert "the rehearsal of a row of 40 tokens in precision none failed" in found
     assert "log-probabilities differ from those of a plain forward by" in found
 
 
@@ -144,4 +147,4 @@ def test_targets_that_do_not_fit_are_refused(rehearsed, family, targets, message
 def test_logits_that_are_no_numbers_are_refused(rehearsed):
     """The kind: NaN, which is neither above nor below what is allowed."""
     found = refusal(rehearsed, "llama", ("none", None), rms_norm_eps=float("nan"))
-    assert "logits differ from those of a plain forward by nan" in found
+    assert "log-probabilities differ from those of a plain forward by nan" in found

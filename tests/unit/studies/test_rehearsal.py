@@ -39,7 +39,8 @@ def test_supervised_fine_tuning_of_the_base_has_a_part():
 
 
 def test_a_study_without_a_language_model_adds_nothing():
-    assert list(specs(studies=["single_index"])) == ["base"]
+    found = specs(studies=["single_index"])
+    assert [name for name, one in found.items() if rehearsal.asks(one)] == ["base"]
     assert trained(studies=["single_index"]) == [("none", None)]
 
 
@@ -47,4 +48,10 @@ def test_the_judge_that_the_study_asks_is_rehearsed_with_its_options():
     found = specs(link_robustness=study("dpo"))["reward"]
     [judge] = found.pop("judges")
     assert judge["judge"] == "prefgrid.judges.scalar" and judge["options"]["precision"] == "none"
-    assert found == {"trainings": [], "prompt_format": "chat"}
+    assert found == {"trainings": [], "prompt_format": "chat", "text_tokens": 128}
+
+
+def test_the_models_are_always_the_same_two():
+    """Kind: a judge or a study less is one file less, and what takes the files is made anew."""
+    for studies in (["link_robustness"], ["single_index"], ["single_index", "link_robustness"]):
+        assert list(specs(studies=studies)) == ["base", "reward"]

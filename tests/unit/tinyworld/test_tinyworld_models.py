@@ -120,11 +120,12 @@ def test_limits_of_the_config_check(tokenizer):
     assert len(corpus.WRITERS) == limits.COMPLETIONS
     model = base_model.new_model(tokenizer, ARCHITECTURE, seed=0)
     linear = {
-        name.rpartition(".")[2]
-        for name, layer in model.model.named_modules()
-        if isinstance(layer, torch.nn.Linear)
+        name
+        for name, layer in model.named_modules()
+        if isinstance(layer, torch.nn.Linear) and name != "lm_head"
     }
-    assert linear == set(limits.LAYERS)
+    blocks = range(model.config.num_hidden_layers)
+    assert linear == {f"{limits.BLOCK}.{k}.{layer}" for k in blocks for layer in limits.LAYERS}
 
 
 def test_template_is_chatml_and_tolerates_thinking(tokenizer):

@@ -28,6 +28,16 @@ def rewards(scored: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray
     return both[:, 0], both[:, 1]
 
 
+def check_told_apart(scored: Sequence[Mapping[str, Any]]) -> None:
+    """DataError if all rewards of groups of two are one number."""
+    both = rewards(scored)
+    if np.ptp(both) == 0:
+        raise store.DataError(
+            f"all {2 * len(scored)} rewards are {both[0][0]:g}, so no response is preferred; allowed: a "
+            "judge that tells responses apart"
+        )
+
+
 def identical(group: Mapping[str, Any]) -> bool:
     """Whether both responses of a group of two are the same text.
 

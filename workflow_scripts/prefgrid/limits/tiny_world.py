@@ -8,7 +8,11 @@ POSITIONS = 1024
 TEMPLATE_TOKENS = 24
 # Completions of a prompt in the data.
 COMPLETIONS = 4
-# Linear layers of a block of the tiny models, by the last part of their names.
-LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+# Linear layers of a block of the tiny models, and where a block stands.
+LAYERS = (
+    *("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"),
+    *("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
+)
+BLOCK = "model.layers"
 # Optimizer steps until the models learn at their full rate.
 WARMUP_STEPS = 29

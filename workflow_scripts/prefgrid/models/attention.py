@@ -33,6 +33,9 @@ def ask(model: Any, asked: str) -> None:
     """
     config, kind = model.config, type(model).__name__
     if asked == AUTO:
+        # The source may be a model that was fetched with another wish.
+        if hasattr(config, KEY):
+            delattr(config, KEY)
         return
     if asked == "sdpa" and (cap := _capped(config)):
         raise ValueError(

@@ -65,6 +65,31 @@ def _damaged(path: Path, what: str) -> store.DataError:
     )
 
 
+def check_config(config: Any) -> None:
+    """ValueError for a model that no job can handle, whatever its weights are."""
+    quantization = getattr(config, "quantization_config", None)
+    if quantization is not None:
+        settings = quantization if isinstance(quantization, dict) else quantization.to_dict()
+        raise ValueError(
+            f"its weights are quantized ({settings.get('quant_method')}); give the model that it was "
+            "made from"
+        )
+    if getattr(config, "attention_type", None) == "block_sparse":
+        raise ValueError(
+            f"a {config.model_type} with attention_type block_sparse (config.json) reads a row by other "
+            "rules after its first short one; set original_full in a local copy"
+        )
+
+
+def check_special_tokens(source: str, tokenizer: Any) -> None:
+    """ValueError if nothing could fill up a row of tokens."""
+    if tokenizer.pad_token_id is None and tokenizer.eos_token_id is None:
+        raise ValueError(
+            f"{source}: its tokenizer has neither a padding nor an end token; name one in "
+            "tokenizer_config.json (pad_token, eos_token) of a local copy"
+        )
+
+
 def check_loaded(folder: Path | str, report: dict[str, Any]) -> None:
     """ValueError if the weights file left a part of the model as it was initialised: at random.
 

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from safetensors import SafetensorError
 from transformers.utils.hub import resolve_revision
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from prefgrid import pairs
 from prefgrid.files import store
-from prefgrid.models import checking, row_lengths
+from prefgrid.models import checking
 from prefgrid.models.attention import AUTO, ask, implementation
 from prefgrid.models.classifiers import score_layer
 from prefgrid.models.loading import save_model
@@ -33,8 +32,6 @@ def fetch_model(
     *,
     prompt_date: date | None = None,
     attention: str = AUTO,
-    text_tokens: int | None = None,
-    dialogue_tokens: int | None = None,
 ) -> None:
     """Save `source` (a hub id or a local folder) with its tokenizer into `folder`.
 
@@ -42,15 +39,13 @@ def fetch_model(
     {source, revision, commit}, commit null for a local folder, and generation_config where the source's
     own contradicts itself. `kind` is a key of `KINDS`. The date that a chat template asks for is
     `prompt_date` from then on (None: whatever day it is). `attention` is the implementation that every
-    later job gives the model (`attention.ask`); `text_tokens` and `dialogue_tokens` are the longest
-    rows that these can give it (`row_lengths.check_rows`).
+    later job gives the model (`attention.ask`).
 
     What would end a later job is found here, before hours of sampling. Raises ValueError naming what was
     tried if the source cannot be had; if it is an adapter; if a reward model does not give exactly one
     score; if weights are missing, of another shape than the configuration's, NaN or infinite; if
     the tokenizer has more tokens than the model, or cannot render `prompt_format` (None: any), or
-    an encoder's tokenizer no pairs; if the model has no such attention, or rows can come that are
-    too long for it.
+    an encoder's tokenizer no pairs; if the model has no such attention.
     """
     if kind not in KINDS:
         raise ValueError(f"kind {kind!r}: allowed are {', '.join(KINDS)}")
@@ -60,9 +55,11 @@ def fetch_model(
     try:
         _refuse_an_adapter(source, resolved)
         config = transformers.AutoConfig.from_pretrained(source, revision=resolved)
+        checking.check_config(config)
         if kind == "sequence-classification" and config.num_labels != 1:
             raise ValueError(
-                f"it is no scalar reward model: num_labels is {config.num_labels}, 1 is needed"
+                f"it is no scalar reward model: num_labels is {config.num_labels}, 1 is needed "
+                f"(its config names {', '.join(config.architectures or ['no architecture'])})"
             )
         model, report = KINDS[kind].from_pretrained(
             source,
@@ -74,34 +71,44 @@ def fetch_model(
             ignore_mismatched_sizes=True,  # they are in the report, which is read below
         )
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, revision=resolved)
-    # Damaged weights are none of Python's own errors.
-    except (OSError, ValueError, SafetensorError) as error:
+        if not tokenizer.is_fast:
+            raise ValueError(
+                f"its tokenizer, a {type(tokenizer).__name__}, cannot be saved as one tokenizer.json"
+            )
+    # A damaged file, an unknown name in the config or a library that is lacking can raise anything.
+    except Exception as error:
         if Path(source).is_dir():
             tried = f"the local folder {Path(source).resolve()}"
         else:
             tried = f"the hub {os.environ.get('HF_ENDPOINT', 'https://huggingface.co')}"
         raise ValueError(
-            f"cannot get model {source!r} at revision {revision!r}: {str(error).splitlines()[0]} "
+            f"cannot get model {source!r} at revision {revision!r}: {_in_a_line(error)} "
             f"(tried {tried}). Allowed: a hub id 'owner/name' that this machine can reach and may "
             "read, or a local folder with config.json, weights and tokenizer files."
         ) from error
     checking.check_loaded(source, report)
     checking.check_finite(source, model)
     checking.check_vocabulary(source, tokenizer, config.get_text_config().vocab_size)
-    if prompt_date is not None:
+    checking.check_special_tokens(source, tokenizer)
+    if prompt_date is not None and prompt_format != "raw":
         dates.pin(tokenizer, prompt_date)
     if prompt_format is not None:
         reads_pairs = kind == "sequence-classification" and score_layer(model) is None
         check = pairs.check_pairs if reads_pairs else trial.check_template
         check(tokenizer, prompt_format)
     ask(model, attention)
-    lengths = {"text_tokens": text_tokens, "dialogue_tokens": dialogue_tokens}
-    row_lengths.check_rows(source, model, tokenizer, prompt_format, **lengths)
     commit = getattr(resolved, "resolved", None)  # it has one if the hub or its cache was asked
     origin = {"source": source, "revision": revision, "commit": commit}
     origin |= _made_consistent(model)
     store.write_json(Path(folder) / "source.json", origin)
     save_model(folder, model, tokenizer)
+
+
+def _in_a_line(error: Exception) -> str:
+    """What an error says, with its kind where that is none of those that are meant for people."""
+    text = " ".join(str(error).split())
+    plain = isinstance(error, OSError | ValueError)
+    return text if plain and text else f"{type(error).__name__} {text}".rstrip()
 
 
 def _refuse_an_adapter(source: str, revision: str | None) -> None:

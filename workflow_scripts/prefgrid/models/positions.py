@@ -50,8 +50,10 @@ def learned_limit(model: Any) -> int | None:
 
 
 def _tables(model: Any) -> Iterator[tuple[str, nn.Module, Any]]:
-    """(own name, module, rows) of every embedding and every two-dimensional buffer."""
-    for path, module in model.named_modules():
+    """(own name, module, rows) of every embedding and every two-dimensional buffer of the part that reads
+    text: a vision tower's positions are those of an image."""
+    text = getattr(model.base_model, "language_model", model)
+    for path, module in text.named_modules():
         if isinstance(module, nn.Embedding):
             yield path.rpartition(".")[2], module, module.weight
         for name, buffer in module.named_buffers(recurse=False):

@@ -43,6 +43,7 @@ def check(what: str, error: float, precision: str) -> float:
         raise ValueError(
             f"{what} differ from those of a plain forward by {error:.3g}; allowed in precision "
             f"{precision}: {allowed:g}"
+            + ("" if precision == "none" else " (experts that change with rounding need none)")
         )
     return error
 

@@ -18,6 +18,7 @@ from prefgrid.job import devices
 from prefgrid.logprobs.agreement import check_log_probs, own_logits, own_logps
 from prefgrid.logprobs.sequence import response_logps
 from prefgrid.models import loading
+from prefgrid.models.row_lengths import check_texts, template_tokens
 from prefgrid.rehearsal.comparing import check, logits_error, stage
 from prefgrid.sampling.decode import decode
 from prefgrid.sampling.passes import Pass
@@ -30,6 +31,8 @@ RESPONSES = "Blue.", "It shows ships where the rocks are."
 # Each prompt twice: its cache is copied to its samples.
 SAMPLES = 2
 NEW_TOKENS = 2
+# Of the longest row: its last tokens are compared, and a run that allows more is not tried for longer.
+LAST_TOKENS, LONGEST_ROW = 8, 4096
 # An adapter's own size does not matter here, only where it is put and that it changes something.
 LORA: dict[str, Any] = {"rank": 4, "alpha": 8, "dropout": 0.0, "seed": 0}
 STRENGTH = 0.05
@@ -37,12 +40,15 @@ ENDS = "logits at weight 1", "logits at weight 0"
 
 
 def rehearse(
-    folder: Path | str, prompt_format: str, trainings: Sequence[Mapping[str, Any]]
+    folder: Path | str,
+    prompt_format: str,
+    trainings: Sequence[Mapping[str, Any]],
+    text_tokens: int,
 ) -> dict[str, dict[str, float]]:
     """Sample, score and adapt the model in `folder`; returns stage → error by what was compared.
 
-    trainings: {precision, targets} of what is trained on it, targets null without an adapter. Errors
-    of logits are relative (`logits_error`), those of log-probabilities in nats a token. ValueError
+    trainings: {precision, targets} of what is trained on it, targets null without an adapter.
+    text_tokens: most of a prompt's own text and a response, of which one row is scored. Errors of logits are relative (`logits_error`), those of log-probabilities in nats a token. ValueError
     naming the stage, the model's type and what is allowed, where one fails or is too far off.
     """
     tokenizer = loading.load_tokenizer(folder)
@@ -54,15 +60,26 @@ def rehearse(
             chat.encode_responses(tokenizer, prompt, [response], prompt_format, end)[0]
             for prompt, response in zip(PROMPTS, RESPONSES, strict=True)
         ]
+        template = template_tokens(tokenizer, prompt_format)
+    # Ours may be longer than those of a run on a very small model.
+    row_tokens = text_tokens + template
+    prompts, responses = (
+        [tokens[-max(1, row_tokens // 2) :] for tokens in texts] for texts in (prompts, responses)
+    )
     pad_id, errors = loading.pad_id(tokenizer), {}
     for precision in dict.fromkeys(one["precision"] for one in trainings):
         with devices.explained_out_of_memory("raise execution.mem_mb, or use a smaller model"):
             with stage(f"loading in precision {precision}", kind):
                 model = loading.load_causal_lm(folder, precision)
+                check_texts(model, text_tokens, template)
             actor = _Actor(prompts, responses, pad_id, precision)
+            model = model.to(devices.device())
+            name = f"a row of {min(row_tokens, LONGEST_ROW)} tokens in precision {precision}"
+            with stage(name, kind):
+                errors[name] = actor.longest(model, min(row_tokens, LONGEST_ROW))
             name = f"decoding in precision {precision}"
             with stage(name, kind):
-                errors[name] = actor.decoded(model.to(devices.device()))
+                errors[name] = actor.decoded(model)
             name = f"log-probabilities in precision {precision}"
             with stage(name, kind):
                 errors[name] = actor.scored(model)
@@ -137,6 +154,18 @@ class _Actor:
         check("log-probabilities", error, self.precision)
         check_log_probs(model, self.prompts[1] + self.responses[1], self.pad_id)
         return {"log-probabilities": error}
+
+    def longest(self, model: Any, tokens: int) -> dict[str, float]:
+        """Log-probabilities at the end of one row of so many tokens: what windows and positions do is not
+        seen in short ones."""
+        text = [token for prompt in self.prompts for token in prompt]
+        row = (text * (tokens // len(text) + 1))[: max(tokens, 2)]
+        start = max(1, len(row) - LAST_TOKENS)
+        with torch.no_grad():
+            ours, _ = response_logps(model, [row[:start]], [[row[start:]]], pad_id=self.pad_id)
+            plain = own_logps(model, row)[start - 1 :].sum()
+        error = ((ours - plain).abs() / (len(row) - start)).max().item()
+        return {"log-probabilities": check("log-probabilities", error, self.precision)}
 
     def adapted(self, policy: Any) -> dict[str, float]:
         """The mixture's two ends, the policy's log-probabilities, and where their gradient goes."""

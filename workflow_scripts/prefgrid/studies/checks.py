@@ -110,11 +110,14 @@ def layers_exist(place: str, lora: Lora, config: Any) -> Iterator[Problem]:
     """For the adapter of the training that stands at `place`, where planning knows the model's layers."""
     if config.world != "tiny" or lora.targets == "all-linear":
         return
+    blocks = range(config.tiny_world.base.architecture.num_hidden_layers)
+    paths = [f".{tiny_world.BLOCK}.{k}.{layer}" for k in blocks for layer in tiny_world.LAYERS]
+    names = [layer.rpartition(".")[2] for layer in tiny_world.LAYERS]
     for name in lora.targets:
-        if name.rpartition(".")[2] not in tiny_world.LAYERS:
+        if not any(path.endswith(f".{name}") for path in paths):
             yield (
                 f"{place}.lora.targets",
-                f"the tiny world's models have no linear layer {name!r}; {allowed(name, tiny_world.LAYERS)}",
+                f"the tiny world's models have no linear layer {name!r}; {allowed(name, names)}",
             )
 
 

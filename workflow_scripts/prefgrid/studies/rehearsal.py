@@ -7,10 +7,11 @@ from prefgrid.studies.base import Wiring
 
 
 def specs(config: Any, studies: Iterable[Wiring]) -> dict[str, dict[str, Any]]:
-    """Model, base or reward, → {trainings, judges, prompt_format}, of those that have a part.
+    """Model, base and reward, → {trainings, judges, prompt_format, text_tokens}.
 
     trainings: distinct {precision, targets} (targets null: all weights) of what is trained on the base;
-    first that of sampling and scoring. judges: distinct {judge, options} that ask the model.
+    first that of sampling and scoring. judges: distinct {judge, options} that ask the model. text_tokens:
+    the most of a prompt's own text and a response together.
     """
     studies = list(studies)
     trained = [{"precision": config.training.precision, "lora": None}]
@@ -32,10 +33,15 @@ def specs(config: Any, studies: Iterable[Wiring]) -> dict[str, dict[str, Any]]:
             "trainings": _distinct(trainings[name]),
             "judges": _distinct(judges[name]),
             "prompt_format": config.prompt_format,
+            "text_tokens": config.max_prompt_tokens + config.max_response_tokens,
         }
         for name in trainings
-        if trainings[name] or judges[name]
     }
+
+
+def asks(spec: dict[str, Any]) -> bool:
+    """Whether a model with this one of `specs` has a part in the run."""
+    return bool(spec["trainings"] or spec["judges"])
 
 
 def _in_short(training: dict[str, Any]) -> dict[str, Any]:

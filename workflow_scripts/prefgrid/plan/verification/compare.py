@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prefgrid.files import artifacts
 from prefgrid.plan.verification.plan import PlannedJob
 from prefgrid.plan.verification.specs import spec_changes
 
@@ -163,19 +162,14 @@ def _damage(
 def _input_changes(
     job: PlannedJob, record: Record, present: Mapping[str, str | None], followed: set[str]
 ) -> list[str]:
-    """Changes of inputs that no finding about the input's own artifact explains.
-
-    A file that a recorded manifest vouches for need not be in the record itself.
-    """
+    """Changes of inputs that no finding about the input's own artifact explains."""
     recorded, declared = _inputs(record), set(job.inputs)
-    vouched = {str(Path(path).parent) for path in recorded if Path(path).name == artifacts.MANIFEST}
     changes: dict[str, list[str]] = {}
     for path in sorted((recorded.keys() | declared) - followed):
         if path not in declared:
             changes.setdefault("used then, not now", []).append(path)
         elif path not in recorded:
-            if str(Path(path).parent) not in vouched:
-                changes.setdefault("not in the record", []).append(path)
+            changes.setdefault("not in the record", []).append(path)
         elif present.get(path) is None:
             changes.setdefault("gone", []).append(path)
         elif present[path] != recorded[path]:

@@ -30,7 +30,8 @@ class PlanError(RuntimeError):
 class PlannedJob:
     """One job of the present config: what makes one artifact.
 
-    inputs, outputs: declared paths, relative to the run's folder. spec, code: the job's params.
+    inputs: those that its script reads, outputs: declared paths, relative to the run's folder. spec,
+    code: the job's params.
     """
 
     script: str
@@ -54,13 +55,18 @@ class Plan:
 
 
 def parse(announced: dict[str, Any]) -> PlannedJob | None:
-    """A job from what the plugin says of it; None for a rule that makes no file."""
+    """A job from what the plugin says of it; None for a rule that makes no file.
+
+    Declared inputs that its command does not name only have to be there before: weights that a
+    manifest vouches for, rehearsals.
+    """
     if not announced["outputs"]:
         return None
     words = shlex.split(announced["shell"])
+    named = set(words)
     return PlannedJob(
         script=announced["rule"],
-        inputs=tuple(announced["inputs"]),
+        inputs=tuple(path for path in announced["inputs"] if path in named),
         outputs=tuple(announced["outputs"]),
         spec=json.loads(words[words.index("--spec") + 1]),
         code=words[words.index("--code") + 1],
