@@ -1,10 +1,12 @@
 # make run: the default study, set-up included.  make test: all tests, set-up included.
-# The set-up is redone only when requirements.lock changes.
+# The set-up is redone only when requirements.lock or the snakemake command changes. It links the package, and
+# no script beside it, into the environment, so that a notebook can import prefgrid.
 
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 LOCK := requirements.lock
+COMMAND := workflow_scripts/snakemake.sh
 
 .PHONY: run test verify bench bench-graph schema setup lint clean
 
@@ -30,12 +32,14 @@ schema: $(READY) # what editors complete and check config.yaml and presets by
 
 setup: $(READY)
 
-$(READY): $(LOCK)
+$(READY): $(LOCK) $(COMMAND)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || \
 		{ echo "prefgrid needs Python 3.11 or 3.12: make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet $$(grep '^torch==' $(LOCK))
 	$(VENV)/bin/python -m pip install --quiet --requirement $(LOCK)
+	ln -s ../../../../workflow_scripts/prefgrid $(VENV)/lib/python3.*/site-packages/
+	cp $(COMMAND) $(VENV)/bin/snakemake # in place of the one that pip wrote
 	touch $@
 
 lint: $(READY)

@@ -122,6 +122,7 @@ def _training_job(folder: Path) -> list[str]:
     store.write_jsonl(folder / "preferences.jsonl", pairs)
     training = CONFIG["training"] | {"epochs": None, "max_steps": 1, "warmup_steps": 0}
     spec = {"seed": 0, "objective": "prefgrid.objectives.dpo", "options": {}, "training": training}
+    spec["prompt_format"] = "chat"
     outputs = {
         "adapter": "adapter_model.safetensors",
         "config": "adapter_config.json",

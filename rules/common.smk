@@ -6,11 +6,15 @@ import inspect
 from pathlib import Path
 
 from snakemake.common import overwrite_function_params
+from snakemake.common.configfile import load_configfile
+from snakemake.dag import DAG
 
 from prefgrid.config import judges
 from prefgrid.files import cells
 from prefgrid.files.formats import canonical_json
-from prefgrid.plan import job_environment, places, run_lock, wirings
+from prefgrid.plan import ancient_edges, job_environment, local_paths, places, run_lock
+from prefgrid.plan import shown, wirings
+from prefgrid.plan.config_words import as_in_a_file
 from prefgrid.plan.fingerprint import fingerprint
 from prefgrid.plan.load import ConfigError, load
 from prefgrid.studies import registry, rehearsal
@@ -18,7 +22,10 @@ from prefgrid.studies import registry, rehearsal
 try:
     places.check_checkout(Path(workflow.basedir))
     places.check_locale(config)
-    CONFIG = load(config)
+    GIVEN = as_in_a_file(config, workflow.config_settings.config_args)
+    # Each over those before it; Snakemake lists the command line's first.
+    CONFIG_FILES = [Path(workflow.basedir) / "config.yaml", *workflow.config_settings.configfiles]
+    CONFIG = load(GIVEN, local_paths.folders(GIVEN, CONFIG_FILES, load_configfile))
     # A study's answers to what its cells are made from; a study that the config does not list has none.
     WIRING = wirings.of(CONFIG)
 except (ConfigError, places.PlaceError) as error:
@@ -32,10 +39,21 @@ config["captions"] = {
     path: text for study in WIRING.values() for path, text in study.captions().items()
 }
 
+# Of rehearsals.
+ancient_edges.look_behind(DAG)
+
 # A plan is many objects that all stay: looking for garbage among them takes a good part of the time.
 gc.set_threshold(100_000, 20, 20)
 
-job_environment.prepare(CONFIG.execution.model_dump())
+# The defaults, and what a run puts over them, by names that mean the same in a copy of the folder.
+CONFIG_FILES = shown.file_names(
+    [Path(workflow.basedir, "config.yaml"), *workflow.config_settings.configfiles],
+    Path(workflow.basedir).absolute(),
+    Path.cwd(),
+)
+if workflow.config_settings.config:
+    CONFIG_FILES.append("--config")
+job_environment.prepare(CONFIG.execution.model_dump(), CONFIG_FILES)
 if workflow.is_main_process and not workflow.output_settings.dryrun:
     run_lock.hold(Path(".snakemake"))
 
@@ -134,6 +152,7 @@ TRAINING_GPU = gpu_shares(TRAINING_DEVICES)
 MODEL_GPU = gpu_shares(MODEL_DEVICES)
 
 
+# Of a job that runs or trains a model.
 @asked_often
 def mem_mb(wildcards, attempt):
     return CONFIG.execution.mem_mb * attempt
@@ -142,3 +161,14 @@ def mem_mb(wildcards, attempt):
 @asked_often
 def runtime(wildcards, attempt):
     return CONFIG.execution.runtime_minutes * attempt
+
+
+# Of any other: data, labels, tables, figures, the report.
+@asked_often
+def light_mem_mb(wildcards, attempt):
+    return CONFIG.execution.light_mem_mb * attempt
+
+
+@asked_often
+def light_runtime(wildcards, attempt):
+    return CONFIG.execution.light_runtime_minutes * attempt

@@ -4,7 +4,7 @@ The supervisor
 * dies with its parent, Snakemake, however that dies, and takes every descendant with it,
 * waits for what an earlier, killed run of the same job has left,
 * leases the devices the job asks for, and keeps them until its last descendant is gone,
-* copies the script's output to the rule's log and to the terminal,
+* copies the script's output to the rule's log,
 * forwards signals, and ends with the script's own exit status,
 * starts the script itself, or has the fork server do it (`prefgrid/run/preload`),
 * sets what must be set before Python imports torch: threads, visible devices, offline mode.
@@ -36,7 +36,7 @@ from prefgrid.run.preload import client
 
 # A script's process, started here or by the fork server.
 Script = supervision.Script | client.PreloadedScript
-# Writes a line of the supervisor's own to the log and to the terminal.
+# Writes a line of the supervisor's own to the log.
 Say = Callable[[str], None]
 
 
@@ -56,10 +56,13 @@ def main() -> int:
 
 def _run(options: argparse.Namespace, log: job_log.Log) -> int:
     def say(text: str) -> None:
-        job_log.emit(f"{text}\n".encode(), log)
+        job_log.write(f"{text}\n".encode(), log)
+
+    def tell(text: str) -> None:
+        job_log.tell(f"{text}\n".encode(), log)
 
     work = job_lock.work_folder(Path(options.log))
-    lock = job_lock.hold(work, say)
+    lock = job_lock.hold(work, tell)
     with contextlib.suppress(OSError):  # a device such as /dev/null has no length
         log.truncate(0)
     status = 1

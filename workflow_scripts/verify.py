@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+from prefgrid.plan import command_line
 from prefgrid.plan.verification import listing, plan
 from prefgrid.plan.verification.survey import survey
 
@@ -25,10 +26,13 @@ def main() -> int:
     )
     parser.add_argument("--names", action="store_true", help="print what to rebuild, nothing else")
     own, options = parser.parse_known_args()
-    options = [word for word in options if word != "--"]
     start = Path.cwd()
     try:
+        options = command_line.understood([word for word in options if word != "--"])
         found = survey(options, quick=own.quick)
+    except command_line.CommandLineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except plan.PlanError as error:
         print(f"{error}\nerror: Snakemake cannot plan a run with these options", file=sys.stderr)
         return 2

@@ -19,8 +19,8 @@ rule draw_figure:
     conda:
         "../../envs/prefgrid.yaml"
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=light_mem_mb,
+        runtime=light_runtime,
     params:
         spec=SETTINGS,
         code=CODE("steps.draw_figure"),

@@ -7,7 +7,6 @@ rule evaluate_policy:
     input:
         FILES,
         policy="results/{study}/policies/{cell}/manifest.json",
-        adapter=ancient("results/{study}/policies/{cell}/adapter_model.safetensors"),
         link="results/{study}/policies/{cell}/link.json",
         reference=f"{REFERENCE}/manifest.json",
         reference_weights=ancient(f"{REFERENCE}/model.safetensors"),

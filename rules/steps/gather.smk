@@ -14,8 +14,8 @@ rule gather_table:
     conda:
         "../../envs/prefgrid.yaml"
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=light_mem_mb,
+        runtime=light_runtime,
     params:
         spec=SETTINGS,
         code=fingerprint("steps.gather_table"),

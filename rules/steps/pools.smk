@@ -13,8 +13,8 @@ rule build_prompt_pools:
     conda:
         "../../envs/prefgrid.yaml"
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=light_mem_mb,
+        runtime=light_runtime,
     params:
         spec=spec(
             data=CONFIG.data.reading,

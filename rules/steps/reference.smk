@@ -18,8 +18,8 @@ if CONFIG.reference.sft is None:
         conda:
             "../../envs/prefgrid.yaml"
         resources:
-            mem_mb=mem_mb,
-            runtime=runtime,
+            mem_mb=light_mem_mb,
+            runtime=light_runtime,
         params:
             spec=spec(),
             code=fingerprint("steps.adopt_reference"),

@@ -13,8 +13,8 @@ rule describe_study:
     conda:
         "../../envs/prefgrid.yaml"
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=light_mem_mb,
+        runtime=light_runtime,
     params:
         spec=SETTINGS,
         code=CODE("steps.describe_study"),
@@ -35,6 +35,10 @@ TEMPLATES = sorted(
 )
 
 
+# Which models and data the studies of this run are of.
+SOURCES = {name: words for study in WIRING.values() for name, words in study.sources.items()}
+
+
 rule build_report:
     input:
         sections=[f"results/{study}/section/section.json" for study in WIRING],
@@ -47,10 +51,15 @@ rule build_report:
     conda:
         "../../envs/prefgrid.yaml"
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=light_mem_mb,
+        runtime=light_runtime,
     params:
-        spec=spec(title="prefgrid", subtitle="Preference optimization under an unknown link"),
+        spec=spec(
+            title="prefgrid",
+            subtitle="Preference optimization under an unknown link",
+            sources=SOURCES,
+            config=shown.resolved(CONFIG),
+        ),
         code=fingerprint("steps.build_report"),
     message:
         "Report: results/report.html"

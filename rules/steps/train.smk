@@ -1,4 +1,5 @@
-# One policy a cell: what it starts from with an adapter, trained by the method's objective.
+# One policy a cell: what it starts from, with an adapter or in all its weights, trained by the method's
+# objective. Which files the weights are depends on that, so the manifest alone is declared for them.
 
 FILES, SETTINGS, CODE = made_from("policy")
 
@@ -12,8 +13,6 @@ rule train_policy:
         rehearsals=ancient(REHEARSALS),
     output:
         manifest="results/{study}/policies/{cell}/manifest.json",
-        adapter="results/{study}/policies/{cell}/adapter_model.safetensors",
-        config="results/{study}/policies/{cell}/adapter_config.json",
         metrics="results/{study}/policies/{cell}/metrics.jsonl",
         link="results/{study}/policies/{cell}/link.json",
     log:
@@ -33,6 +32,5 @@ rule train_policy:
     shell:
         "exec python -m run_job --log {log} --gpus {resources.devices} steps/train_policy "
         "--data {input.data} --logps {input.logps} --reference {input.reference} "
-        "--adapters {input.adapters} --adapter {output.adapter} "
-        "--config {output.config} --metrics {output.metrics} --link {output.link} "
-        "--manifest {output.manifest} --spec {params.spec:q} --code {params.code:q}"
+        "--adapters {input.adapters} --manifest {output.manifest} --metrics {output.metrics} "
+        "--link {output.link} --spec {params.spec:q} --code {params.code:q}"

@@ -13,8 +13,8 @@ rule label_preferences:
     conda:
         "../../envs/prefgrid.yaml"
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=light_mem_mb,
+        runtime=light_runtime,
     params:
         spec=SETTINGS,
         code=fingerprint("link_robustness.label_preferences"),
@@ -36,10 +36,10 @@ rule export_preferences:
     conda:
         "../../envs/prefgrid.yaml"
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=light_mem_mb,
+        runtime=light_runtime,
     params:
-        spec=spec(),
+        spec=spec(prompt_format=CONFIG.prompt_format),
         code=fingerprint("link_robustness.export_preferences"),
     message:
         "Export as chosen and rejected: {wildcards.cell}"
@@ -91,8 +91,8 @@ rule tabulate_results:
     conda:
         "../../envs/prefgrid.yaml"
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=light_mem_mb,
+        runtime=light_runtime,
     params:
         spec=SETTINGS,
         code=fingerprint("link_robustness.tabulate_results"),

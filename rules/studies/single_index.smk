@@ -14,8 +14,8 @@ rule draw_single_index:
     conda:
         "../../envs/prefgrid.yaml"
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=light_mem_mb,
+        runtime=light_runtime,
     params:
         spec=SETTINGS,
         code=fingerprint("single_index.draw_single_index"),
@@ -112,8 +112,8 @@ rule tabulate_single_index:
     conda:
         "../../envs/prefgrid.yaml"
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=light_mem_mb,
+        runtime=light_runtime,
     params:
         spec=SETTINGS,
         code=fingerprint("single_index.tabulate_single_index"),

@@ -106,8 +106,8 @@ rule fetch_dataset:
     conda:
         "../../envs/prefgrid.yaml"
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=light_mem_mb,
+        runtime=light_runtime,
     params:
         spec=spec(**origin(CONFIG.hub.dataset), fields=CONFIG.data.fields),
         code=fingerprint("worlds.fetch_dataset"),

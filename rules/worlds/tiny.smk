@@ -16,8 +16,8 @@ rule write_tiny_data:
     conda:
         "../../envs/prefgrid.yaml"
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=light_mem_mb,
+        runtime=light_runtime,
     params:
         spec=spec(**TINY.data.model_dump()),
         code=fingerprint("worlds.write_tiny_data"),
@@ -39,8 +39,8 @@ rule train_tiny_tokenizer:
     conda:
         "../../envs/prefgrid.yaml"
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=light_mem_mb,
+        runtime=light_runtime,
     params:
         spec=spec(**TINY.tokenizer.model_dump(), data=CONFIG.data.reading),
         code=fingerprint("worlds.train_tiny_tokenizer", CONFIG.data.module),

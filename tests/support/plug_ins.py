@@ -46,7 +46,8 @@ def _job(
         inputs=more | {"files": [path for name in module.READS for path in listed[name]]},
         outputs=outputs,
         finals=outputs,
-        spec=chosen | {"module": module.__name__, "reads": reads},
+        spec=chosen
+        | {"module": module.__name__, "reads": reads, "sources": spec.get("sources", {})},
     )
 
 

@@ -18,6 +18,8 @@ FILLED = {
 }
 # What the default config has another rule for.
 OTHERS = ("adopt_reference", "fetch_model", "rehearse_model", "fetch_dataset")
+# Of rules that ask a study, what no target needs.
+ON_REQUEST = ("exports/method=dpo/seed=0/shift=0.0/n=400/manifest.json",)
 WILDCARDS = {
     "study": r"[a-z_]+",
     "cell": cells.PATTERN,
@@ -131,6 +133,7 @@ def needed(wirings: Mapping[str, Any]) -> tuple[list[Job], list[str]]:
         path for study in wirings.values() for stage in STAGES for path in study.cells(stage)
     ]
     waiting += [f"results/{study}/section/section.json" for study in wirings]
+    waiting += [f"results/link_robustness/{path}" for path in ON_REQUEST]
     found: dict[tuple[str, str, str], Job] = {}
     missing, seen = [], set(waiting)
     while waiting:

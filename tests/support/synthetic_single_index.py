@@ -86,8 +86,8 @@ def curves(methods=METHODS, seeds=range(5), shifts=(0.0, 0.75, 1.5), sizes=(1000
     return pd.concat(frames, ignore_index=True)
 
 
-def runs(curve_rows: pd.DataFrame) -> pd.DataFrame:
-    """The runs of `curves`, read off at κ by interpolation."""
+def runs(curve_rows: pd.DataFrame, kappa_nats: float = KAPPA) -> pd.DataFrame:
+    """The runs of `curves`, read off at one KL by interpolation."""
     rows = []
     keys = ["method", "seed", "shift", "tau", "n"]
     for values, run in curve_rows.groupby(keys, sort=False):
@@ -97,7 +97,8 @@ def runs(curve_rows: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             cell
             | {
-                "reward": reward_at_kl(run["kl_div"], run["avg_reward"], KAPPA),
+                "kappa_nats": kappa_nats,
+                "reward": reward_at_kl(run["kl_div"], run["avg_reward"], kappa_nats),
                 "beta": 10.0,
                 "index_correlation": np.corrcoef(utility_diff.ravel(), index_diff.ravel())[0, 1],
                 "pair_accuracy": np.mean(utility_diff * index_diff > 0),
@@ -132,13 +133,15 @@ def summary(run_rows: pd.DataFrame, methods=METHODS) -> pd.DataFrame:
     """One row a cell, the oracle's among them; the curves' mean height is not made up anew."""
     own = run_rows.assign(mean_height=run_rows["reward"])
     seeds = run_rows["seed"].nunique()
-    return tabulate_single_index.summary(own, [*methods, "oracle"], seeds)
+    found = tabulate_single_index.summary(own, [*methods, "oracle"], seeds)
+    return found.assign(kappa_nats=KAPPA)
 
 
 def differences(run_rows: pd.DataFrame, methods=METHODS, baseline="dpo") -> pd.DataFrame:
     """Of all to the baseline, and between variants of one learner."""
     variants = [pair for pair in VARIANTS if set(pair) <= set(methods)]
-    return tabulate_single_index.differences(run_rows, methods, baseline, variants)
+    found = tabulate_single_index.differences(run_rows, methods, baseline, variants)
+    return found.assign(kappa_nats=KAPPA)
 
 
 def identifiability(shifts=(0.0, 0.75, 1.5), sizes=(1000,), taus=(0.25,)) -> pd.DataFrame:

@@ -6,12 +6,12 @@ from pathlib import Path
 import tiny_scores
 import torch
 import yaml
+from objective_samples import created
 from safetensors.torch import save_file
 from tiny_policy import LORA, PAD, logps_of, random_groups, tiny_model, trainable_of
 
 from prefgrid.files import store
 from prefgrid.models.loading import add_lora
-from prefgrid.objectives import base
 from prefgrid.training import step
 from prefgrid.training.link_table import link_table
 from prefgrid.training.loop import TrainingResult, train
@@ -80,7 +80,7 @@ def run(
         objective = tiny_scores.Objective(method["options"], schedule)
     else:
         groups = random_groups(ROWS, responses=2 if pairs else 1, labels=pairs)
-        objective = base.create(method["objective"], method["options"], schedule)
+        objective = created(method["objective"], method["options"], schedule)
     reference = None
     if objective.needs["reference_logps"]:
         reference = logps_of(model, groups, batch_size=1)

@@ -55,6 +55,7 @@ class Objective(base.Objective):
 
 
 PAGE = REPOSITORY / "docs" / "adding_a_method.md"
+OBJECTIVES = REPOSITORY / "docs" / "objectives.md"
 BETA_TRAIN = 0.25
 SINGLE = "results/single_index/policies/method=toy/shift=1.5/tau=0.25/n=200/seeds=0-1"
 CELL = "results/link_robustness/policies/method=toy/seed=0/shift=1.5/n=32"
@@ -93,7 +94,7 @@ def test_the_documented_module_is_this_one() -> None:
 
 
 def test_the_documented_places_exist() -> None:
-    text = PAGE.read_text()
+    text = PAGE.read_text() + OBJECTIVES.read_text()
     places = set(re.findall(r"`((?:tests|workflow_scripts)/[\w/.]+)`", text))
     places.remove("workflow_scripts/prefgrid/objectives/exponential.py")  # the reader's own
     assert places and [place for place in places if not (REPOSITORY / place).exists()] == []

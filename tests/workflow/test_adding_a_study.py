@@ -19,7 +19,7 @@ from tests.workflow.conftest import REPOSITORY, SMALL, Checkout, planned_jobs
 PACKAGE = "tests.workflow.toy_study"
 ROOT = "results/toy_study"
 FIRST, SECOND = (f"method=toy/seed=0/iteration={number}" for number in (1, 2))
-PAGE = REPOSITORY / "docs" / "adding_a_study.md"
+PAGES = [REPOSITORY / "docs" / name for name in ("adding_a_study.md", "wiring_a_study.md")]
 CONFIG = {
     "studies": [PACKAGE],
     "methods": {
@@ -153,6 +153,7 @@ def test_no_file_of_the_repository_knows_it() -> None:
     assert [name for name in found if not name.startswith(known)] == []
 
 
-def test_the_page_s_places_exist() -> None:
-    places = set(re.findall(r"`((?:tests|workflow_scripts|rules|docs)/[\w/.]+)`", PAGE.read_text()))
+def test_the_pages_places_exist() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    places = set(re.findall(r"`((?:tests|workflow_scripts|rules|docs)/[\w/.]+)`", text))
     assert places and [place for place in places if not (REPOSITORY / place).exists()] == []

@@ -57,6 +57,7 @@ def test_presets_plan_each_stage_once(preset: str, tmp_path: Path) -> None:
     assert tuple(planned[stage] for stage in stages) == COUNTS[preset]
     assert planned["evaluate_policy"] == planned["train_policy"]
     assert planned["fetch_model"] == planned["rehearse_model"] == 2
+    assert not [rule for rule in planned if "single_index" in rule]
 
 
 def test_what_runs_a_fetched_model_waits_for_its_rehearsal(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """What reruns after a change, and what does not: the promise that results can be trusted."""
 
+import html
 import os
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -135,6 +137,22 @@ def test_a_new_shift_regenerates_labels_and_policies_only(edited: Checkout) -> N
 def test_one_target_builds_only_what_it_needs(edited: Checkout) -> None:
     target = "results/link_robustness/policies/method=dpo/seed=0/shift=2.5/n=32/manifest.json"
     assert edited.planned(target) == {"label_preferences": 1, "train_policy": 1}
+
+
+def test_the_page_names_its_run_and_every_link_leads_somewhere(edited: Checkout) -> None:
+    results = edited.folder / "results"
+    text = (results / "report.html").read_text()
+    assert "<dt>Config</dt><dd>config.yaml + small.yaml</dd>" in text
+    assert re.search(r"<dt>Run</dt><dd>folder \w+</dd>", text)
+    links = re.findall(r'href="([^"#][^"]*)"', text)
+    assert len(links) > 20 and all((results / link).is_file() for link in links)
+    config = html.unescape(re.search(r"<pre><code>(.*?)</code>", text, re.S)[1])
+    shown = yaml.safe_load(config)
+    written = yaml.safe_load((edited.folder / "small.yaml").read_text())
+    assert shown["link_robustness"]["seeds"] == written["link_robustness"]["seeds"]
+    # As the config file it plans the very same run.
+    (edited.folder / "small.yaml").write_text(config)
+    assert edited.planned() == {}
 
 
 def test_snakemakes_own_report_is_built(finished: Checkout) -> None:

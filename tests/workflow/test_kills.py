@@ -28,8 +28,9 @@ LINK_STAGES = (
     *("responses", "rewards", "reference_logps", "preferences", "policies", "evaluations"),
     "gathered",
 )
-# Kept apart from results by design: what they hold is not decided by the config alone.
-RECORDS = ("_provenance.json", "_provenance", "logs")
+# Kept apart from results by design: what they hold is not decided by the config alone. The page sums up
+# the records, their times and memory.
+RECORDS = ("_provenance.json", "_provenance", "logs", "report.html")
 
 
 @pytest.fixture

@@ -85,12 +85,12 @@ def test_a_new_learning_rate_is_seen_where_snakemake_has_lost_its_records(clone:
     status, output = verify(clone)
     assert status == 1
     found = listed(output)
-    # The report words the methods' training.
-    assert found.pop("stale") == {f"{POLICY}/manifest.json", SECTION}
-    assert found.pop("follows") == {EVALUATION, *AFTER_A_POLICY} - {SECTION}
+    # The section words the methods' training, the page shows the config.
+    assert found.pop("stale") == {f"{POLICY}/manifest.json", SECTION, REPORT}
+    assert found.pop("follows") == {EVALUATION, *AFTER_A_POLICY} - {SECTION, REPORT}
     assert found == {}
     assert "train_policy: spec training.learning_rate 0.0045 → 0.0001" in output
-    assert output.endswith(f" --forcerun {POLICY}/manifest.json {SECTION}\n")
+    assert output.endswith(f" --forcerun {POLICY}/manifest.json {SECTION} {REPORT}\n")
 
 
 def test_damage_and_strangers_are_told_apart(clone: Checkout) -> None:
@@ -129,7 +129,7 @@ def test_damage_and_strangers_are_told_apart(clone: Checkout) -> None:
 def test_a_lost_report_and_strays_in_a_model_s_folder_are_named(clone: Checkout) -> None:
     """Nothing is made from the report; and hidden names are as foreign as others."""
     (clone.folder / REPORT).unlink()
-    strays = {f"{POLICY}/{name}" for name in (".hidden", "_private.json", "chat_template.jinja")}
+    strays = {f"{POLICY}/{name}" for name in (".hidden", "_private.json", "added_tokens.json")}
     for path in strays:
         append(clone, path)
     status, output = verify(clone)
@@ -165,7 +165,7 @@ def test_the_printed_commands_heal(clone: Checkout) -> None:
             env=environment(),
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 of 3 steps" in done.stderr  # section, report, all
+    assert "3 of 3" in done.stderr  # section, report, all
     assert verify(clone)[0] == 0
 
 

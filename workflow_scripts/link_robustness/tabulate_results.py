@@ -3,8 +3,9 @@
 Inputs: evaluations (CSV), samples, indices (parquet), all of the whole grid; reference_samples
 (JSONL of scored groups, one a prompt); rewards (JSONL of scored groups of two, one file a seed).
 Outputs: summary, differences, calibration, identifiability, runs (CSV).
-Spec: methods, seeds, shifts, n, link_temperature, identical_responses (keep or drop), baseline, kappa,
-samples (a prompt, of the scans).
+Spec: methods, seeds, shifts, n, link_temperature, identical_responses (keep or drop), baseline,
+kappas (a row of each), samples (a prompt, of the scans), sources (which models and data: names and words, on every row, so that
+rows of several runs may stand together).
 """
 
 import numpy
@@ -21,7 +22,7 @@ SAMPLE_COLUMNS = [*prompts.RUN, "beta", "prompt_id", "reward", "kl_nats"]
 
 def main(job: jobs.Job) -> None:
     spec = job.spec
-    methods, kappa = spec["methods"], spec["kappa"]
+    methods, baseline = spec["methods"], spec["baseline"]
     reference_samples = inputs.reference_samples(
         [job.inputs["reference_samples"]], ["prompt_id", "sample", "reward"]
     )
@@ -34,8 +35,26 @@ def main(job: jobs.Job) -> None:
         reading.read_table(job.inputs["samples"], SAMPLE_COLUMNS),
         noise,
     )
-    runs = comparison.runs_at_kl(evaluations, kappa, base)
-    by_prompt = prompts.prompts_at_kl(samples, kappa, base)
+
+    def at(kappa_nats: float) -> dict[str, pandas.DataFrame]:
+        """The tables of rewards at one KL."""
+        runs = comparison.runs_at_kl(evaluations, kappa_nats, base)
+        by_prompt = prompts.prompts_at_kl(samples, kappa_nats, base)
+        missing = int(runs["reward"].isna().sum())
+        store.log(f"{len(runs)} runs, {missing} of them do not reach KL {kappa_nats:g}")
+        gaps = comparison.differences(runs, by_prompt, base, methods, baseline)
+        own = runs.join(by_prompt.of_runs(), on=prompts.RUN)
+        gaps.insert(len(prompts.CELL), "kappa_nats", kappa_nats)
+        own.insert(len(prompts.RUN), "kappa_nats", kappa_nats)
+        return {
+            "summary": comparison.summarise(
+                runs, by_prompt, base, kappa_nats, methods, spec["seeds"]
+            ),
+            "differences": gaps,
+            "runs": own,
+        }
+
+    at_each = [at(kappa_nats) for kappa_nats in spec["kappas"]]
     pairs = inputs.scored_pairs(job.inputs["rewards"])
     evidence = identifiability.table(
         utilities(pairs, drop_identical=spec["identical_responses"] == "drop"),
@@ -44,18 +63,17 @@ def main(job: jobs.Job) -> None:
         spec["link_temperature"],
     )
     tables = {
-        "summary": comparison.summarise(runs, by_prompt, base, kappa, methods, spec["seeds"]),
-        "differences": comparison.differences(runs, by_prompt, base, methods, spec["baseline"]),
+        **{
+            name: pandas.concat([tables[name] for tables in at_each], ignore_index=True)
+            for name in at_each[0]
+        },
         "calibration": calibration.table(reading.read_table(job.inputs["indices"]), methods),
         "identifiability": evidence.assign(
             identical_share=evidence["n"].map(identical_shares(pairs, spec["n"]))
         ),
-        "runs": runs.join(by_prompt.of_runs(), on=prompts.RUN),
     }
     for name, table in tables.items():
-        store.write_csv(job.outputs[name], table)
-    missing = int(runs["reward"].isna().sum())
-    store.log(f"{len(runs)} runs, {missing} of them do not reach KL {kappa:g}")
+        store.write_csv(job.outputs[name], table.assign(**spec["sources"]))
 
 
 def utilities(pairs: pandas.DataFrame, *, drop_identical: bool) -> dict[int, numpy.ndarray]:

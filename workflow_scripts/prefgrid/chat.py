@@ -12,6 +12,8 @@ from typing import Any
 
 FORMATS = ("chat", "raw")
 ROLES = ("user", "assistant")
+# Of a prompt: what templates of thinking models read, and others do not know.
+THINKING_OFF = {"enable_thinking": False}
 # Any dialogue: what surrounds the texts is the same in all.
 PROMPT, RESPONSE = "Name a colour.", "Blue it is."
 LINE = "\n"
@@ -39,7 +41,7 @@ def template_texts(
         [{"role": role, "content": text} for role, text in zip(ROLES, turns, strict=False)]
         for turns in dialogues
     ]
-    options = {"add_generation_prompt": True, "enable_thinking": False} if asks else {}
+    options = {"add_generation_prompt": True, **THINKING_OFF} if asks else {}
     return tokenizer.apply_chat_template(messages, tokenize=False, **options)
 
 

@@ -2,7 +2,7 @@
 
 Inputs: draws, policies (safetensors; one file a method, known by its folder).
 Outputs: curves, links (parquet), runs, evidence (CSV).
-Spec: seeds [first, last], shift, tau, reward_scale, kappa, beta_grid.
+Spec: seeds [first, last], shift, tau, reward_scale, kappas, beta_grid.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def main(job: jobs.Job) -> None:
     for method, policy in policies():
         tables = {
             "curves": policy.scan(spec["beta_grid"], seeds),
-            "runs": policy.at_kl(spec["kappa"], seeds),
+            "runs": pandas.concat([policy.at_kl(kappa, seeds) for kappa in spec["kappas"]]),
         }
         if method != ORACLE:
             one = trained[method]
@@ -49,7 +49,8 @@ def main(job: jobs.Job) -> None:
             )
         for name, table in tables.items():
             parts[name].append(table.assign(method=method, **cell))
-        store.log(f"{method}: reward {tables['runs']['reward'].mean():.4f} at KL {spec['kappa']:g}")
+        for kappa_nats, rows in tables["runs"].groupby("kappa_nats"):
+            store.log(f"{method}: reward {rows['reward'].mean():.4f} at KL {kappa_nats:g}")
 
     joined = {name: pandas.concat(tables, ignore_index=True) for name, tables in parts.items()}
     store.write_parquet(job.outputs["curves"], joined["curves"])

@@ -3,26 +3,41 @@
 Inputs: sections (JSON, in reading order), quality (JSON of the models' quality; may be absent),
 templates (the page's, named here for the record). The provenance on the page is that of these
 files' ancestors.
-Outputs: report (HTML). Spec: title, subtitle.
+Outputs: report (HTML). Spec: title, subtitle, sources (which models and data: names and words), config
+(the resolved one, as YAML).
 """
+
+import json
+import os
+from pathlib import Path
 
 from prefgrid.files import reading, records, store
 from prefgrid.job import jobs
-from prefgrid.report import blocks, origin, page
+from prefgrid.report import blocks, masthead, origin, page
+from prefgrid.run import execution
+from prefgrid.studies import sources
 
 
 def main(job: jobs.Job) -> None:
     quality = job.inputs["quality"]
+    provenance = origin.summarise(origin.ancestors(job.input_files()))
+    folder = Path.cwd().name
+    config_files = json.loads(os.environ.get(execution.CONFIG_FILES_VARIABLE, "[]"))
     html = page.render(
         {
             "title": job.spec["title"],
             "subtitle": job.spec["subtitle"],
+            "folder": folder,
+            "run": masthead.rows(
+                sources.rows(job.spec["sources"]), folder, config_files, provenance
+            ),
             "studies": [
                 reading.read_json(path, records.Section) for path in job.inputs["sections"]
             ],
             "quality": quality
             and blocks.quality_groups(reading.read_json(quality, records.Quality)),
-            "provenance": origin.summarise(origin.ancestors(job.input_files())),
+            "config": job.spec["config"],
+            "provenance": provenance,
         }
     )
     store.write_text(job.outputs["report"], html)

@@ -35,7 +35,13 @@ def main(job: jobs.Job) -> None:
     folders = {name: model and model.parent for name, model in models.items()}
     tokenizer = loading.load_tokenizer(folders["reference"])
     reference = loading.load_stack(folders["reference"], job.folders("adapters"), spec["precision"])
-    policy = loading.load_adapter(reference, folders["policy"]).to(devices.device()).eval()
+    # A policy of all weights has its reference beside it; an adapter has it below.
+    if loading.is_adapter(folders["policy"]):
+        policy, beside = loading.load_adapter(reference, folders["policy"]), None
+    else:
+        policy = loading.load_causal_lm(folders["policy"], spec["precision"])
+        beside = reference.to(devices.device())
+    policy = policy.to(devices.device()).eval()
     judge = importlib.import_module(spec["judge"]).load(
         folders["judge"],
         spec["options"],
@@ -62,6 +68,7 @@ def main(job: jobs.Job) -> None:
             tokenizer,
             judge,
             prompts[: evaluation["prompts"]],
+            reference=beside,
             betas=evaluation["beta_grid"],
             samples=evaluation["samples"],
             sign=link["sign"],
@@ -77,7 +84,9 @@ def main(job: jobs.Job) -> None:
     with devices.explained_out_of_memory("lower logp_batch_size"):
         batches = {"pad_id": options.pad_id, "batch_size": spec["batch_size"]}
         policy_logps, _ = pairs.logps(policy, **batches)
-        reference_logps = _reference_logps(policy, pairs, job.inputs["reference_logps"], **batches)
+        reference_logps = _reference_logps(
+            policy, beside, pairs, job.inputs["reference_logps"], **batches
+        )
     indices = held_out_indices(
         pairs,
         policy_logps,
@@ -105,11 +114,14 @@ def _reward_scale(preferences: Path | None, pairs: HeldOutPairs) -> float:
 
 
 def _reference_logps(
-    policy: Any, pairs: HeldOutPairs, table: Path | None, **batches: int
+    policy: Any, beside: Any | None, pairs: HeldOutPairs, table: Path | None, **batches: int
 ) -> torch.Tensor:
-    """float32 [prompts, 2·pairs] nats of the policy's base: `table`'s, or computed without one."""
+    """float32 [prompts, 2·pairs] nats of the reference: `table`'s, or without one those of the model
+    beside the policy, or below its adapter."""
     if table is not None:
         return pairs.looked_up(reading.read_table(table))
+    if beside is not None:
+        return pairs.logps(beside, **batches)[0]
     with policy.disable_adapter():
         return pairs.logps(policy, **batches)[0]
 

@@ -16,7 +16,7 @@ def main(job: jobs.Job) -> None:
     listed = cells.every(dict(spec["axes"]))
     # Named here, so that they enter the provenance all the same.
     job.inputs["cells"] = [Path(spec["folder"], cell, spec["file"]) for cell in listed]
-    table = grid.read_grid(job.inputs["cells"]).drop(columns=spec["drop"])
+    table = grid.read_cells(job.inputs["cells"]).drop(columns=spec["drop"])
     write = store.write_csv if output.suffix == ".csv" else store.write_parquet
     write(output, table)
     store.log(f"{len(table)} rows of {len(listed)} cells")

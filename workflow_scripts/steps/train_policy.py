@@ -1,9 +1,11 @@
-"""Train one policy: the reference with a LoRA adapter, by the objective its label names.
+"""Train one policy by the objective its label names: the reference with a LoRA adapter, or all its weights.
 
 Inputs: data (JSONL: preferences, or groups with the objective's targets), logps (of the reference),
 reference (manifest.json), adapters (manifests of the policies stacked on it, oldest first; may be none).
-Outputs: adapter, config, metrics (one row a step), link (learned link as a table), manifest.
-Spec: seed, objective (dotted module), options, training (all of the config's `training`).
+Outputs: metrics (one row a step), link (learned link as a table), manifest; beside it the policy, an
+adapter or a whole model, with the tokenizer's files and a card, by which the folder stands alone.
+Spec: seed, objective (dotted module), options, training (all of the config's `training`), prompt_format
+(which the card shows).
 A non-finite loss leaves its batch in failed_batch.json beside the outputs.
 """
 
@@ -13,7 +15,7 @@ from prefgrid.data import groups, training
 from prefgrid.files import reading, store
 from prefgrid.job import jobs
 from prefgrid.logprobs.table import looked_up_logps
-from prefgrid.models import checking, loading
+from prefgrid.models import checking, loading, standalone
 from prefgrid.objectives import base
 from prefgrid.training.batches import Group
 from prefgrid.training.link_table import link_table
@@ -40,9 +42,9 @@ def main(job: jobs.Job) -> None:
     failure.unlink(missing_ok=True)
     policy = load_policy(folder, options, seed=spec["seed"], adapters=job.folders("adapters"))
     checking.check_tokens(rows, policy.config.get_text_config().vocab_size)
-    pad_id = loading.pad_id(loading.load_tokenizer(folder))
+    tokenizer = loading.load_tokenizer(folder)
     result = train(
-        PolicyForward(policy, data, options, pad_id),
+        PolicyForward(policy, data, options, loading.pad_id(tokenizer)),
         objective,
         metrics_path=job.outputs["metrics"],
         failure_path=failure,
@@ -52,12 +54,19 @@ def main(job: jobs.Job) -> None:
     store.write_json(
         job.outputs["link"], link_table(objective, result.index if targets == "labels" else None)
     )
-    loading.save_adapter(job.folder("manifest"), policy)
+    standalone.save_policy(
+        job.folder("manifest"),
+        policy,
+        folder,
+        place=job.finals["manifest"].parent,
+        trained=job.identity(),
+        last_step=result.metrics[-1],
+    )
 
 
 if __name__ == "__main__":
     jobs.run(
         main,
         inputs=("data", "logps", "reference", "adapters**"),
-        outputs=("adapter", "config", "metrics", "link", "manifest"),
+        outputs=("manifest", "metrics", "link"),
     )

@@ -55,7 +55,8 @@ def fetched(
         raise ValueError(
             f"cannot get dataset {source!r} at revision {revision!r}, split {split!r}: {words}. "
             "Allowed: a hub id 'owner/name' that this machine can reach, a local folder, or a "
-            f"file of JSON or parquet ({', '.join(SUFFIXES)}; packed as .gz, .bz2, .xz or .zst too)."
+            "file beside the config file or in the run's folder, of JSON or parquet "
+            f"({', '.join(sorted(SUFFIXES))}; packed as .gz, .bz2, .xz or .zst too)."
         ) from error
     return selected(source, files, fields) if rows is None else converted(source, rows, fields)
 

@@ -1,9 +1,9 @@
 """Do once, with a few tokens, what the run's jobs do with a fetched model, and refuse one that cannot.
 
 Inputs: model (manifest; none if the run has no use for it). Outputs: rehearsal (JSON: stage → error by
-what was compared). Spec: trainings (a list of {precision, targets} of what is trained on it; empty for a
-model that only judges), judges (a list of {judge (dotted module), options} that ask it), prompt_format,
-text_tokens (most of a prompt's own text and a response).
+what was compared). Spec: trainings (a list of {precision, targets, gradient_checkpointing} of what is
+trained on it; empty for a model that only judges), judges (a list of {judge (dotted module), options}
+that ask it), prompt_format, text_tokens (most of a prompt's own text and a response).
 """
 
 from prefgrid.files import store

@@ -241,27 +241,6 @@ def test_more_pairs_than_there_are_is_an_error():
         label(pool(3), 4, 0.0, 1.0)
 
 
-def test_chosen_is_what_the_label_prefers():
-    rows = [
-        {"prompt": "p", "response_0": "a", "response_1": "b", "z": 1, "reward_diff": -1.0},
-        {"prompt": "q", "response_0": "c", "response_1": "d", "z": 0, "reward_diff": 1.0},
-    ]
-    assert preferences.to_chosen_rejected(rows) == [
-        {"prompt": "p", "chosen": "b", "rejected": "a"},
-        {"prompt": "q", "chosen": "c", "rejected": "d"},
-    ]
-
-
-def test_the_export_loads_as_a_plain_text_preference_dataset():
-    import datasets
-
-    pairs = preferences.to_chosen_rejected(label(pool(5), 5, 0.0, 1.0))
-    loaded = datasets.Dataset.from_list(pairs)
-    assert loaded.column_names == ["prompt", "chosen", "rejected"]
-    assert loaded.to_list() == pairs
-    assert all(feature.dtype == "string" for feature in loaded.features.values())
-
-
 def test_rewards_that_are_all_the_same_number_are_refused():
     """The kind: a judge that prefers nothing, whose labels are coin tosses all through a study."""
     flat = [scored_group(k, 0.5, 0.5) for k in range(3)]

@@ -74,3 +74,13 @@ def test_a_rule_s_wildcard_takes_every_cell_and_no_other_path(axes):
 @pytest.mark.parametrize("path", ["", "table.csv", "results/study/table.csv"])
 def test_paths_without_a_cell(path):
     assert cells.values(path) == {}
+
+
+@given(axes_of(lists=False))
+def test_a_file_s_grid_and_cell(axes):
+    """Folders above the grid may look like a cell's."""
+    cell = cells.folders(axes)
+    grid = PurePosixPath("run=1/results/study/evaluations")
+    found, own = cells.split(grid / cell / "table.csv")
+    assert (PurePosixPath(found), own) == (grid, cell)
+    assert cells.split("results/study/table.csv")[1] == ""

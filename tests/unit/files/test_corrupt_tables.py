@@ -95,7 +95,7 @@ def test_files_of_two_cells_cannot_be_swapped(tmp_path: Path) -> None:
     (tmp_path / "kept").rename(other)
     for path in (one, other):
         with pytest.raises(store.DataError, match=re.escape(f"{path}: is not the file that")):
-            grid.read_grid([path])
+            grid.read_cells([path])
 
 
 def test_what_is_wrong_is_said(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,8 @@ def test_provenance_tells_what_how_and_at_what_cost(tmp_path):
     assert record["git_commit"].removesuffix("+changes") == (head or "unknown")
     assert record["device"] == "cpu" and "computed_with" not in record  # no torch here
     assert 0 < record["wall_time_seconds"] < 60
+    finished = datetime.strptime(record["finished"], "%Y-%m-%dT%H:%M:%S%z")
+    assert timedelta(0) <= datetime.now(UTC) - finished < timedelta(minutes=2)
     assert 5e6 < record["peak_memory_bytes"]["host"] < 1e10
 
 
@@ -451,7 +454,8 @@ def test_a_killed_job_goes_on_where_it_was(tmp_path):
     assert key == {name: record[name] for name in key}
     assert key["inputs"] == {"first": {"in.txt": sha256(tmp_path / "in.txt")}}
     assert record.keys() - key.keys() == {
-        *("outputs", "git_commit", "device", "wall_time_seconds", "peak_memory_bytes")
+        *("outputs", "git_commit", "finished", "device", "wall_time_seconds"),
+        "peak_memory_bytes",
     }
 
 

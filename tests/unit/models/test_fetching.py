@@ -88,6 +88,14 @@ def test_attention_that_depends_on_earlier_rows_is_refused_by_name(raw, tmp_path
         fetch_model(str(raw), None, tmp_path / "got", "causal")
 
 
+def test_a_model_with_an_encoder_is_no_policy(raw, tmp_path):
+    with_config(raw, model_type="bart")
+    with pytest.raises(
+        ValueError, match="a bart reads a prompt by an encoder of its own; policies"
+    ):
+        fetch_model(str(raw), None, tmp_path / "got", "causal")
+
+
 @pytest.mark.parametrize(
     ("keys", "words"),
     [

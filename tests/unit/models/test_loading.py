@@ -9,7 +9,11 @@ import torch
 from safetensors.torch import load_file
 from tiny_policy import LORA, tiny_tokenizer
 from tiny_policy import tiny_model as small_vocabulary_model
-from transformers import AutoModelForSequenceClassification, Qwen3ForSequenceClassification
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    Qwen3ForSequenceClassification,
+)
 
 from prefgrid.files import store
 from prefgrid.models import checking
@@ -23,6 +27,7 @@ from prefgrid.models.loading import (
     pad_id,
     save_adapter,
     save_model,
+    save_tokenizer,
 )
 
 IDS = torch.tensor([[3, 4, 5, 6]])
@@ -326,3 +331,14 @@ def test_unreachable_source_says_what_was_tried(tmp_path, monkeypatch, source):
     assert not (tmp_path / "got").exists()
     with pytest.raises(ValueError, match="kind 'reward': allowed are causal"):
         fetch_model(source, None, tmp_path / "got", "reward")
+
+
+def test_a_tokenizers_bytes_do_not_tell_how_it_was_read(tmp_path):
+    """The kind: what transformers notes of a load, whether the hub might be asked, say, enters the files of
+    all that is made from the tokenizer."""
+    save_model(tmp_path / "first", small_vocabulary_model(vocab_size=258), tiny_tokenizer())
+    for offline in (False, True):
+        read = AutoTokenizer.from_pretrained(tmp_path / "first", local_files_only=offline)
+        save_tokenizer(tmp_path / f"{offline}", read)
+    for path in (tmp_path / "True").iterdir():
+        assert path.read_bytes() == (tmp_path / "False" / path.name).read_bytes(), path.name

@@ -117,8 +117,20 @@ def test_every_adapter_of_a_stack_is_checked(folders, tmp_path):
     checking.check_files(two)
     with pytest.raises(ValueError, match="broken"):
         load_stack(reference, [one, broken])
-    with pytest.raises(ValueError, match="does not hold an adapter"):
-        load_stack(reference, [one, reference])
+    with pytest.raises(ValueError, match="nothing: does not hold a model"):
+        load_stack(reference, [one, tmp_path / "nothing"])
+
+
+@pytest.mark.parametrize("precision", ["none", "bf16"])
+def test_a_policy_of_all_weights_takes_the_place_of_what_came_before(folders, tmp_path, precision):
+    reference, (one, two) = folders
+    save_model(tmp_path / "full", tiny_model(seed=9, vocab_size=258), tiny_tokenizer())
+    found = load_stack(reference, [one, tmp_path / "full", two], precision).state_dict()
+    expected = load_stack(tmp_path / "full", [two], precision).state_dict()
+    assert all(torch.equal(found[name], weight) for name, weight in expected.items())
+    found = load_stack(reference, [one, tmp_path / "full"], precision).state_dict()
+    expected = load_causal_lm(tmp_path / "full", precision).state_dict()
+    assert all(torch.equal(found[name], weight) for name, weight in expected.items())
 
 
 @pytest.mark.parametrize("precision", ["none", "bf16"])
@@ -210,6 +222,7 @@ def test_scripts_score_and_train_on_the_stack(folders, tmp_path, monkeypatch):
         "objective": "prefgrid.objectives.dpo",
         "options": {},
         "training": asdict(options()),
+        "prompt_format": "raw",
     }
     train_policy.main(Job({"data": data, **logps, **models}, outputs, outputs, spec))
     first, *_ = store.read_jsonl(outputs["metrics"])

@@ -4,7 +4,7 @@ import io
 
 import pytest
 import torch
-from objective_samples import batch_at, fitted, ratios_at, sample
+from objective_samples import batch_at, created, fitted, ratios_at, sample
 from published_objectives import OPTIONS as PUBLISHED
 
 from prefgrid.objectives import (
@@ -18,9 +18,10 @@ from prefgrid.objectives import (
     pspo,
     robust_dpo,
     rspo,
+    true_link,
 )
 
-CORRECTED = {"dpo": {}, "pspo": {}, "ospo": {}, "ospo_orthogonal": {}, "rspo": {}}
+CORRECTED = {"dpo": {}, "pspo": {}, "ospo": {}, "ospo_orthogonal": {}, "rspo": {}, "true_link": {}}
 CORRECTED |= {"ipo": {}, "robust_dpo": {}, "cdpo": {}, "hinge": {}}
 ALL = [(name, {}) for name in CORRECTED] + [
     (label.removesuffix("_published"), options) for label, options in PUBLISHED.items()
@@ -31,6 +32,7 @@ MODULES = {
     "ospo": ospo,
     "ospo_orthogonal": ospo_orthogonal,
     "rspo": rspo,
+    "true_link": true_link,
     "ipo": ipo,
     "robust_dpo": robust_dpo,
     "cdpo": cdpo,
@@ -150,7 +152,7 @@ def test_state_survives_a_checkpoint_exactly(name, options):
     file = io.BytesIO()
     torch.save(objective.state_dict(), file)
     file.seek(0)
-    restored = base.create(name, options, objective.schedule)
+    restored = created(name, options, objective.schedule)
     restored.load_state_dict(torch.load(file, weights_only=True))
     grid = torch.linspace(-5, 5, 51)
     first, second = (

@@ -179,9 +179,9 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"methods.ospo.training": {"epochs": None, "max_steps": 32}},
         r"methods.ospo: at n = 1000 the warm start .* takes 32 of 32 optimizer steps, .*",
     ),
-    "grid method without an adapter": (
-        {"methods.rspo.training": {"lora": None}},
-        r"methods.rspo.training.lora: is null .*; allowed: rank, alpha, dropout, targets",
+    "an optimizer that is not there": (
+        {"methods.rspo.training": {"optimizer": "adam"}},
+        r"methods.rspo.training.optimizer: .*'adam'.*'adamw', 'adafactor' or 'sgd'.*",
     ),
     "fp16 of a method on a CPU": (
         {"methods.dpo.training": {"precision": "fp16"}},
@@ -223,6 +223,11 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         r"methods.dpo.training: schedule_steps is 10 and warmup_steps is 10; .*",
     ),
     # 400 pairs in batches of 32, thrice: 39 steps.
+    # 400 and 1000 pairs in batches of 32, thrice: 39 and 96 steps.
+    "rate of 0 before the end": (
+        {"methods.pspo.training": {"schedule_steps": 40, "final_learning_rate_share": 0.0}},
+        r"methods.pspo.training: at n = 1000 schedule_steps is 40 of 96 optimizer steps and .* 0, so .*",
+    ),
     "warm-up that never ends": (
         {"methods.pspo.training": {"warmup_steps": 39}},
         r"methods.pspo.training: at n = 400 warmup_steps is 39 of 39 optimizer steps, .*; allowed: .*",
@@ -328,7 +333,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "hub without a revision": (
         {"world": "hub", "hub": {**HUB, "dataset": {**DATA, "revision": None}}},
-        r"hub.dataset.revision: is null, but 'owner/data' is no local path; .*",
+        r"hub.dataset.revision: is null, but 'owner/data' is no local path \(looked for .*\); .*",
     ),
     "local model that is not there": (
         {
@@ -481,7 +486,7 @@ def test_one_unknown_objective_hides_no_other_method():
     lines = mistakes(
         {
             "methods.dpo.objective": "dop",
-            "methods.pspo.training": {"lora": None},
+            "methods.pspo.training": {"lora": {"targets": ["v_porj"]}},
             "methods.rspo": {"objective": "sft", "options": {}, "training": {}},
             **ALONE,
         }
@@ -489,7 +494,7 @@ def test_one_unknown_objective_hides_no_other_method():
     assert [line.split(":")[0] for line in lines] == [
         "methods.dpo.objective",
         f"{GRID}.methods",
-        "methods.pspo.training.lora",
+        "methods.pspo.training.lora.targets",
     ]
     assert "'rspo' needs none on 1 responses" in lines[1]
 
@@ -547,10 +552,22 @@ def test_the_default_config_is_valid():
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
 def test_presets_are_valid_over_the_default(preset):
-    config = load(merged(default(), yaml.safe_load(preset.read_text())))
-    if "link_robustness" in config.studies:
+    raw = merged(default(), yaml.safe_load(preset.read_text()))
+    if preset.stem == "local_paths":  # its folders are made in test_local_paths
+        raw = merged(raw, {"hub": HUB})
+    config = load(raw)
+    of_the_hub = preset.stem not in ("local_paths", "link_knowledge")
+    if "link_robustness" in config.studies and of_the_hub:
         assert config.world == "hub"
         assert config.hub.dataset.source == "openbmb/UltraFeedback"
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_a_preset_names_its_studies_and_sets_nothing_of_others(preset):
+    """Else a grid on real models would build whatever config.yaml names beside it."""
+    raw = yaml.safe_load(preset.read_text())
+    sections = {name for name in default()["studies"] if name in raw}
+    assert raw["studies"] and sections <= set(raw["studies"])
 
 
 def test_there_are_presets():

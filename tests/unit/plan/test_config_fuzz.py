@@ -16,6 +16,7 @@ import config_mutations
 import numpy as np
 import pytest
 import rule_graph
+import torch
 import yaml
 
 from prefgrid.config.merging import merged
@@ -23,7 +24,9 @@ from prefgrid.files.formats import canonical_json
 from prefgrid.plan.load import ConfigError, load
 from prefgrid.studies import registry
 from prefgrid.studies.base import STAGES
-from prefgrid.training.options import TrainingOptions
+from prefgrid.training.optimizers import OPTIMIZERS, make_optimizer
+from prefgrid.training.options import SCHEDULES, TrainingOptions
+from prefgrid.training.trackers import TRACKERS
 
 REPOSITORY = rule_graph.REPOSITORY
 MUTATIONS, PARTS = 300, 6
@@ -54,6 +57,7 @@ SANE = {
     **dict.fromkeys(("prompts", "train", "eval", "n", "steps", "max_steps"), (1, 1e10)),
     **dict.fromkeys(("schedule_steps", "fifo_capacity"), (1, 1e10)),
     "warmup_steps": (0, 1e10),
+    "discarded_orders": (0, 1e4),
     **dict.fromkeys(("batch_size", "micro_batch_size", "logp_batch_size", "batch_rows"), (1, 1e7)),
     "block_size": (2, 1e7),
     **dict.fromkeys(("contexts", "seeds_per_job", "vocabulary"), (1, 1e7)),
@@ -68,8 +72,8 @@ SANE = {
     **dict.fromkeys(("torch_threads", "torch_threads_of", "jobs_per_gpu"), (1, 4096)),
     "gpus_per_job": (0, 4096),
     "checkpoint_seconds": (0, 1e9),
-    "mem_mb": (1, 1e9),
-    "runtime_minutes": (1, 1e7),
+    **dict.fromkeys(("mem_mb", "light_mem_mb"), (1, 1e9)),
+    **dict.fromkeys(("runtime_minutes", "light_runtime_minutes"), (1, 1e7)),
 }
 # What objectives and samplers divide by, multiply with and take the logarithm of.
 SCALES = (
@@ -146,6 +150,33 @@ def test_insanity_is_seen(path, value):
     assert next(chain(insane(config), insane_in(config, config.packages)), None)
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "fine"),
+    [
+        ("training", "optimizer", list(OPTIMIZERS)),
+        ("training", "learning_rate_schedule", list(SCHEDULES)),
+        ("training", "gradient_checkpointing", [False, True]),
+        ("execution", "trackers", [[], ["wandb"], list(TRACKERS)]),
+    ],
+)
+def test_of_a_choice_nothing_else_passes(section, key, fine):
+    """Each value that a mutation can put there, in the section itself and in an override of it."""
+    odd = (*config_mutations.NUMBERS, *config_mutations.TEXTS, *config_mutations.OTHERS)
+    for value in (*fine, *odd, ["wandb", "wandb"], "wandb"):
+        for override in (False, True) if section == "training" else (False,):
+            raw = whole(None)
+            place = raw["methods"]["dpo"]["training"] if override else raw[section]
+            place[key] = value
+            mutation = config_mutations.Mutation("choice", (section, key), (key,), value)
+            if any(type(value) is type(one) and value == one for one in fine):
+                config = load(raw)
+                assert not [*insane(config), *insane_in(config, config.packages)]
+            else:
+                with pytest.raises(ConfigError) as caught:
+                    load(raw)
+                assert names_it(str(caught.value), mutation), (value, str(caught.value))
+
+
 def names_it(text: str, mutation: config_mutations.Mutation) -> bool:
     """Whether a line's key or, where keys contradict each other, its words have the mutated key."""
     _, *lines = text.splitlines()
@@ -209,6 +240,8 @@ def insane_in(config: Any, packages: dict[str, str]) -> Iterator[str]:
         each = {"best": 1, "all": 4}[sft.completions]
         examples = each * min(sft.prompts, config.tiny_world.data.prompts)
         yield from slow(training, examples, "sft")
+    if not set(config.execution.trackers) <= TRACKERS.keys():
+        yield f"trackers = {config.execution.trackers}"
     if config.tiny_world.base.schedule.steps < 30 or config.tiny_world.reward.schedule.steps < 30:
         yield "the tiny world's models are trained within their warm-up of 29 steps"
     for study, package in packages.items():
@@ -223,6 +256,7 @@ def slow(training: dict[str, Any], rows: int, label: str) -> Iterator[str]:
     steps = training["max_steps"] or max(1, round(training["epochs"] * in_epoch))
     warmup = training["warmup_steps"]
     options = TrainingOptions(**training)
+    make_optimizer({"weight": torch.zeros(2, 2, requires_grad=True)}, options)
     tried = {0, min(warmup, steps - 1), steps - 1}
     highest = max(options.learning_rate_at(step, steps) for step in tried)
     if steps < 1 or warmup >= steps or not highest >= training["learning_rate"] / 2:

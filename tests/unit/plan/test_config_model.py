@@ -20,7 +20,19 @@ def test_flash_attention_needs_a_gpu_and_halves_in_every_job():
         "methods.dpo.training",
     ):
         assert any(line.startswith(f"{key}.precision: is none, but") for line in lines), key
-    load(changed({**FLASH, **HALVES, "execution.gpus_per_job": 1}))
+    adapters = {"reference.sft.training": {"lora": {"rank": 8}}}
+    load(changed({**FLASH, **HALVES, **adapters, "execution.gpus_per_job": 1}))
+
+
+def test_flash_attention_needs_an_adapter_since_all_weights_are_float32():
+    """The kind: halves are asked for, but a full fine-tune keeps and evaluates float32 weights."""
+    whole = {"execution.gpus_per_job": 1, "methods.dpo.training": {"lora": None}}
+    lines = mistakes({**FLASH, **HALVES, **whole})
+    for key in ("reference.sft.training", "methods.dpo.training"):
+        assert any(
+            line.startswith(f"{key}.lora: is null, so weights are float32") for line in lines
+        )
+    assert len(lines) == 2
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])

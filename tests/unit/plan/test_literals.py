@@ -94,7 +94,9 @@ def test_every_figure_says_what_it_reads_uses_and_shows(module):
     asked = {
         (node.value.id, node.slice.value)
         for node in ast.walk(figure)
-        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
+        if isinstance(node, ast.Subscript)
+        and isinstance(node.value, ast.Name)
+        and isinstance(node.slice, ast.Constant)
     }
     assert {name for source, name in asked if source == "spec"} == set(found["USES"])
     assert {name for source, name in asked if source == "files"} <= set(found["READS"])

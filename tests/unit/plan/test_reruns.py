@@ -57,6 +57,16 @@ EDITS = {
         *("missing; it has no default", "it must be set"),
         "",
     ),
+    "the words of a policy's card": (
+        "prefgrid/models/cards.py",
+        *("A LoRA adapter.", "An adapter."),
+        "",
+    ),
+    "what an adapter's config names as its base": (
+        "prefgrid/models/origin.py",
+        *('source["commit"] is not None', 'source["commit"]'),
+        "train_policy export_policy",
+    ),
     "a comment in the training step": (
         "prefgrid/training/step.py",
         *("\n\n\n", "\n\n\n# A comment.\n"),
@@ -86,6 +96,21 @@ EDITS = {
         "prefgrid/figures/style.py",
         *("WIDTH_INCHES = 9.0", "WIDTH_INCHES = 8.0"),
         "draw_figure describe_study",
+    ),
+    "the colours of figures on dark pages": (
+        "prefgrid/figures/dark.py",
+        *('"#7FE87F"', '"#7FE88F"'),
+        "draw_figure describe_study(link_robustness.section)",
+    ),
+    "what the page says the steps took": (
+        "prefgrid/report/costs.py",
+        *('f"{seconds:.2f} s"', 'f"{seconds:.1f} s"'),
+        "build_report",
+    ),
+    "how the page shows the config": (
+        "prefgrid/plan/shown.py",
+        *("width=100", "width=90"),
+        "",
     ),
     "how a dataset is read": (
         "prefgrid/data/ultrafeedback.py",
@@ -129,7 +154,8 @@ EDITS = {
         *('"enable_thinking": False', '"enable_thinking": True'),
         """
         fetch_model rehearse_model train_tiny_base train_tiny_reward assess_tiny_world
-        train_reference sample_responses score_responses evaluate_policy
+        train_reference sample_responses score_responses evaluate_policy export_preferences
+        export_policy
         """,
     ),
     "a trial of chat templates": (
@@ -152,8 +178,8 @@ EDITS = {
         *("np.random.Philox(", "np.random.SFC64("),
         """
         write_tiny_data train_tiny_tokenizer train_tiny_base train_tiny_reward assess_tiny_world
-        train_reference sample_responses label_preferences export_preferences train_policy
-        train_single_index(pspo) evaluate_policy tabulate_results
+        train_reference sample_responses label_preferences train_policy
+        train_single_index(pspo) train_single_index(true_link) evaluate_policy tabulate_results
         draw_figure(link_robustness.reference_rewards) draw_figure(link_robustness.frontier)
         draw_figure(link_robustness.robustness) draw_figure(link_robustness.convergence)
         describe_study(link_robustness.section)

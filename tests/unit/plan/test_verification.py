@@ -236,6 +236,14 @@ def test_what_a_script_does_not_read_is_no_input() -> None:
     assert plan.parse(line).inputs == ("d", "m/manifest.json")
 
 
+def test_a_command_without_inputs_reads_all_of_them() -> None:
+    """Kind: the cells of a gathered table, too many for a command line, every one in its record."""
+    shell = "exec python -m run_job steps/gather_table --table t --spec '{}' --code gather_table@1"
+    inputs = ["a=1/rows.csv", "a=2/rows.csv"]
+    line = {"rule": "gather_table", "inputs": inputs, "outputs": ["t"], "shell": shell}
+    assert plan.parse(line).inputs == tuple(inputs)
+
+
 def test_inputs_that_no_script_reads_are_weights_or_rehearsals() -> None:
     """By the rules' text: weights stand beside a manifest that is read, and none is a time stamp."""
     for path in (REPOSITORY / "rules").rglob("*.smk"):

@@ -17,8 +17,8 @@ SIZES = {"vocab_size": 258, "eos_token_id": 257, "pad_token_id": 256}
 def rehearsed(tmp_path):
     def rehearse(family: str, *trainings, text_tokens=40, **changes):
         save_model(tmp_path, tiny_decoder(family, **SIZES, **changes), tiny_tokenizer())
-        keys = ("precision", "targets")
-        described = [dict(zip(keys, one, strict=True)) for one in trainings]
+        keys = ("precision", "targets", "gradient_checkpointing")
+        described = [dict(zip(keys, (*one, False)[:3], strict=True)) for one in trainings]
         return policies.rehearse(tmp_path, "raw", described, text_tokens)
 
     return rehearse
@@ -74,6 +74,29 @@ def test_a_later_adapter_meets_the_base_and_not_an_earlier_adapter(rehearsed):
     both = rehearsed("llama", ("none", "all-linear"), ("none", ["q_proj"]))
     name = "an adapter of q_proj in precision none"
     assert both[name] == alone[name]
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma3", "qwen3_moe", "lfm2", "opt"])
+def test_all_weights_and_gradient_checkpointing_are_rehearsed(rehearsed, family):
+    """In float32 exactly; autocast is rounding, where an adapter of halves is not loaded for it."""
+    errors = rehearsed(
+        family,
+        ("none", "all-weights", True),
+        ("bf16", "all-weights"),
+        ("none", ["q_proj", "v_proj"], True),
+    )
+    assert list(errors) == [
+        "a row of 40 tokens in precision none",
+        "decoding in precision none",
+        "log-probabilities in precision none",
+        "all weights in precision none with gradient checkpointing",
+        "all weights in precision bf16",
+        "an adapter of q_proj, v_proj in precision none with gradient checkpointing",
+    ]
+    full, half, adapter = list(errors.values())[3:]
+    recomputed = "gradients under gradient checkpointing"
+    assert full["gradients"] < 1e-5 and full[recomputed] == adapter[recomputed] == 0
+    assert 1e-4 < half["gradients"] < 0.1
 
 
 # --- refusals --------------------------------------------------------------------------------------
@@ -148,3 +171,43 @@ def test_logits_that_are_no_numbers_are_refused(rehearsed):
     """The kind: NaN, which is neither above nor below what is allowed."""
     found = refusal(rehearsed, "llama", ("none", None), rms_norm_eps=float("nan"))
     assert "log-probabilities differ from those of a plain forward by nan" in found
+
+
+def test_a_class_without_gradient_checkpointing_is_refused(rehearsed, monkeypatch):
+    kind = modeling_llama.LlamaPreTrainedModel
+    monkeypatch.setattr(kind, "supports_gradient_checkpointing", False)
+    for targets in ("all-weights", ["q_proj"]):
+        found = refusal(rehearsed, "llama", ("none", targets, True))
+        assert "LlamaForCausalLM does not support gradient checkpointing" in found
+        assert found.endswith("allowed: training.gradient_checkpointing: false")
+    rehearsed("llama", ("none", "all-weights", False))
+
+
+def test_gradients_that_checkpointing_changes_are_refused(rehearsed, monkeypatch):
+    """The kind: a layer that remembers, so that its second forward is another than the first."""
+    plain = modeling_llama.LlamaMLP.forward
+    calls = []
+
+    def remembering(self, hidden):
+        calls.append(1)
+        return plain(self, hidden * (1 + len(calls) / 10))
+
+    rehearsed("llama", ("none", "all-weights"))
+    for stage in ("longest", "decoded"):
+        monkeypatch.setattr(policies._Actor, stage, lambda *_: {})
+    monkeypatch.setattr(policies._Actor, "scored", lambda *_, **__: {})
+    monkeypatch.setattr(policies, "gradients_of", remembered(policies.gradients_of, calls))
+    monkeypatch.setattr(policies._Actor, "_plain_sums", lambda self, model: self._sums(model)[0])
+    monkeypatch.setattr(modeling_llama.LlamaMLP, "forward", remembering)
+    found = refusal(rehearsed, "llama", ("none", "all-weights", True))
+    assert "gradients under gradient checkpointing differ" in found
+
+
+def remembered(gradients, calls):
+    """Each starts with a fresh memory, so that it alone is not what differs."""
+
+    def fresh(*arguments):
+        calls.clear()
+        return gradients(*arguments)
+
+    return fresh

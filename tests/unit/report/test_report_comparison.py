@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from prefgrid.report import comparison
+from prefgrid.report.scale import Scale
 from prefgrid.statistics.verdict import Verdict
 
 COLUMNS = {"value": "gap", "over_seeds": ("low", "high"), "digits": 2, "narrow": 0.1}
@@ -17,10 +18,10 @@ def _row(method, verdict, gap, *, seeds=3, width=0.2, prompts=(0.1, 0.3)):
 
 
 def _finding(*rows, **scale):
-    made = comparison.Scale(lambda row: row["verdict"], **(COLUMNS | scale))
+    made = Scale(lambda row: row["verdict"], **(COLUMNS | scale))
     names = {row["method"]: row["method"].upper() for row in rows}
     differences = made.differences(pd.DataFrame(rows), names) if rows else []
-    finding = comparison.at_one_shift(1.5, "First.", differences, "DPO", made)
+    finding = comparison.at_one_shift(1.5, "First.", differences, "DPO", made, 6)
     assert finding.sentences[0] == "First."
     return finding, " ".join(finding.sentences[1:]).replace("\u00a0", " ")
 
@@ -47,6 +48,30 @@ def test_a_long_list_is_counted_in_the_heading_and_named_in_the_text():
     assert all(f"{name} +0.50" in text for name in "ABCD")
 
 
+@pytest.mark.parametrize("scale", [{}, PROMPTS])
+def test_a_hint_is_printed_with_the_rate_of_its_family(scale):
+    """1 − .95⁶ = .265."""
+    finding, text = _finding(_row("a", Verdict.SUGGESTIVE, 0.5), **scale)
+    assert finding.heading == (
+        "Shift 1.5: a hint of a difference to DPO, not established "
+        "(by chance in up to 26 % of reports)"
+    )
+    assert text.endswith(
+        "Chance alone gives 6 comparisons at least one hint in up to 26 of 100 reports (1 − 0.95^6)."
+    )
+    assert "Chance" not in _finding(_row("a", Verdict.DIFFERENT, 0.5), **scale)[1]
+
+
+def test_policies_that_differ_do_so_after_the_correction():
+    row = _row("a", Verdict.THESE_POLICIES, 0.2, width=1.0)
+    finding, text = _finding(row, **PROMPTS)
+    assert finding.heading == "Shift 1.5: no method can be told apart from DPO"
+    assert text.endswith(
+        "Compared prompt by prompt, the policies trained here do differ from DPO's after Holm's "
+        "correction (A [+0.10, +0.30]); that says nothing about other training seeds."
+    )
+
+
 @pytest.mark.parametrize(("scale", "unit"), [({}, "."), (PROMPTS, " sd.")])
 def test_what_is_undecided_is_never_equal(scale, unit):
     finding, text = _finding(_row("a", Verdict.UNDECIDED, 0.1, width=1.0), **scale)
@@ -66,7 +91,7 @@ def test_what_is_missing_is_named_with_no_number(scale):
 
 
 def test_the_effect_of_the_link_names_the_others_range():
-    scale = comparison.Scale(lambda row: row["verdict"], **COLUMNS)
+    scale = Scale(lambda row: row["verdict"], **COLUMNS)
     own, best, worst = (
         scale.difference(_row(name, Verdict.DIFFERENT, gap), name.upper())
         for name, gap in (("dpo", -0.5), ("a", -0.1), ("b", -0.9))

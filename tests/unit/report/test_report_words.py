@@ -30,12 +30,15 @@ def test_narrow_intervals_get_a_digit_more():
 
 def test_headings_claim_no_more_than_the_verdict():
     headings = {
-        verdict: words.shift_heading(1.5, verdict, "DPO", "PSPO differs from DPO")
+        verdict: words.shift_heading(1.5, verdict, "DPO", "PSPO differs from DPO", 1)
         for verdict in Verdict
     }
     assert headings == {
         Verdict.DIFFERENT: "Shift 1.5: PSPO differs from DPO",
-        Verdict.SUGGESTIVE: "Shift 1.5: a hint of a difference to DPO, not established",
+        Verdict.SUGGESTIVE: (
+            "Shift 1.5: a hint of a difference to DPO, not established "
+            "(by chance in up to 5 % of reports)"
+        ),
         Verdict.THESE_POLICIES: "Shift 1.5: no method can be told apart from DPO",
         Verdict.UNDECIDED: "Shift 1.5: no method can be told apart from DPO",
         Verdict.MISSING: "Shift 1.5: nothing to compare",

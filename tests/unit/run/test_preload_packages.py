@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,8 +21,6 @@ from prefgrid.models import loading
 from prefgrid.run.preload import address
 
 OUTPUTS = {
-    "adapter": "adapter_model.safetensors",
-    "config": "adapter_config.json",
     "metrics": "metrics.jsonl",
     "link": "link.json",
     "manifest": "manifest.json",
@@ -37,7 +36,9 @@ SPEC = {
         "micro_batch_size": 4,
         "learning_rate": 1e-2,
         "lora": {"rank": 4, "alpha": 8, "dropout": 0.3, "targets": "all-linear"},
+        "precision": "none",
     },
+    "prompt_format": "raw",
 }
 # Two threads and tensors large enough for both.
 NUMBERS = """
@@ -95,13 +96,13 @@ def test_training_writes_the_same_bytes(servers):
     servers.preloaded("")
     made = {}
     for preload in (False, True):
-        folder = servers.work / f"policy-{preload}"
+        folder, log = servers.work / "policy", servers.work / f"{preload}.log"
         words = [word for flag, name in OUTPUTS.items() for word in (f"--{flag}", folder / name)]
         environment = servers.environment | {
             "PREFGRID_PARENT": str(os.getpid()),
             address.VARIABLE: servers.environment[address.VARIABLE] if preload else "",
         }
-        command = [sys.executable, "-m", "run_job", "--log", f"{folder}.log", "steps/train_policy"]
+        command = [sys.executable, "-m", "run_job", "--log", log, "steps/train_policy"]
         with subprocess.Popen(
             [*command, *inputs, *words, "--spec", json.dumps(SPEC)],
             cwd=servers.work,
@@ -112,10 +113,16 @@ def test_training_writes_the_same_bytes(servers):
                 lambda: scripts_of(runner, servers) or runner.poll() is not None, "no script"
             )
             assert children == [preload]
-        log = Path(f"{folder}.log").read_text()
-        assert runner.returncode == 0, log
-        made[preload] = {name: store.sha256_file(folder / name) for name in OUTPUTS.values()}
+        assert runner.returncode == 0, log.read_text()
+        made[preload] = {path.name: store.sha256_file(path) for path in compared(folder)}
+        shutil.rmtree(folder)  # the other goes to the same place, which the policy's card names
     assert made[True] == made[False]
+
+
+def compared(folder: Path) -> list[Path]:
+    """The outputs, and what stands beside the manifest: the adapter with its config."""
+    names = {*OUTPUTS.values(), "adapter_model.safetensors", "adapter_config.json"}
+    return [folder / name for name in sorted(names)]
 
 
 def training_inputs(folder: Path) -> list[str]:

@@ -51,6 +51,16 @@ def test_the_interval_is_common_to_all_runs_that_reach_kappa():
     assert np.isnan(table.loc["ospo", "mean_height"])
 
 
+def test_the_interval_is_common_to_all_groups_too():
+    """The second shift is scanned up to 0.36 only, so both are measured on [0, 0.36]: 0.3."""
+    first, second = _curves({("dpo", 0): 1.44}), _curves({("dpo", 0): 0.36})
+    table = mean_heights(
+        pd.concat([first, second.assign(shift=4.0)]), "reward", ["shift"], kappa_nats=0.2
+    )
+    assert table["area_kl_high"].tolist() == [0.36, 0.36]
+    assert table["mean_height"].to_numpy() == pytest.approx([0.3, 0.3])
+
+
 def test_without_any_run_that_reaches_kappa_all_are_missing():
     table = mean_heights(_curves({("dpo", 0): 0.5, ("dpo", 1): 0.6}), "reward", ["shift"], 1.0)
     assert len(table) == 2

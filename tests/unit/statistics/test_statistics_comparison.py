@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import synthetic_study as study
+from scipy import stats
 
 from prefgrid.statistics import comparison, reference
-from prefgrid.statistics.prompts import RUN, prompts_at_kl
+from prefgrid.statistics.intervals import holm
+from prefgrid.statistics.prompts import CELL, RUN, prompts_at_kl
 
 KAPPA = 0.5
 
@@ -53,8 +55,10 @@ def test_every_cell_has_a_row_and_replicates_lie_around_the_runs(samples, base):
 
 def test_the_area_is_measured_from_the_reference_to_a_kl_that_all_reach(samples, base):
     runs, _, summary, _ = _tables(samples, base)
-    for _, rows in runs.groupby(["shift", "n"]):
-        assert rows["area_kl_high"].eq(rows["kl_high"].min()).all()
+    # One KL in the table, of the shift at which scans reach least.
+    assert runs["area_kl_high"].eq(runs["kl_high"].min()).all()
+    assert runs[runs["shift"] == 0.0]["kl_high"].min() > 1.5 * runs["kl_high"].min()
+    assert summary["area_kl_high"].nunique() == 1
     cell = (runs["method"] == "ospo") & (runs["shift"] == 4.0) & (runs["n"] == 1500)
     row = summary.set_index(["method", "shift", "n"]).loc[("ospo", 4.0, 1500)]
     expected = base.gain(runs[cell]["mean_height"].mean())
@@ -120,13 +124,41 @@ def test_a_cell_without_any_run_is_listed_as_missing(samples, base):
     assert gap["seeds"].eq(0).all()
 
 
-def test_holm_covers_the_comparisons_of_one_n(samples, base):
+@pytest.mark.parametrize(
+    ("p", "p_holm"),
+    [
+        ("p_seeds", "p_seeds_holm"),
+        ("p_prompts_given_seeds", "p_prompts_holm_given_seeds"),
+    ],
+)
+def test_holm_covers_the_whole_table(samples, base, p, p_holm):
+    """Three methods, two shifts, two n: twelve comparisons over seeds, and as many over prompts."""
     differences = _tables(samples, base)[3]
-    for _, rows in differences.groupby("n"):
-        assert len(rows) == 6
-        smallest = rows["p_seeds"].idxmin()
-        expected = min(1.0, 6 * rows.loc[smallest, "p_seeds"])
-        assert rows.loc[smallest, "p_seeds_holm"] == pytest.approx(expected)
+    assert len(differences) == 12
+    smallest = differences.loc[differences[p].idxmin()]
+    assert smallest[p_holm] == pytest.approx(min(1.0, 12 * smallest[p]))
+    assert differences[p_holm].to_numpy() == pytest.approx(holm(differences[p].to_numpy()))
+
+
+def test_p_over_prompts_is_that_of_a_paired_t_test_of_the_prompts(samples, base):
+    """At a scanned point whose KL is κ on every prompt, a run's reward is the mean over its prompts."""
+    # β 0.25, 0.5, 1 at KL 4κ, κ, κ/4, on every prompt.
+    fixed = samples[samples["beta"].isin([0.25, 0.5, 1.0])]
+    fixed = fixed.assign(kl_nats=KAPPA * (0.5 / fixed["beta"]) ** 2)
+    _, _, summary, differences = _tables(fixed, base)
+    by_prompt = fixed[fixed["beta"] == 0.5].groupby([*CELL, "prompt_id"])["reward"].mean()
+    for row in differences.to_dict("records"):
+        first, second = (by_prompt[name, row["shift"], row["n"]] for name in (row["method"], "dpo"))
+        expected = stats.ttest_rel(first, second).pvalue
+        # The bootstrap's standard error has itself one of 1/√(2·2000), 1.6 %.
+        assert stats.norm.isf(row["p_prompts_given_seeds"] / 2) == pytest.approx(
+            stats.norm.isf(expected / 2), rel=0.06, abs=0.06
+        )
+    change = summary.set_index(CELL).loc[("ospo", 4.0, 500), "shift_change_p_prompts_given_seeds"]
+    expected = stats.ttest_rel(by_prompt["ospo", 4.0, 500], by_prompt["ospo", 0.0, 500]).pvalue
+    assert stats.norm.isf(change / 2) == pytest.approx(stats.norm.isf(expected / 2), rel=0.06)
+    lowest = summary[summary["shift"] == 0.0]
+    assert lowest["shift_change_p_prompts_given_seeds"].isna().all()
 
 
 def test_a_baseline_alone_has_no_differences(samples, base):
@@ -154,7 +186,7 @@ REFERENCE_ROWS = pd.DataFrame(
         "reward": [1.0, 2.0, 3.0, 4.0, 8.0, 4.0, 2.0, 4.0],
     }
 )
-CELL = {"method": "dpo", "shift": 0.0, "n": 500, "seed": 0}
+ONE_RUN = {"method": "dpo", "shift": 0.0, "n": 500, "seed": 0}
 
 
 def _scan(points: dict[float, tuple[float, list[float]]]) -> pd.DataFrame:
@@ -162,7 +194,7 @@ def _scan(points: dict[float, tuple[float, list[float]]]) -> pd.DataFrame:
     return pd.concat(
         pd.DataFrame(
             {
-                **CELL,
+                **ONE_RUN,
                 "beta": beta,
                 "prompt_id": list("aabb"),
                 "sample": [0, 1] * 2,

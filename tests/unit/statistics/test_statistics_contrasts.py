@@ -6,6 +6,7 @@ import pytest
 
 from prefgrid.statistics.contrasts import over_seeds, paired
 from prefgrid.statistics.intervals import holm, t_interval, t_test_p
+from prefgrid.statistics.power import seeds_needed
 
 GROUPS = ["n", "shift"]
 METHODS = ["dpo", "pspo", "ospo"]
@@ -45,7 +46,7 @@ def test_a_cells_summary_is_the_t_interval_of_its_seeds(runs):
 
 
 def test_contrasts_are_paired_by_seed(runs):
-    table = paired(runs, "reward", GROUPS, METHODS, "dpo", ["n"])
+    table = paired(runs, "reward", GROUPS, [(METHODS, "dpo")])
     assert set(table["method"]) == {"pspo", "ospo"}
     for row in table.itertuples():
         cell = (row.n, row.shift)
@@ -56,13 +57,27 @@ def test_contrasts_are_paired_by_seed(runs):
         assert row.seeds_positive == (gaps > 0).sum()
 
 
-@pytest.mark.parametrize(("family", "tests"), [(["n"], 4), (["n", "shift"], 2), ([], 8)])
-def test_holm_runs_over_the_family(runs, family, tests):
-    table = paired(runs, "reward", GROUPS, METHODS, "dpo", family)
-    groups = table.groupby(family) if family else [((), table)]
-    for _, rows in groups:
-        assert len(rows) == tests
-        assert rows["p_holm"].to_numpy() == pytest.approx(holm(rows["p"].to_numpy()))
+def test_a_table_is_one_family_of_holms_correction(runs):
+    """Two methods to DPO and one to another baseline, in four groups: twelve p values."""
+    table = paired(runs, "reward", GROUPS, [(METHODS, "dpo"), (["pspo", "ospo"], "ospo")])
+    assert table["baseline"].tolist() == ["dpo"] * 8 + ["ospo"] * 4
+    assert table["p_holm"].to_numpy() == pytest.approx(holm(table["p"].to_numpy()))
+    smallest = table.loc[table["p"].idxmin()]
+    assert smallest["p_holm"] == pytest.approx(12 * smallest["p"])
+    alone = paired(runs, "reward", GROUPS, [(METHODS, "dpo")])
+    others = [name for name in alone if name != "p_holm"]
+    pd.testing.assert_frame_equal(alone[others], table[:8][others])
+
+
+@pytest.mark.parametrize(("seeds", "planned"), [(1, False), (2, False), (3, False), (4, True)])
+def test_a_plan_is_made_from_four_seeds_on(runs, seeds, planned):
+    """From k seeds' mean and sd, as `power.seeds_needed` has it of them."""
+    table = paired(runs[runs["seed"] < seeds], "reward", GROUPS, [(METHODS, "dpo")])
+    assert table["seeds_needed"].notna().eq(planned).all()
+    for row in table[table["seeds_needed"].notna()].itertuples():
+        cell = (row.n, row.shift)
+        gaps = (_values(runs, row.method, *cell) - _values(runs, "dpo", *cell))[:seeds]
+        assert row.seeds_needed == seeds_needed(gaps.mean(), gaps.std(ddof=1))
 
 
 def test_missing_runs_and_values_are_counted(runs):
@@ -75,7 +90,7 @@ def test_missing_runs_and_values_are_counted(runs):
     assert tuple(cells.loc[("pspo", 10, 0.0), ["seeds", "seeds_missing"]]) == (3, 2)
     assert tuple(cells.loc[("ospo", 20, 1.5), ["seeds", "seeds_missing"]]) == (0, 5)
     assert np.isnan(cells.loc[("ospo", 20, 1.5), "mean"])
-    gaps = paired(runs, "reward", GROUPS, METHODS, "dpo", ["n"]).set_index(["method", *GROUPS])
+    gaps = paired(runs, "reward", GROUPS, [(METHODS, "dpo")]).set_index(["method", *GROUPS])
     assert gaps.loc[("pspo", 10, 0.0), "seeds"] == 3
     nothing = gaps.loc[("ospo", 20, 0.0)]
     assert (nothing["seeds"], nothing["seeds_positive"]) == (0, 0)
@@ -83,20 +98,20 @@ def test_missing_runs_and_values_are_counted(runs):
 
 
 def test_a_baseline_that_was_never_run_leaves_nothing_to_compare(runs):
-    gaps = paired(runs[runs["method"] != "dpo"], "reward", GROUPS, METHODS, "dpo", ["n"])
+    gaps = paired(runs[runs["method"] != "dpo"], "reward", GROUPS, [(METHODS, "dpo")])
     assert gaps["seeds"].eq(0).all()
 
 
 def test_a_baseline_alone_gives_an_empty_table_of_the_same_columns(runs):
-    full = paired(runs, "reward", GROUPS, METHODS, "dpo", ["n"])
-    alone = paired(runs, "reward", GROUPS, ["dpo"], "dpo", ["n"])
+    full = paired(runs, "reward", GROUPS, [(METHODS, "dpo")])
+    alone = paired(runs, "reward", GROUPS, [(["dpo"], "dpo")])
     assert alone.empty
     assert list(alone) == list(full)
 
 
 def test_one_grouping_column_is_enough(runs):
     runs = runs[runs["n"] == 10]
-    gaps = paired(runs, "reward", ["shift"], METHODS, "dpo", [])
+    gaps = paired(runs, "reward", ["shift"], [(METHODS, "dpo")])
     assert gaps[["shift", "method"]].to_numpy().tolist() == [
         [shift, method] for shift in (0.0, 1.5) for method in ("pspo", "ospo")
     ]
@@ -107,4 +122,4 @@ def test_bad_tables_are_refused(runs):
     with pytest.raises(ValueError, match="more than once"):
         over_seeds(pd.concat([runs, runs]), "reward", GROUPS, METHODS, range(5))
     with pytest.raises(ValueError, match="'ipo' is none of the methods"):
-        paired(runs, "reward", GROUPS, METHODS, "ipo", ["n"])
+        paired(runs, "reward", GROUPS, [(METHODS, "ipo")])

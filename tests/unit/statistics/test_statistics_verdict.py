@@ -7,6 +7,7 @@ from scipy import stats
 
 from prefgrid.statistics.verdict import (
     Verdict,
+    chance_of_a_hint,
     judge_over_seeds,
     judge_over_seeds_and_prompts,
     shift_change,
@@ -14,13 +15,14 @@ from prefgrid.statistics.verdict import (
 )
 
 
-def _difference(seeds=4, p=0.5, holm=1.0, prompts=(-0.1, 0.1)):
+def _difference(seeds=4, p=0.5, holm=1.0, prompts=(-0.1, 0.1), prompts_holm=0.5):
     return {
         "seeds": seeds,
         "p_seeds": p if seeds > 1 else np.nan,
         "p_seeds_holm": holm if seeds > 1 else np.nan,
         "difference_sd_prompts_low_given_seeds": prompts[0],
         "difference_sd_prompts_high_given_seeds": prompts[1],
+        "p_prompts_holm_given_seeds": prompts_holm,
     }
 
 
@@ -35,8 +37,11 @@ def _difference(seeds=4, p=0.5, holm=1.0, prompts=(-0.1, 0.1)):
         (_difference(p=0.01, holm=0.03, prompts=(np.nan, np.nan)), Verdict.SUGGESTIVE),
         (_difference(p=0.01, holm=0.06, prompts=(0.02, 0.2)), Verdict.SUGGESTIVE),
         (_difference(p=0.01, holm=0.06), Verdict.SUGGESTIVE),
-        (_difference(prompts=(0.02, 0.2)), Verdict.THESE_POLICIES),
-        (_difference(seeds=1, prompts=(0.02, 0.2)), Verdict.THESE_POLICIES),
+        (_difference(prompts=(0.02, 0.2), prompts_holm=0.04), Verdict.THESE_POLICIES),
+        (_difference(seeds=1, prompts=(0.02, 0.2), prompts_holm=0.04), Verdict.THESE_POLICIES),
+        # The interval excludes 0, but the correction over the table takes that away.
+        (_difference(prompts=(0.02, 0.2), prompts_holm=0.06), Verdict.UNDECIDED),
+        (_difference(prompts=(0.02, 0.2), prompts_holm=np.nan), Verdict.UNDECIDED),
         (_difference(seeds=1), Verdict.UNDECIDED),
         (_difference(seeds=0, prompts=(np.nan, np.nan)), Verdict.MISSING),
     ],
@@ -57,6 +62,13 @@ def test_over_seeds_and_prompts_both_must_show(row, verdict):
 )
 def test_over_seeds_alone_only_they_must_show(seeds, p, holm, verdict):
     assert judge_over_seeds({"seeds": seeds, "p": p, "p_holm": holm}) is verdict
+
+
+def test_the_chance_of_a_hint_is_that_of_the_smallest_of_so_many_p_values():
+    """P values are uniform where nothing differs: the smallest of six is below .05 in 26.5 %."""
+    assert chance_of_a_hint(1) == pytest.approx(0.05)
+    assert chance_of_a_hint(6) == pytest.approx(stats.beta(1, 6).cdf(0.05))
+    assert chance_of_a_hint(0) == 0
 
 
 def test_the_strongest_of_several_verdicts():
@@ -81,6 +93,7 @@ def test_the_change_by_the_largest_shift_is_paired_by_seed_at_the_largest_n():
     summary = cells.assign(
         shift_change_sd_prompts_low_given_seeds=np.where(mine, -0.6, 9.0),
         shift_change_sd_prompts_high_given_seeds=np.where(mine, 0.1, 9.0),
+        shift_change_p_prompts_given_seeds=np.where(mine, 0.2, 0.001),
     )
     row = shift_change(runs, summary, 2.0, "dpo")
     test = stats.ttest_1samp([-0.5, -0.3, -0.1], 0)
@@ -92,4 +105,5 @@ def test_the_change_by_the_largest_shift_is_paired_by_seed_at_the_largest_n():
     assert row["p_seeds"] == row["p_seeds_holm"] == pytest.approx(test.pvalue)
     assert row["difference_sd_prompts_low_given_seeds"] == -0.6
     assert row["difference_sd_prompts_high_given_seeds"] == 0.1
+    assert row["p_prompts_holm_given_seeds"] == 0.2
     assert shift_change(runs[runs["shift"] == 0], summary, 2.0, "dpo") is None

@@ -38,6 +38,18 @@ def test_supervised_fine_tuning_of_the_base_has_a_part():
     assert found == [("none", None), ("bf16", ["o_proj"]), ("none", "all-linear")]
 
 
+def test_full_fine_tuning_and_gradient_checkpointing_have_a_part():
+    training = {"precision": "bf16", "lora": None, "gradient_checkpointing": True}
+    methods = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["methods"]
+    methods["dpo"]["training"] = training
+    [_, full] = specs(link_robustness=study("dpo"), methods=methods)["base"]["trainings"]
+    assert full == {
+        "precision": "bf16",
+        "targets": "all-weights",
+        "gradient_checkpointing": True,
+    }
+
+
 def test_a_study_without_a_language_model_adds_nothing():
     found = specs(studies=["single_index"])
     assert [name for name, one in found.items() if rehearsal.asks(one)] == ["base"]

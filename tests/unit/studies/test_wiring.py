@@ -18,7 +18,7 @@ SCRIPTS = rule_graph.REPOSITORY / "workflow_scripts"
 STUDIES = SCRIPTS / "prefgrid" / "studies"
 RAW = yaml.safe_load((rule_graph.REPOSITORY / "config.yaml").read_text())
 # Per study: methods × seeds × shifts × n, or blocks of seeds × shifts × τ × n.
-POLICIES = {"link_robustness": 4 * 2 * 2 * 2, "single_index": 4 * 1 * 3 * 1 * 1}
+POLICIES = {"link_robustness": 4 * 2 * 2 * 2, "single_index": 6 * 1 * 3 * 1 * 1}
 PLANNING = sorted(
     path.relative_to(SCRIPTS).with_suffix("").as_posix().replace("/", ".")
     for path in STUDIES.rglob("*.py")
@@ -91,7 +91,7 @@ def test_what_all_cells_share_and_what_bears_the_cell_s_name_stand_in_the_rules(
     reference = {f"{MODELS}/reference/{file}" for file in ("manifest.json", "model.safetensors")}
     for rule in ("compute_reference_logps", "train_policy", "evaluate_policy"):
         assert reference <= found[rule]
-    files = ("manifest.json", "adapter_model.safetensors", "link.json")
+    files = ("manifest.json", "link.json")
     policy = {f"{ROOT}/policies/method=rspo/{CELL}/{file}" for file in files}
     assert policy <= found["evaluate_policy"]
 
@@ -176,15 +176,19 @@ def test_a_policy_s_step(default):
             "batch_size": 32,
             "micro_batch_size": 32,
             "learning_rate": 0.0045,
+            "learning_rate_schedule": "cosine",
             "final_learning_rate_share": 0.05,
             "warmup_steps": 10,
             "schedule_steps": None,
+            "optimizer": "adamw",
             "weight_decay": 0.0,
             "adam_betas": [0.9, 0.999],
             "max_grad_norm": 1.0,
             "precision": "none",
+            "gradient_checkpointing": False,
             "lora": {"rank": 8, "alpha": 16, "dropout": 0.0, "targets": "all-linear"},
         },
+        "prompt_format": "chat",
     }
 
 
@@ -239,17 +243,36 @@ def test_a_block_of_seeds(default):
     assert policy.spec == shared | {
         "objective": "prefgrid.objectives.rspo",
         "options": {"beta_train": 1.0, "include_diagonal": False, "block_size": None},
-        "training": {"epochs": 100, "batch_size": 128, "learning_rate": 0.002},
+        "training": {
+            "epochs": 100,
+            "batch_size": 128,
+            "learning_rate": 0.002,
+            "discarded_orders": 0,
+        },
     }
     assert evaluation.inputs == {
         "draws": draws,
         "policies": [
             f"{root}/policies/method={method}/{cell}/policies.safetensors"
-            for method in ("dpo", "pspo", "ospo", "rspo")
+            for method in ("dpo", "pspo", "ospo", "rspo", "dpo_early", "true_link")
         ],
     }
     betas = RAW["single_index"]["evaluation"]["beta_grid"]
-    assert evaluation.spec == shared | {"kappa": 0.2, "beta_grid": betas}
+    assert evaluation.spec == shared | {"kappas": [0.2], "beta_grid": betas}
+
+
+def test_a_yardstick_is_told_the_link_of_its_own_preferences(default):
+    """Its shift in units of u/T: that of the cell, or s/τ. A number that the config gives stays."""
+    studies = wirings(
+        methods={"wrong_link": {"objective": "true_link", "options": {"link_shift": 2.0}}}
+    )
+    language_models, exact = studies["link_robustness"], studies["single_index"]
+    cell = "seed=0/shift=4.0/n=400"
+    assert language_models.policy(f"method=true_link/{cell}").spec["options"]["link_shift"] == 4.0
+    assert language_models.policy(f"method=wrong_link/{cell}").spec["options"]["link_shift"] == 2.0
+    cell = "shift=0.75/tau=0.25/n=1000/seeds=0-4"
+    assert exact.policy(f"method=true_link/{cell}").spec["options"]["link_shift"] == 3.0
+    assert "link_shift" not in exact.policy(f"method=rspo/{cell}").spec["options"]
 
 
 def test_a_policy_of_another_precision_brings_its_own_reference_log_probabilities():
@@ -263,6 +286,18 @@ def test_a_policy_of_another_precision_brings_its_own_reference_log_probabilitie
     assert other.inputs["reference_logps"] and other.spec["precision"] == "none"
 
 
+def test_a_policy_of_all_weights_is_evaluated_in_float32_whatever_it_was_trained_in():
+    raw = RAW | {"methods": RAW["methods"] | {"dpo": {"objective": "dpo", "options": {}}}}
+    raw["methods"]["dpo"]["training"] = {"lora": None}
+    for precision, looked_up in (("none", True), ("bf16", False)):
+        config = load(raw | {"training": RAW["training"] | {"precision": precision}})
+        wiring = registry.wiring(config.packages["link_robustness"], config)
+        step = wiring.evaluation(f"method=dpo/{CELL}")
+        assert step.spec["precision"] == "none"
+        assert bool(step.inputs["reference_logps"]) is looked_up
+        assert wiring.policy(f"method=dpo/{CELL}").spec["training"]["precision"] == precision
+
+
 @pytest.mark.parametrize("module", PLANNING)
 def test_planning_loads_no_data_or_model_library(module):
     program = f"import sys, {module}; print(sorted({HEAVY} & set(sys.modules)))"
@@ -270,3 +305,25 @@ def test_planning_loads_no_data_or_model_library(module):
         [sys.executable, "-c", program], cwd=SCRIPTS, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_several_kls_reach_tables_figures_and_exact_evaluations_only():
+    """No scan of a language model knows at which KLs it is read."""
+    kappas = [0.5, 0.1]
+    one, several = (
+        wirings(),
+        wirings(
+            **{
+                study: {"evaluation": RAW[study]["evaluation"] | {"kappa": kappas}}
+                for study in ("link_robustness", "single_index")
+            }
+        ),
+    )
+    for study, wiring in several.items():
+        assert wiring.tabulation().spec["kappas"] == kappas
+        assert wiring.section().spec["kappas"] == kappas
+        assert one[study].tabulation().spec["kappas"] == [RAW[study]["evaluation"]["kappa"]]
+    cell = "method=dpo/seed=0/shift=4.0/n=400"
+    assert several["link_robustness"].evaluation(cell) == one["link_robustness"].evaluation(cell)
+    exact = several["single_index"].evaluation("shift=1.5/tau=0.25/n=1000/seeds=0-4")
+    assert exact.spec["kappas"] == kappas

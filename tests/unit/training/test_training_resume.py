@@ -78,6 +78,31 @@ def test_resumed_is_uninterrupted(tmp_path, monkeypatch, lines, label, dropout):
     assert [path.name for path in work.iterdir() if path.suffix == ".json"] == ["checkpoint.json"]
 
 
+@pytest.mark.parametrize(
+    ("label", "changes"),
+    [
+        ("dpo", {"optimizer": "adafactor", "learning_rate_schedule": "linear"}),
+        ("dpo_full", {"optimizer": "adafactor", "weight_decay": 0.1}),
+        ("dpo", {"optimizer": "sgd", "learning_rate_schedule": "constant"}),
+        ("rspo", {"gradient_checkpointing": True, "dropout": DROPOUT}),
+        ("dpo_full", {"precision": "bf16", "gradient_checkpointing": True}),
+    ],
+)
+def test_every_way_to_take_steps_is_resumed(tmp_path, monkeypatch, label, changes):
+    """Adafactor counts in plain numbers; under autocast the reference table is made at the start."""
+    run(label, tmp_path / "quiet", **changes)
+    work, resumed = tmp_path / "work", tmp_path / "resumed"
+    killed(monkeypatch, 5, "after the step", label, resumed, work=work, **changes)
+    run(label, resumed, work=work, **changes)
+    assert contents(resumed) == contents(tmp_path / "quiet")
+    assert contents(resumed) != contents_of(label, tmp_path / "plain")
+
+
+def contents_of(label: str, folder: Path) -> dict[str, bytes]:
+    run(label, folder)
+    return contents(folder)
+
+
 def test_dropout_changes_what_is_compared(tmp_path):
     """Else runs with dropout would only repeat those without."""
     run("dpo", tmp_path / "plain")

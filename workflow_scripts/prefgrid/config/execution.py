@@ -1,15 +1,17 @@
 """The section `execution`: where and how fast jobs run."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from prefgrid.config.fields import Section
+from prefgrid.config.fields import Distinct, Section
 
 # A year.
 MOST_MINUTES = 366 * 24 * 60
 # More than any machine has.
 Threads = Annotated[int, Field(ge=1, le=1024)]
+Memory = Annotated[int, Field(ge=1, le=10**8)]
+Minutes = Annotated[int, Field(ge=1, le=MOST_MINUTES)]
 
 
 def _threads_of_the_long_job() -> dict[str, int]:
@@ -41,12 +43,20 @@ class Execution(Section):
         300.0,
         description="a training job saves where it is this often, to go on after a kill",
     )
+    trackers: Annotated[list[Literal["tensorboard", "wandb"]], Distinct] = Field(
+        default_factory=list,
+        description="what training metrics are shown to as well: tensorboard, wandb",
+    )
     preload: bool = Field(
         True, description="start local jobs from a process that has imported torch already"
     )
-    mem_mb: Annotated[int, Field(ge=1, le=10**8)] = Field(
-        4000, description="memory a cluster job asks for, times the attempt"
+    mem_mb: Memory = Field(
+        4000, description="memory that a cluster job with a model asks for, times the attempt"
     )
-    runtime_minutes: Annotated[int, Field(ge=1, le=MOST_MINUTES)] = Field(
-        120, description="time limit of a cluster job, times the attempt"
+    runtime_minutes: Minutes = Field(
+        120, description="time limit of a cluster job with a model, times the attempt"
     )
+    light_mem_mb: Memory = Field(
+        4000, description="of a job without one: data, labels, tables, figures, the report"
+    )
+    light_runtime_minutes: Minutes = Field(60, description="of a job without one")

@@ -45,6 +45,19 @@ def _zero_or_of_ordinary_size(value: float) -> float:
     return value + 0.0  # turns −0.0 into 0.0: numbers become paths
 
 
+def _one_or_several_kls(value: Any) -> Any:
+    listed = value if isinstance(value, list) else [value]
+    numbers = [kl for kl in listed if isinstance(kl, int | float) and not isinstance(kl, bool)]
+    fit = [kl for kl in numbers if SMALLEST <= kl <= LARGEST_SCALE]
+    if not 1 <= len(listed) <= MOST_KLS or len(fit) < len(listed):
+        raise ValueError(
+            f"{value!r} should be a number of nats, {SMALLEST:g} to {LARGEST_SCALE:g}, or a list of 1 to "
+            f"{MOST_KLS} such numbers"
+        )
+    _distinct(listed)
+    return value
+
+
 Distinct = AfterValidator(_distinct)
 # Ranges are wide: what is beyond is a slip of the hand. Of anything there are at most a billion.
 Count = Annotated[int, Field(ge=1, le=10**9)]
@@ -58,11 +71,18 @@ Share = Annotated[float, Field(ge=0, le=1)]
 # Float32 tells 1 − 1e-6 from 1 with a digit to spare.
 Decay = Annotated[float, Field(ge=0, le=1 - 1e-6)]
 Dropout = Annotated[float, Field(ge=0, le=0.99)]
+# That figures have room for.
+MOST_KLS = 5
 # Squares and inverses of these, and their products with logits and rewards, are finite float32 numbers.
 SMALLEST, LARGEST_SCALE = 1e-6, 1e6
 Positive = Annotated[float, Field(ge=SMALLEST, le=LARGEST_SCALE)]
 NonNegative = Annotated[
     float, Field(ge=0, le=LARGEST_SCALE), AfterValidator(_zero_or_of_ordinary_size)
+]
+# KLs in nats at which methods are compared; the first is that of findings.
+Kappa = Annotated[
+    Positive | Annotated[list[Positive], Field(min_length=1, max_length=MOST_KLS)],
+    BeforeValidator(_one_or_several_kls),
 ]
 # Logits divided by less are greedy decoding, by more a uniform draw.
 Temperature = Annotated[float, Field(ge=1e-3, le=1e3)]

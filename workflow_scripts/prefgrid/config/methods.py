@@ -39,6 +39,8 @@ def ours() -> dict[str, Method]:
     return {
         **{name: Method(objective=name) for name in ("dpo", "pspo", "ospo", "ospo_orthogonal")},
         "rspo": Method(objective="rspo"),
+        "true_link": Method(objective="true_link"),
+        "dpo_early": Method(objective="dpo", training={"epochs": 1, "max_steps": None}),
         **_published(),
         "ipo": Method(objective="ipo"),
         "ipo_mean": Method(objective="ipo", options={"reduction": "token_mean", "beta_train": 5.0}),

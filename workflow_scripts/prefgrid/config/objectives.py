@@ -70,3 +70,10 @@ def _problem_of(needs: Any) -> str | None:
 def check_options(objective: str, options: dict[str, Any]) -> None:
     """ValueError naming every option that does not exist or whose value is out of its bound."""
     modules.check_options(f"objective {objective!r}", options, constants(objective).bounds)
+
+
+def told_the_link(options: dict[str, Any], shift: float) -> dict[str, Any]:
+    """An objective's options, with the shift of the preferences' link (in units of u/T) for `link_shift`
+    where it has that option and leaves it null."""
+    unknown = "link_shift" in options and options["link_shift"] is None
+    return {**options, **({"link_shift": shift} if unknown else {})}

@@ -66,25 +66,36 @@ class Training(Section):
     learning_rate: LearningRate = Field(
         4.5e-3, description="peak, after warm-up (1.0e-4 suits real models)"
     )
+    learning_rate_schedule: Literal["cosine", "linear", "constant"] = Field(
+        "cosine", description="cosine, linear, or constant, after the warm-up"
+    )
     final_learning_rate_share: Share = Field(
-        0.05, description="the cosine ends at this share of the peak"
+        0.05, description="cosine and linear end at this share of the peak"
     )
     warmup_steps: Annotated[int, Field(ge=0, le=10**9)] = Field(
         10, description="optimizer steps of linear warm-up"
     )
     schedule_steps: Count | None = Field(
-        None, description="horizon of the cosine; null: the run's own number of steps"
+        None, description="horizon of the schedule; null: the run's own number of steps"
     )
-    weight_decay: NonNegative = Field(0.0, description="AdamW")
+    optimizer: Literal["adamw", "adafactor", "sgd"] = Field(
+        "adamw", description="adamw; adafactor: less memory; sgd: without momentum"
+    )
+    weight_decay: NonNegative = Field(0.0, description="decoupled; spares norms and biases")
     # A strict tuple takes no list, and YAML knows only lists.
     adam_betas: Annotated[tuple[Decay, Decay], Field(strict=False)] = Field(
-        (0.9, 0.999), description="AdamW"
+        (0.9, 0.999), description="of adamw"
     )
     max_grad_norm: Positive | None = Field(
         1.0, description="clip the global gradient norm; null: no clipping"
     )
     precision: Precision = Field("none", description="none (float32), bf16, fp16")
-    lora: Lora | None = Field(default_factory=Lora, description="the adapter")
+    gradient_checkpointing: bool = Field(
+        False, description="compute activations again in the backward: less memory, more time"
+    )
+    lora: Lora | None = Field(
+        default_factory=Lora, description="the adapter; null: all weights are trained"
+    )
 
     @model_validator(mode="after")
     def _one_length(self) -> "Training":
@@ -100,7 +111,7 @@ class Training(Section):
         if self.schedule_steps is not None and self.schedule_steps <= self.warmup_steps:
             raise ValueError(
                 f"schedule_steps is {self.schedule_steps} and warmup_steps is {self.warmup_steps}; "
-                "the cosine must end after the warm-up: allowed: a larger schedule_steps, or null"
+                "the schedule must end after the warm-up: allowed: a larger schedule_steps, or null"
             )
         return self
 

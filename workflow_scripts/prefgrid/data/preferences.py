@@ -117,15 +117,3 @@ def groups(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
-
-
-def to_chosen_rejected(rows: Iterable[dict[str, Any]]) -> list[dict[str, str]]:
-    """Preference rows in TRL's explicit-prompt format: prompt, chosen, rejected."""
-    return [
-        {
-            "prompt": row["prompt"],
-            "chosen": row["response_1"] if row["z"] else row["response_0"],
-            "rejected": row["response_0"] if row["z"] else row["response_1"],
-        }
-        for row in rows
-    ]

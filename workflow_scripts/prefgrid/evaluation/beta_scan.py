@@ -27,10 +27,11 @@ def scan(
     seed: int,
     prompt_format: str,
     options: DecodingOptions,
+    reference: torch.nn.Module | None = None,
 ) -> pd.DataFrame:
     """Per-sample table of one policy: `samples` responses a prompt at each β, scored.
 
-    model: peft model in eval mode, adapter = policy, base = reference. prompts: rows with
+    model, reference: as in `sample_mixed`. prompts: rows with
     `prompt_id` and `prompt`. sign: ζ, the policy's direction; the mixing weight is ζ/β. The noise
     of a response depends on (seed, prompt_id, sample) alone (`noise`), so it is common to all β, to
     all policies evaluated with this seed, and to the reference samples.
@@ -49,6 +50,7 @@ def scan(
         evaluation_uniforms(seed, prompt_ids, samples, options.max_new_tokens),
         [sign / beta for beta in betas],
         options,
+        reference,
     )
     by_beta = np.arange(len(decoded)).reshape(len(prompts), len(betas), samples)
     decoded = [decoded[row] for row in by_beta.swapaxes(0, 1).ravel()]

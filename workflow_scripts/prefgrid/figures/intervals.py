@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from prefgrid.figures.layout import marker_kwargs, padded
+from prefgrid.figures.layout import marker_kwargs, padded, words_alone
 from prefgrid.figures.style import INK, QUIET, MethodStyle
 
 
@@ -28,17 +28,27 @@ class Point:
     size: float = 6.0
 
 
-def draw(panels: Sequence[tuple[Axes, Sequence[Point]]], around: float | None = None) -> bool:
+def draw(
+    panels: Sequence[tuple[Axes, Sequence[Point]]],
+    nothing: str,
+    baseline: MethodStyle | None = None,
+) -> bool:
     """Draw each panel's points on one common scale; True if an interval had to be cut.
 
-    `around`: a value that must be visible (0 for differences).
+    `nothing`: what a panel says without axes if all of its points are missing. `baseline`: of
+    differences, whose line at 0 is drawn.
     """
     points = [point for _, listed in panels for point in listed]
-    view = _view(points, around)
+    view = _view(points, None if baseline is None else 0.0)
     for axis, listed in panels:
+        axis.set_ylim(view)
+        if all(np.isnan(point.mean) for point in listed):
+            words_alone(axis, nothing)
+            continue
         for point in listed:
             _draw_point(axis, point, view)
-        axis.set_ylim(view)
+        if baseline is not None:
+            axis.axhline(0, color=baseline.colour, linewidth=1.6, zorder=1)
     return any(_cut(point, view) != (False, False) for point in points)
 
 

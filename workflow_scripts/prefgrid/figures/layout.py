@@ -146,6 +146,12 @@ def shift_title(shift: float) -> str:
     return f"Link shift {shift:g}" + (" (logistic link)" if shift == 0 else "")
 
 
+def words_alone(axis: Axes, text: str) -> None:
+    """Words in place of a panel's marks and axes, where there is nothing to draw."""
+    axis.set_axis_off()
+    axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color=QUIET)
+
+
 def note(axis: Axes, text: str) -> None:
     """A quiet remark below the panel's axis label, at its right edge."""
     axis.annotate(

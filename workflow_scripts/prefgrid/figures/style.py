@@ -3,15 +3,10 @@
 Figures are built without pyplot, so no global state and no display is involved.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import matplotlib.style
-from matplotlib.figure import Figure
-
-from prefgrid.files import store
 
 # The first six are from Okabe & Ito, "Color Universal Design" (2008). The others were chosen so that
 # simulated protanopia, deuteranopia and tritanopia (Machado et al. 2009) leave every two colours
@@ -43,7 +38,6 @@ VARIANT_MARKERS = ("d", "H", "8")
 
 # A report column is about 7.5 inches wide; text stays readable at that width.
 WIDTH_INCHES = 9.0
-PNG_DPI = 160
 
 RC = {
     "font.family": "DejaVu Sans",
@@ -144,14 +138,3 @@ def _parts(label: str) -> tuple[str, str]:
 def theme():
     """Context in which figures are built and saved; a personal matplotlibrc changes nothing."""
     return matplotlib.style.context(["default", RC])
-
-
-def save(figure: Figure, svg: Path | str, png: Path | str) -> None:
-    """Write both files atomically; the same figure gives the same bytes."""
-    metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
-    with theme():
-        for path, kind in ((svg, "svg"), (png, "png")):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=kind, dpi=PNG_DPI, metadata=metadata[kind])
-            with store.replacing(path) as temporary:
-                temporary.write_bytes(buffer.getvalue())

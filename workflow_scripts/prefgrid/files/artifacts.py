@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST = "manifest.json"
+# Of a model, for people.
+CARD = "README.md"
 # Of files that belong to no artifact: records, leftovers, what the system puts there.
 PRIVATE_PREFIXES = ("_", ".")
 RECORD = "_provenance"

@@ -31,6 +31,16 @@ def every(axes: Mapping[str, Iterable[Any]]) -> list[str]:
     ]
 
 
+def split(path: Path | str) -> tuple[Path, str]:
+    """(grid, cell) of a cell's file: …/evaluations/seed=3/shift=0.5/x.csv → (…/evaluations,
+    seed=3/shift=0.5). Of a file of no cell the cell is empty."""
+    folder, parts = Path(path).parent, []
+    while re.fullmatch(PATTERN, folder.name):
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return folder, "/".join(parts)
+
+
 def values(path: Path | str) -> dict[str, Any]:
     """The key=value folders of a path, typed: .../seed=3/shift=0.5/x.csv → {seed: 3, shift: 0.5}."""
     pairs = (part.split("=", 1) for part in str(path).split("/") if "=" in part)

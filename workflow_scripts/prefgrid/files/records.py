@@ -39,6 +39,17 @@ Finish = Literal["stop", "length"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[^./\x00][^/\x00]*$")]
 Manifest = dict[FileName, Sha256]
+
+
+class Source(TypedDict):
+    """source.json: where a fetched model came from; commit: of the hub, None of a local folder."""
+
+    __pydantic_config__ = STRICT
+    source: Text
+    revision: Text | None
+    commit: Text | None
+
+
 # Measurements of models, in named groups.
 Quality = dict[Text, dict[Text, float]]
 

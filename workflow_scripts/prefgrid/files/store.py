@@ -2,10 +2,11 @@
 
 import hashlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,21 @@ def publish(temporary: Path, path: Path) -> None:
     with open(temporary, "rb") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make `target` the same file as `source`, or a copy of it where a file has one name alone (another
+    disk, some network file systems) or is another user's.
+
+    Only for files that are replaced as a whole and never changed in place, as all published ones are.
+    """
+    source = source.resolve()  # of a link the file behind it
+    # Publication sets the mode, which is its owner's to do.
+    if os.stat(source).st_uid == os.geteuid():
+        with suppress(OSError):
+            os.link(source, target)
+            return
+    shutil.copyfile(source, target)
 
 
 def _umask() -> int:

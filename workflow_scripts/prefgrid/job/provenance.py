@@ -7,6 +7,7 @@ import platform
 import resource
 import subprocess
 import sys
+from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +25,8 @@ PACKAGES = (
     "pandas",
     "snakemake",
 )
+# Files of the source tree that hold settings and no code.
+SETTINGS = ("config.yaml", "presets", "profiles")
 
 
 def identity(
@@ -53,6 +56,7 @@ def collect(
     return identity | {
         "outputs": output_hashes,
         "git_commit": git_commit(),
+        "finished": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "device": _device(),
         **_computed_with(),
         "wall_time_seconds": round(seconds, 3),
@@ -67,7 +71,10 @@ def versions() -> dict[str, str]:
 
 @cache
 def git_commit() -> str:
-    """Commit of this source tree, with "+changes" if it was edited since; "unknown" outside git."""
+    """Commit of this source tree, with "+changes" if it was edited since; "unknown" outside git.
+
+    Presets and profiles may be edited: what a job used of its config is in its record.
+    """
 
     # No optional locks: a hundred jobs at once must not make the user's own git command fail.
     def git(*words: str) -> str:
@@ -79,7 +86,10 @@ def git_commit() -> str:
         ).stdout.strip()
 
     try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
+        changes = git(
+            "status", "--porcelain", "--", *(f":(top,exclude){name}" for name in SETTINGS)
+        )
+        return git("rev-parse", "HEAD") + ("+changes" if changes else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

@@ -92,6 +92,19 @@ def warm_up_problem(warmup_steps: int, run_steps: int) -> str | None:
     )
 
 
+def standstill_problem(
+    schedule_steps: int | None, final_share: float, run_steps: int
+) -> str | None:
+    """What is wrong with a rate that is 0 before training ends, or None."""
+    if final_share > 0 or schedule_steps is None or schedule_steps >= run_steps:
+        return None
+    return (
+        f"schedule_steps is {schedule_steps} of {run_steps} optimizer steps and "
+        "final_learning_rate_share is 0, so the last steps would learn nothing; allowed: a longer "
+        "schedule or null, a share above 0, or shorter training (epochs, max_steps)"
+    )
+
+
 def warm_start_problem(warm_start_epochs: float, steps_in_epoch: int, run_steps: int) -> str | None:
     """What is wrong with a warm start that training never leaves, or None."""
     warm = lengths.warm_start_steps(warm_start_epochs, steps_in_epoch)

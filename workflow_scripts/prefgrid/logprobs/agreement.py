@@ -49,9 +49,9 @@ def check_log_probs(model: Any, tokens: Tokens, pad_id: int) -> None:
         _compare(model, "rows of a batch", ours, torch.stack(expected), rounding.share(model))
 
 
-@torch.no_grad()
 def own_logits(model: Any, row: Sequence[int]) -> Tensor:
-    """float32 [len(row), V]: the model's own forward of one row, without cache, padding, neighbours.
+    """float32 [len(row), V]: the model's own forward of one row, without cache, padding, neighbours;
+    gradients flow.
 
     The output layer alone is float32, as in every job, so that its rounding is not compared.
     """

@@ -56,6 +56,10 @@ def fetch_model(
         _refuse_an_adapter(source, resolved)
         config = transformers.AutoConfig.from_pretrained(source, revision=resolved)
         checking.check_config(config)
+        if kind == "causal" and config.is_encoder_decoder:
+            raise ValueError(
+                f"a {config.model_type} reads a prompt by an encoder of its own; policies are decoders"
+            )
         if kind == "sequence-classification" and config.num_labels != 1:
             raise ValueError(
                 f"it is no scalar reward model: num_labels is {config.num_labels}, 1 is needed "
@@ -80,7 +84,8 @@ def fetch_model(
         if Path(source).is_dir():
             tried = f"the local folder {Path(source).resolve()}"
         else:
-            tried = f"the hub {os.environ.get('HF_ENDPOINT', 'https://huggingface.co')}"
+            hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+            tried = f"the hub {hub}, as there is no such path beside the config file or here"
         raise ValueError(
             f"cannot get model {source!r} at revision {revision!r}: {_in_a_line(error)} "
             f"(tried {tried}). Allowed: a hub id 'owner/name' that this machine can reach and may "

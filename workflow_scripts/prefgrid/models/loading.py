@@ -17,6 +17,7 @@ from prefgrid.models.targets import refusals
 DTYPES = {"none": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # One weights file whatever the size, so that the declared outputs of a rule are known beforehand.
 ONE_SHARD = "100TB"
+HOW_IT_WAS_READ = ("is_local", "local_files_only")
 
 
 def load_causal_lm(folder: Path | str, precision: str = "none") -> Any:
@@ -28,11 +29,15 @@ def load_causal_lm(folder: Path | str, precision: str = "none") -> Any:
 
 
 def load_stack(folder: Path | str, adapters: Sequence[Path | str], precision: str = "none") -> Any:
-    """The causal language model in `folder` with the adapters of earlier iterations merged into it,
+    """The causal language model in `folder` with the policies of earlier iterations merged into it,
     one after the other; as `load_causal_lm` returns it, and with its errors and `load_adapter`'s.
 
-    The weights are merged in float32 and rounded to the precision once. Nothing is written.
+    A policy of all weights takes the place of what came before it. Adapters are merged in float32 and
+    the weights rounded to the precision once. Nothing is written.
     """
+    whole = [place for place, one in enumerate(adapters) if not is_adapter(one)]
+    if whole:
+        folder, adapters = adapters[whole[-1]], adapters[whole[-1] + 1 :]
     if not adapters:
         return load_causal_lm(folder, precision)
     dtype = _dtype(precision)
@@ -89,7 +94,7 @@ def load_tokenizer(folder: Path | str) -> Any:
     ValueError if there is none, if its files are damaged, or if the folder's model has no embedding
     for some of its tokens.
     """
-    if (Path(folder) / "adapter_config.json").is_file():
+    if is_adapter(folder):
         raise ValueError(f"{folder}: holds an adapter; the tokenizer is the reference's")
     _require_file(folder, "tokenizer_config.json", "a tokenizer")
     checking.check_files(folder)
@@ -133,6 +138,11 @@ def add_lora(
         return peft.get_peft_model(model, config)
 
 
+def is_adapter(folder: Path | str) -> bool:
+    """Whether the policy in `folder` is an adapter, and no whole model."""
+    return (Path(folder) / "adapter_config.json").is_file()
+
+
 def load_adapter(model: Any, folder: Path | str, *, trainable: bool = False) -> Any:
     """Wrap `model` with the adapter saved in `folder`.
 
@@ -159,26 +169,42 @@ def _unfit(model: Any) -> str:
 def save_model(folder: Path | str, model: Any, tokenizer: Any) -> None:
     """Write weights (one safetensors file), configs, tokenizer and then the manifest."""
     model.save_pretrained(folder, max_shard_size=ONE_SHARD)
-    tokenizer.save_pretrained(folder)
+    save_tokenizer(folder, tokenizer)
     write_manifest(folder)
 
 
-def save_adapter(folder: Path | str, model: Any) -> None:
-    """Write the adapter's weights, its config and then the manifest.
+def save_tokenizer(folder: Path | str, tokenizer: Any) -> None:
+    """Write the tokenizer's files. transformers also notes how it was itself read, which differs between
+    jobs (whether the hub may be asked) and is no part of it."""
+    tokenizer.save_pretrained(folder)
+    path = Path(folder) / "tokenizer_config.json"
+    config = store.read_json(path)
+    store.write_json(path, {key: config[key] for key in config if key not in HOW_IT_WAS_READ})
 
-    The bytes depend on the adapter alone: peft writes the base model's path and unordered sets
-    of names into the config, and a model card beside it.
+
+def save_adapter(folder: Path | str, model: Any) -> None:
+    """Write the adapter's weights, its config, which names no base, and then the manifest."""
+    write_adapter(folder, model, name=None, revision=None)
+    write_manifest(folder)
+
+
+def write_adapter(
+    folder: Path | str, model: Any, *, name: str | None, revision: str | None
+) -> None:
+    """Write the adapter's weights and its config, which names the base that it goes on.
+
+    The bytes depend on the adapter and that name alone: peft writes the path that the model was loaded
+    from and unordered sets of names into the config, and a model card beside it.
     """
     folder = Path(folder)
     model.save_pretrained(folder)
-    (folder / "README.md").unlink()
+    (folder / artifacts.CARD).unlink()
     config = store.read_json(folder / "adapter_config.json")
-    config["base_model_name_or_path"] = None
+    config |= {"base_model_name_or_path": name, "revision": revision}
     for targets in ("target_modules", "target_parameters"):
         if isinstance(config[targets], list):
             config[targets].sort()
     store.write_json(folder / "adapter_config.json", config)
-    write_manifest(folder)
 
 
 def write_manifest(folder: Path | str) -> None:

@@ -9,7 +9,8 @@ carries two literal constants, read with `ast.literal_eval` where importing torc
   the mean of the losses of its groups); and, where it is True, `sampling_logps`;
 * `OPTIONS`: every option with (its default, its bound in the grammar of `limits.bounds`).
 
-An option named `warm_start_epochs` means that training starts as DPO for so many epochs.
+An option named `warm_start_epochs` means that training starts as DPO for so many epochs; one named
+`link_shift` that is null, that the study fills in the shift of the link its preferences were drawn from.
 
 The index of a pair is t = [log π(y1|x) − log π_ref(y1|x)] − [log π(y0|x) − log π_ref(y0|x)].
 """

@@ -3,8 +3,8 @@
     L = mean_i −[z_i log ψ̂(t_i) + (1 − z_i) log(1 − ψ̂(t_i))]
 
 ψ̂ is an isotonic regression of the labels on the index (`isotonic`), made differentiable by one of
-`smoothers`, and constant between refits.  Before the first fit ψ̂ is σ(β_train·t), so the loss is
-DPO's: the warm start.  After it β_train acts through the logistic blend alone.
+`smoothers`; warm start, link rows and refits are those of `fitted`.  After the warm start β_train acts
+through the logistic blend alone.
 
 Defaults correct the published learner: warm start (at t ≡ 0 there is nothing to fit), each pair
 added flipped so that ψ̂(−t) = 1 − ψ̂(t), ties pooled, jumps smoothed on the scale of sd(t), and the
@@ -14,17 +14,12 @@ noise of their labels.  The published learner is a set of option values.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
-from prefgrid import seeding
-from prefgrid.limits import lengths
 from prefgrid.objectives import base, isotonic
-from prefgrid.objectives.pairs import bernoulli_nll, signed_margin, with_flipped
+from prefgrid.objectives.fitted import FittedLink
+from prefgrid.objectives.pairs import bernoulli_nll, with_flipped
 from prefgrid.objectives.smoothers import SMOOTHERS
 
 NEEDS = {"targets": "labels", "responses": 2, "reference_logps": True, "coupled": False}
@@ -63,21 +58,13 @@ OPTIONS = {
 }
 
 
-class Objective(base.Objective):
+class Objective(FittedLink):
     """State: the blocks and the width of the fitted link, or nothing before the first fit."""
 
     needs, declared = NEEDS, OPTIONS
 
     def __init__(self, options: dict, schedule: base.Schedule) -> None:
         super().__init__(options, schedule)
-        self.beta_train = float(self.options["beta_train"])
-        self.warm_steps = lengths.warm_start_steps(
-            self.options["warm_start_epochs"], schedule.steps_per_epoch
-        )
-        self.refit_every = float(
-            self.options["refit_every_steps"]
-            or self.options["refit_every_epochs"] * schedule.steps_per_epoch
-        )
         self.level_clip = float(self.options["level_clip"])
         self.clip = float(self.options["clip"])
         self.blend = float(self.options["logistic_blend"])
@@ -86,62 +73,19 @@ class Objective(base.Objective):
         self.smoother = SMOOTHERS[self.options["smoother"]]
         self.link: dict[str, Tensor] = {}
 
-        # One row at least is trained on.
-        held_out = min(round(self.options["link_share"] * schedule.rows), schedule.rows - 1)
-        order = seeding.stream(schedule.seed, "pspo link rows").permutation(schedule.rows)
-        # weight of each row's loss: 0 for link rows, and mean 1 over all rows
-        self.row_weight = torch.ones(schedule.rows)
-        self.link_rows = torch.arange(schedule.rows)
-        self.untrained: frozenset[int] = frozenset()
-        if held_out:
-            self.link_rows = torch.as_tensor(order[:held_out]).sort().values
-            self.untrained = frozenset(self.link_rows.tolist())
-            self.row_weight[self.link_rows] = 0.0
-            self.row_weight *= schedule.rows / (schedule.rows - held_out)
+    @property
+    def fitted(self) -> bool:
+        return bool(self.link)
 
-    def trained_rows(self, rows: Sequence[int]) -> Sequence[int]:
-        """All but the link rows; all of a step that has no others, whose gradient is then 0."""
-        return [row for row in rows if row not in self.untrained] or rows
-
-    def loss(self, batch: base.Batch) -> Tensor:
-        """Mean over the step's rows of row weight × negative log-likelihood, nats a pair."""
-        self.move_to(batch.index.device)
-        weight = self.row_weight[batch.rows]
-        if not self.link:
-            margin = signed_margin(batch.index, batch.targets)
-            return (weight * softplus(-self.beta_train * margin)).mean() * batch.share
-        nll = bernoulli_nll(self.probability(batch.index), batch.targets)
-        return (weight * nll).mean() * batch.share
-
-    def wanted_rows(self, step: int) -> Tensor | None:
-        """The link rows: at the end of the warm start, then at the first step ≥ each multiple of
-        the period, and after training."""
-        since = step - self.warm_steps
-        fits = since == 0 or step == self.schedule.steps
-        if since > 0:
-            fits |= math.floor(since / self.refit_every) > math.floor(
-                (since - 1) / self.refit_every
-            )
-        return self.link_rows if fits else None
-
-    def update(self, step: int, log_ratios: Tensor, targets: Tensor) -> None:
-        """Fits the link to the link rows."""
-        self.fit(base.pair_index(log_ratios), targets)
-
-    def finish(self, log_ratios: Tensor, targets: Tensor) -> None:
-        """Fits the link to the finished policy, unless training never left the warm start."""
-        if self.link:
-            self.fit(base.pair_index(log_ratios), targets)
+    def nll(self, index: Tensor, labels: Tensor) -> Tensor:
+        return bernoulli_nll(self.probability(index), labels)
 
     def fit(self, index: Tensor, labels: Tensor) -> None:
-        """Isotonic regression of z on t over the link rows; both Tensor[N] for all rows.
+        """Isotonic regression of z on t.
 
         A fit without a jump, or to indices that are all equal, says nothing about t and would stop
         the gradient: the link then stays as it was.
         """
-        self.move_to(index.device)
-        index = index.detach().float()[self.link_rows]
-        labels = labels.float()[self.link_rows]
         if self.options["symmetrize"]:
             index, labels = with_flipped(index, labels)
         blocks = isotonic.fit_blocks(
@@ -172,9 +116,7 @@ class Objective(base.Objective):
         return torch.lerp(fitted, logistic, self.blend).clamp(self.clip, 1 - self.clip)
 
     def move_to(self, device: torch.device) -> None:
-        """Puts link and rows on the device of the indices; nothing happens if they are there."""
-        self.row_weight = self.row_weight.to(device)
-        self.link_rows = self.link_rows.to(device)
+        super().move_to(device)
         self.link = {name: tensor.to(device) for name, tensor in self.link.items()}
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ SERVER_LOG = Path("results/logs/fork_server.log")
 TEMPORARY = ("TMPDIR", "TMP", "TEMPDIR", "TEMP")
 
 
-def prepare(section: dict[str, Any]) -> None:
+def prepare(section: dict[str, Any], config_files: Sequence[str] = ()) -> None:
     """Set the variables that `run_job.py` and the scripts read; called while the Snakefile is read.
 
-    section: the config's `execution`. Jobs find this interpreter even where its
+    section: the config's `execution`. config_files: names of the run's, for the report. Jobs find this interpreter even where its
     environment is not activated, and the scripts wherever the working directory is.
     """
     os.environ |= execution.PYTHON
@@ -35,6 +36,7 @@ def prepare(section: dict[str, Any]) -> None:
     if folder := places.matplotlib_folder(os.environ, Path.cwd()):
         os.environ[places.MATPLOTLIB_VARIABLE] = folder
     os.environ[execution.VARIABLE] = formats.canonical_json(section)
+    os.environ[execution.CONFIG_FILES_VARIABLE] = formats.canonical_json(list(config_files))
     os.environ[execution.PARENT_VARIABLE] = str(os.getpid())
     # An outer run's server is not for this run's jobs.
     os.environ.pop(address.VARIABLE, None)

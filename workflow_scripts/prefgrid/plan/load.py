@@ -1,6 +1,7 @@
 """From Snakemake's config dictionary to a checked `Config`, or one error that lists every mistake."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from prefgrid.config.fields import Problem
@@ -8,7 +9,7 @@ from prefgrid.config.merging import merged
 from prefgrid.config.methods import ours
 from prefgrid.config.reference import Sft
 from prefgrid.config.training import Training
-from prefgrid.plan import checks, mistakes, schema
+from prefgrid.plan import checks, local_paths, mistakes, schema
 from prefgrid.plan.schema import Config
 from prefgrid.plan.usable import usable
 from prefgrid.studies import registry
@@ -18,12 +19,13 @@ class ConfigError(ValueError):
     """The configuration is not usable; the message lists each key, its value and what is allowed."""
 
 
-def load(raw: dict[str, Any]) -> Config:
+def load(raw: dict[str, Any], beside: Mapping[str, Path] | None = None) -> Config:
     """Validate everything at once; raise ConfigError naming every wrong key.
 
-    Each section is checked by itself, then keys with each other wherever their values are usable.
+    beside: where local sources are looked for before the run's folder (`local_paths.folders`). Each section is checked by itself, then keys with each other wherever their values are usable.
     """
     _refuse(mistakes.of_numbers(raw))  # the checks compute with the numbers they find
+    raw, nowhere = local_paths.resolved(raw, beside or {})
     named = raw.get("studies", registry.BUILT_IN)
     packages = _named_studies(named)
     model = schema.of(packages)
@@ -44,6 +46,7 @@ def load(raw: dict[str, Any]) -> Config:
     config = usable(model, readable)
     found = mistakes.of_values(model, raw)
     found += [
+        *nowhere,
         *checks.problems(config, packages),
         *(one for wrong in overrides.values() for one in wrong),
     ]

@@ -135,6 +135,7 @@ RESERVED = (
         "rehearsals",
         "logs",
         "work",
+        "trackers",
         "data",
         "captions",
         "results",

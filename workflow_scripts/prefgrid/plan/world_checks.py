@@ -1,7 +1,5 @@
 """Checks between keys that depend on the world: the tiny one's limits, the hub's pins."""
 
-import os
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,8 +12,6 @@ from prefgrid.plan.schema import Config
 
 # What the tiny world writes its data as.
 TINY_DATASET = "ultrafeedback"
-# One name, or an owner's; a path that is not there mostly looks otherwise.
-HUB_ID = re.compile(r"(?:\w[\w.-]*/)?\w[\w.-]*")
 
 
 def _hub_is_described(config: Config) -> Iterator[Problem]:
@@ -35,27 +31,12 @@ def _hub_sources(config: Config) -> dict[str, HubSource]:
     }
 
 
-def _hub_revisions_are_named(config: Config) -> Iterator[Problem]:
-    for place, what in _hub_sources(config).items():
-        if what.revision is None and not os.path.exists(what.source):
-            yield (
-                f"hub.{place}.revision",
-                f"is null, but {what.source!r} is no local path; name a revision of the hub's, "
-                "best a commit",
-            )
-
-
 def _local_sources_can_be_read(config: Config) -> Iterator[Problem]:
     for place, what in _hub_sources(config).items():
         key, path = f"hub.{place}.source", Path(what.source)
         if not path.exists():
-            if not HUB_ID.fullmatch(what.source):
-                yield (
-                    key,
-                    f"{what.source!r} is no local path (seen from {Path.cwd()}) and no hub id; "
-                    "allowed: an existing path, or a hub id 'owner/name'",
-                )
-        elif place != "dataset" and not path.is_dir():
+            continue  # a hub id; `local_paths` has looked
+        if place != "dataset" and not path.is_dir():
             yield key, f"{what.source!r} is a file; allowed of a model: a folder, or a hub id"
         else:
             try:
@@ -93,13 +74,22 @@ def _flash_attention_has_halves(config: Config) -> Iterator[Problem]:
         return
     if config.execution.gpus_per_job == 0:
         yield "model.attention", "'flash_attention_2' needs a GPU (execution.gpus_per_job)"
-    precisions = {"training.precision": config.training.precision}
-    for label, method in config.methods.items():
-        precision = config.training_of(method.training).precision
-        precisions[f"methods.{label}.training.precision"] = precision
+    trainings = {
+        f"methods.{label}.training": config.training_of(method.training)
+        for label, method in config.methods.items()
+    }
     if config.reference.sft is not None:
-        precision = config.training_of(config.reference.sft.training).precision
-        precisions["reference.sft.training.precision"] = precision
+        sft = config.training_of(config.reference.sft.training)
+        trainings["reference.sft.training"] = sft
+    precisions = {"training.precision": config.training.precision}
+    for place, training in trainings.items():
+        precisions[f"{place}.precision"] = training.precision
+        if training.lora is None:
+            yield (
+                f"{place}.lora",
+                "is null, so weights are float32, but model.attention flash_attention_2 computes "
+                "halves; allowed: an adapter",
+            )
     for label, judge in config.judges.items():
         if judge.model is not None:
             precision = judge.all_options.get("precision")
@@ -125,7 +115,6 @@ def _tiny_data_can_be_read(config: Config) -> Iterator[Problem]:
 
 CHECKS: tuple[Callable[[Config], Iterator[Problem]], ...] = (
     _hub_is_described,
-    _hub_revisions_are_named,
     _local_sources_can_be_read,
     _tiny_positions_suffice,
     _tiny_attention_is_its_own,

@@ -4,9 +4,8 @@ A family that batches, caches, scores or takes adapters in a way of its own is f
 after it was fetched and not in an evaluation, days later.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,10 @@ from prefgrid import chat
 from prefgrid.job import devices
 from prefgrid.logprobs.agreement import check_log_probs, own_logits, own_logps
 from prefgrid.logprobs.sequence import response_logps
-from prefgrid.models import loading
+from prefgrid.models import gradient_checkpointing, loading
 from prefgrid.models.row_lengths import check_texts, template_tokens
 from prefgrid.rehearsal.comparing import check, logits_error, stage
+from prefgrid.rehearsal.gradients import check_adapter, gradients_of, relative_error
 from prefgrid.sampling.decode import decode
 from prefgrid.sampling.passes import Pass
 from prefgrid.sampling.request import DecodingOptions
@@ -37,6 +37,8 @@ LAST_TOKENS, LONGEST_ROW = 8, 4096
 LORA: dict[str, Any] = {"rank": 4, "alpha": 8, "dropout": 0.0, "seed": 0}
 STRENGTH = 0.05
 ENDS = "logits at weight 1", "logits at weight 0"
+# Targets of a training without an adapter.
+ALL_WEIGHTS = "all-weights"
 
 
 def rehearse(
@@ -47,9 +49,11 @@ def rehearse(
 ) -> dict[str, dict[str, float]]:
     """Sample, score and adapt the model in `folder`; returns stage → error by what was compared.
 
-    trainings: {precision, targets} of what is trained on it, targets null without an adapter.
-    text_tokens: most of a prompt's own text and a response, of which one row is scored. Errors of logits are relative (`logits_error`), those of log-probabilities in nats a token. ValueError
-    naming the stage, the model's type and what is allowed, where one fails or is too far off.
+    trainings: {precision, targets, gradient_checkpointing} of what is trained on it; targets null where
+    nothing is, `ALL_WEIGHTS` without an adapter. text_tokens: most of a prompt's own text and a response,
+    of which one row is scored. Errors of logits are relative (`logits_error`), those of log-probabilities
+    in nats a token, those of gradients a share of their norm. ValueError naming the stage, the model's
+    type and what is allowed, where one fails or is too far off.
     """
     tokenizer = loading.load_tokenizer(folder)
     kind = loading.load_config(folder).model_type
@@ -67,7 +71,7 @@ def rehearse(
         [tokens[-max(1, row_tokens // 2) :] for tokens in texts] for texts in (prompts, responses)
     )
     pad_id, errors = loading.pad_id(tokenizer), {}
-    for precision in dict.fromkeys(one["precision"] for one in trainings):
+    for precision in dict.fromkeys(map(_loaded, trainings)):
         with devices.explained_out_of_memory("raise execution.mem_mb, or use a smaller model"):
             with stage(f"loading in precision {precision}", kind):
                 model = loading.load_causal_lm(folder, precision)
@@ -84,15 +88,34 @@ def rehearse(
             with stage(name, kind):
                 errors[name] = actor.scored(model)
             for one in trainings:
-                if one["precision"] == precision and one["targets"] is not None:
-                    targets = one["targets"]
-                    words = targets if isinstance(targets, str) else ", ".join(targets)
-                    name = f"an adapter of {words} in precision {precision}"
-                    with stage(name, kind):
+                targets = one["targets"]
+                if _loaded(one) != precision or targets is None:
+                    continue
+                recomputed = one["gradient_checkpointing"]
+                name = _name(one)
+                with stage(name, kind):
+                    if targets == ALL_WEIGHTS:
+                        tuner = _Actor(prompts, responses, pad_id, one["precision"])
+                        errors[name] = tuner.tuned(model, recomputed)
+                    else:
                         policy = loading.add_lora(model.cpu(), **LORA, targets=targets)
-                        errors[name] = actor.adapted(policy.to(devices.device()).eval())
+                        policy = policy.to(devices.device()).eval()
+                        errors[name] = actor.adapted(policy, recomputed)
                         model = policy.unload()
     return errors
+
+
+def _loaded(training: Mapping[str, Any]) -> str:
+    """The weights' precision: a full fine-tune has float32, whatever it computes in."""
+    return "none" if training["targets"] == ALL_WEIGHTS else training["precision"]
+
+
+def _name(training: Mapping[str, Any]) -> str:
+    targets = training["targets"]
+    words = targets if isinstance(targets, str) else ", ".join(targets)
+    what = "all weights" if targets == ALL_WEIGHTS else f"an adapter of {words}"
+    how = " with gradient checkpointing" if training["gradient_checkpointing"] else ""
+    return f"{what} in precision {training['precision']}{how}"
 
 
 class _Actor:
@@ -128,7 +151,7 @@ class _Actor:
             responses = decode(model, self.prompts, unused, choose, options, passes)
         errors = {}
         for reading, name in enumerate(ENDS if adapted else ("logits",)):
-            with model.disable_adapter() if reading else nullcontext():
+            with torch.no_grad(), model.disable_adapter() if reading else nullcontext():
                 plain = [
                     own_logits(model, prompt + response.tokens[:-1])[-NEW_TOKENS:]
                     for prompt, response in zip(self.prompts, responses[::SAMPLES], strict=True)
@@ -142,15 +165,12 @@ class _Actor:
         """Log-probabilities of unequal responses, in one batch, against each text alone; and a row's
         against the attention that the model's own code spells out."""
         with torch.set_grad_enabled(differentiate):
-            groups = [[response] for response in self.responses]
-            sums, lengths = response_logps(model, self.prompts, groups, pad_id=self.pad_id)
+            sums, lengths = self._sums(model)
         if differentiate:
             sums.sum().backward()
-        plain = [
-            own_logps(model, prompt + response)[len(prompt) - 1 :].sum()
-            for prompt, response in zip(self.prompts, self.responses, strict=True)
-        ]
-        error = ((sums.detach() - torch.stack(plain)).abs() / lengths).max().item()
+        with torch.no_grad():
+            plain = self._plain_sums(model)
+        error = ((sums.detach() - plain).abs() / lengths).max().item()
         check("log-probabilities", error, self.precision)
         check_log_probs(model, self.prompts[1] + self.responses[1], self.pad_id)
         return {"log-probabilities": error}
@@ -167,12 +187,49 @@ class _Actor:
         error = ((ours - plain).abs() / (len(row) - start)).max().item()
         return {"log-probabilities": check("log-probabilities", error, self.precision)}
 
-    def adapted(self, policy: Any) -> dict[str, float]:
+    def adapted(self, policy: Any, recomputed: bool) -> dict[str, float]:
         """The mixture's two ends, the policy's log-probabilities, and where their gradient goes."""
         _let_it_act(policy)
         errors = self.decoded(policy, adapted=True) | self.scored(policy, differentiate=True)
-        _check_gradients(policy)
+        check_adapter(policy)
+        return errors | (self.recomputed(policy) if recomputed else {})
+
+    def tuned(self, model: Any, recomputed: bool) -> dict[str, float]:
+        """The gradient of all weights, in the precision that they are trained in, against that of each
+        text alone in float32."""
+        model.requires_grad_(True)
+        plain = gradients_of(model, lambda: self._plain_sums(model))
+        context: AbstractContextManager[Any] = nullcontext()
+        if self.precision != "none":
+            context = torch.autocast(model.device.type, loading.DTYPES[self.precision])
+        with context:
+            found = gradients_of(model, lambda: self._sums(model)[0])
+            error = relative_error(found, plain)
+            errors = {"gradients": check("gradients", error, self.precision)}
+            errors |= self.recomputed(model) if recomputed else {}
+        model.zero_grad(set_to_none=True)
         return errors
+
+    def recomputed(self, model: Any) -> dict[str, float]:
+        """The gradient under gradient checkpointing against the one without."""
+        plain = gradients_of(model, lambda: self._sums(model)[0])
+        with gradient_checkpointing.applied(model):
+            found = gradients_of(model, lambda: self._sums(model)[0])
+        name = "gradients under gradient checkpointing"
+        return {name: check(name, relative_error(found, plain), self.precision)}
+
+    def _plain_sums(self, model: Any) -> Tensor:
+        """[texts] nats of the responses, each text alone by the model's own forward."""
+        return torch.stack(
+            [
+                own_logps(model, prompt + response)[len(prompt) - 1 :].sum()
+                for prompt, response in zip(self.prompts, self.responses, strict=True)
+            ]
+        )
+
+    def _sums(self, model: Any) -> tuple[Tensor, Tensor]:
+        groups = [[response] for response in self.responses]
+        return response_logps(model, self.prompts, groups, pad_id=self.pad_id)
 
 
 def _let_it_act(policy: Any) -> None:
@@ -182,25 +239,3 @@ def _let_it_act(policy: Any) -> None:
         for name, weight in policy.named_parameters():
             if "lora_B" in name:
                 weight.copy_(STRENGTH * torch.randn(weight.shape, generator=noise))
-
-
-def _check_gradients(policy: Any) -> None:
-    """ValueError naming adapted layers that no log-probability depends on.
-
-    Not of parts that read no text (a vision tower), nor of single experts that no token was sent to.
-    """
-    decoder = {id(weight) for weight in policy.get_base_model().get_decoder().parameters()}
-    silent = [
-        name
-        for name, weight in policy.named_parameters()
-        if weight.requires_grad
-        and id(weight) in decoder
-        and not re.search(r"\.experts\.\d+\.", name)
-        and (weight.grad is None or not weight.grad.isfinite().all() or not weight.grad.any())
-    ]
-    if silent:
-        layers = dict.fromkeys(name.partition(".lora_")[0].rpartition(".")[2] for name in silent)
-        raise ValueError(
-            f"the adapter's gradient of {', '.join(layers)} is absent, 0 or not finite: the model "
-            "reads such weights without their adapter; set lora.targets to a list without them"
-        )

@@ -13,6 +13,8 @@ import pandas as pd
 from prefgrid.files.records import Quality
 
 MISSING = "missing"
+# So many digits more than usual before a number is written as a power of ten.
+MORE_DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,9 @@ class Column:
     numeric: bool = True
 
 
-def figures(files: Mapping[str, Path], modules: Sequence[str]) -> list[dict[str, str]]:
-    """The figures of `modules` (dotted), in their order; `files`: a module's last name → its SVG.
+def figures(files: Mapping[str, Path], modules: Sequence[str]) -> list[dict[str, Any]]:
+    """The figures of `modules` (dotted), in their order; `files`: a module's last name → its SVG, in a
+    study's folder `figures`, with its PNG beside it.
 
     Embedded as images, so that their ids cannot clash with each other's.
     """
@@ -38,14 +41,16 @@ def figures(files: Mapping[str, Path], modules: Sequence[str]) -> list[dict[str,
         module, svg = importlib.import_module(name), files[name.rpartition(".")[2]]
         data = base64.b64encode(svg.read_bytes()).decode("ascii")
         source = f"data:image/svg+xml;base64,{data}"
-        found.append({"title": module.TITLE, "caption": module.CAPTION, "source": source})
+        linked = [Path(*file.parts[-3:]).as_posix() for file in (svg, svg.with_suffix(".png"))]
+        text = {"title": module.TITLE, "caption": module.CAPTION}
+        found.append(text | {"source": source, "files": linked})
     return found
 
 
 def table(
-    title: str, caption: str, frame: pd.DataFrame, columns: Sequence[Column], file: str
+    title: str, caption: str, frame: pd.DataFrame, columns: Sequence[Column], *files: str
 ) -> dict[str, Any]:
-    """A sortable table; `file` names the CSV that holds all of it."""
+    """A sortable table; `files`: the CSVs that hold all of it, as the page, in `results/`, links them."""
     rows = []
     for record in frame.to_dict("records"):
         cells = []
@@ -59,15 +64,24 @@ def table(
             )
         rows.append(cells)
     heads = [{"label": column.label, "numeric": column.numeric} for column in columns]
-    return {"title": title, "caption": caption, "heads": heads, "rows": rows, "file": file}
+    return {"title": title, "caption": caption, "heads": heads, "rows": rows, "files": list(files)}
 
 
 def number(value: float, digits: int = 2, signed: bool = False) -> str | None:
-    """Fixed digits with a real minus sign; None if missing."""
+    """Fixed digits with a real minus sign; None if missing.
+
+    Only 0 itself reads as 0, without a sign: a smaller number gets as many digits more as its first
+    one needs, so that its side of 0 is seen.
+    """
     if not_a_number(value):
         return None
-    # Adding 0.0 turns a rounded −0.0 into 0.0.
-    return f"{round(value, digits) + 0.0:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+    value = float(value)
+    sign = "+" if signed and value else ""
+    more = range(digits, digits + MORE_DIGITS + 1)
+    shown = next((count for count in more if round(value, count)), digits)
+    form = ".0e" if value and not round(value, shown) else f".{shown}f"
+    # Adding 0.0 turns −0.0 into 0.0.
+    return f"{value + 0.0:{sign}{form}}".replace("-", "−")
 
 
 def interval(low: float, high: float, digits: int = 2, signed: bool = False) -> str | None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from prefgrid.report.blocks import Column, interval, not_a_number, number
-from prefgrid.statistics.power import MOST_SEEDS
+from prefgrid.report.words import seeds
+from prefgrid.statistics.power import FEWEST_SEEDS, MOST_SEEDS
 
 Row = Mapping[str, Any]
 # What names a cell of the grid, beside the method.
@@ -49,12 +50,15 @@ def positive(label: str, count: str) -> Column:
     )
 
 
-def _needed(row: Row) -> str | None:
-    value = row["seeds_needed"]
-    if not_a_number(value):
-        return None
-    return f"≥ {MOST_SEEDS:,}" if value >= MOST_SEEDS else f"{value:.0f}"
+def needed(count: str) -> Column:
+    """`power.seeds_needed`, from the seeds in the column `count`, of which there may be too few."""
 
+    def text(row: Row) -> str | None:
+        value = row["seeds_needed"]
+        if 0 < row[count] < FEWEST_SEEDS:
+            return f"not from {seeds(row[count])}"
+        if not_a_number(value):
+            return None
+        return f"≥ {MOST_SEEDS:,}" if value >= MOST_SEEDS else f"{value:.0f}"
 
-# `power.seeds_needed`.
-NEEDED = Column("Seeds needed", _needed, "seeds_needed")
+    return Column("Seeds needed", text, "seeds_needed")

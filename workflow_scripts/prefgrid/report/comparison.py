@@ -1,79 +1,25 @@
 """Comparisons in sentences, alike in every study, that claim what the numbers show and no more.
 
-A study says with a `Scale` what the columns of its differences are called and how they are written.
 Nothing differs before Holm's correction, and what does not show is never called equal.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from math import nan
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from prefgrid.report.blocks import interval, number
-from prefgrid.report.words import Finding, digits_for, listing, seeds, shift_heading
-from prefgrid.statistics.verdict import Verdict, strongest
+from prefgrid.report.scale import Difference, Scale
+from prefgrid.report.words import (
+    Finding,
+    listing,
+    not_established,
+    seeds,
+    shift_heading,
+)
+from prefgrid.statistics.verdict import Verdict, chance_of_a_hint, strongest
 
 MOST_NAMES = 3
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A difference to a baseline, paired by so many `seeds`: a t interval over them, and one over
-    prompts, given their policies. `name`: whose, as displayed. NaN where missing."""
-
-    name: str
-    verdict: Verdict
-    value: float
-    seeds: float
-    over_seeds: tuple[float, float]
-    over_prompts: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Columns of a study's differences, beside `method` and `seeds`, and how they are written.
-
-    over_seeds, over_prompts: ends of the intervals; without the latter only seeds are random.
-    digits: one more where an interval is narrower than `narrow`. unit, short: "" if they have none.
-    """
-
-    judge: Callable[[Mapping[str, Any]], Verdict]
-    value: str
-    over_seeds: tuple[str, str]
-    digits: int
-    narrow: float
-    over_prompts: tuple[str, str] | None = None
-    unit: str = ""
-    short: str = ""
-
-    def difference(self, row: Mapping[str, Any], name: str) -> Difference:
-        low, high = self.over_seeds
-        prompts = [row[end] for end in self.over_prompts or ()] or [nan, nan]
-        ends = (row[low], row[high]), tuple(prompts)
-        return Difference(name, self.judge(row), row[self.value], row["seeds"], *ends)
-
-    def differences(self, table: pd.DataFrame, names: Mapping[str, str]) -> list[Difference]:
-        return [self.difference(row, names[row["method"]]) for row in table.to_dict("records")]
-
-    def ends(self, ends: tuple[float, float]) -> str:
-        digits = digits_for(*ends, self.digits, self.narrow)
-        return interval(*ends, digits, signed=True) or "no interval"
-
-    def shown(self, row: Difference) -> str:
-        """−0.20 [−0.30, −0.10], on one line."""
-        if row.seeds == 0:
-            return "missing"
-        value = number(row.value, digits_for(*row.over_seeds, self.digits, self.narrow), True)
-        limits = "(one seed)" if row.seeds == 1 else self.ends(row.over_seeds)
-        return f"{value} {limits}".replace(" ", "\u00a0")
-
-    def listed(self, rows: Iterable[Difference]) -> str:
-        return ", ".join(f"{row.name} {self.shown(row)}" for row in rows)
-
-    def of_unit(self, value: float, signed: bool = False) -> str:
-        return f"{number(value, self.digits, signed)} {self.unit}".rstrip()
 
 
 def level(where: str, claim: str, row: Mapping[str, Any], value: str, digits: int) -> str:
@@ -85,9 +31,17 @@ def level(where: str, claim: str, row: Mapping[str, Any], value: str, digits: in
 
 
 def at_one_shift(
-    shift: float, first: str, rows: Sequence[Difference], baseline: str, scale: Scale
+    shift: float,
+    first: str,
+    rows: Sequence[Difference],
+    baseline: str,
+    scale: Scale,
+    comparisons: int,
 ) -> Finding:
-    """Which methods differ from the baseline (display name) at a shift; `first`: its `level`."""
+    """Which methods differ from the baseline (display name) at a shift; `first`: its `level`.
+
+    `comparisons`: how many the findings of all shifts have with a p value.
+    """
 
     def having(*wanted: Verdict) -> list[Difference]:
         return [row for row in rows if row.verdict in wanted]
@@ -114,20 +68,24 @@ def at_one_shift(
         heading = ", ".join(
             f"{_who(found, 'lie')} {word} {baseline}" for word, found in sides.items()
         )
+    if hints:
+        sentences.append(_by_chance(comparisons))
     if undecided := having(Verdict.UNDECIDED, Verdict.THESE_POLICIES):
         sentences.append(_undecided(undecided, baseline, scale))
     if these := having(Verdict.THESE_POLICIES):
         detail = ", ".join(f"{row.name} {scale.ends(row.over_prompts)}" for row in these)
         sentences.append(
-            f"Compared prompt by prompt, the policies trained here do differ from {baseline}'s "
-            f"({detail}); that says nothing about other training seeds."
+            f"Compared prompt by prompt, the policies trained here do differ from {baseline}'s after "
+            f"Holm's correction ({detail}); that says nothing about other training seeds."
         )
     if missing := having(Verdict.MISSING):
         sentences.append(f"Missing at this KL: {listing([row.name for row in missing])}.")
     if not rows:
         sentences.append("There is no other method to compare with.")
     verdict = strongest(row.verdict for row in rows)
-    return Finding(shift_heading(shift, verdict, baseline, heading), sentences, verdict)
+    return Finding(
+        shift_heading(shift, verdict, baseline, heading, comparisons), sentences, verdict
+    )
 
 
 def effect_of_the_link(
@@ -156,7 +114,7 @@ def effect_of_the_link(
         text += f"; over prompts, given the seeds, {prompts}." if scale.over_prompts else "."
         heading = _established_effect(own, others, scale)
     elif verdict is Verdict.SUGGESTIVE:
-        heading += "a hint, not established"
+        heading += f"a hint, {not_established(comparisons=1)}"
         text += f": {_why_a_hint(own, scale)}."
     else:
         heading += "not settled"
@@ -176,8 +134,8 @@ def variants(within: pd.DataFrame, names: Mapping[str, str], scale: Scale) -> Fi
     if found:
         heading += f", {above} above and {len(found) - above} below 0"
     sentences = [
-        "Differences in reward with 95 % t intervals, paired by seed. Holm's correction covers the "
-        "shifts of each pair."
+        "Differences in reward with 95 % t intervals, paired by seed. Holm's correction covers them "
+        "and the differences to the baseline: the whole differences.csv."
     ]
     for (method, base), own in within.groupby(["method", "baseline"], sort=False):
         cells = zip(own["shift"], own["row"], strict=True)
@@ -213,6 +171,13 @@ def _why_a_hint(row: Difference, scale: Scale) -> str:
     return (
         "the seeds agree, but over the evaluation prompts the difference cannot be told from 0 "
         f"({scale.ends(row.over_prompts)}); few seeds can agree by chance"
+    )
+
+
+def _by_chance(comparisons: int) -> str:
+    return (
+        f"Chance alone gives {comparisons} comparisons at least one hint in up to "
+        f"{100 * chance_of_a_hint(comparisons):.0f} of 100 reports (1 − 0.95^{comparisons})."
     )
 
 

@@ -1,11 +1,12 @@
 """Provenance of everything a report shows, summed up from the artifacts' own records."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from prefgrid.files import artifacts, reading, records
+from prefgrid.report import costs
 
 
 def ancestors(paths: Iterable[Path | str]) -> list[dict[str, Any]]:
@@ -38,23 +39,27 @@ def _records(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """From provenance records (one an artifact) to what the report's table shows.
+    """From provenance records (one an artifact) to what the report's tables show.
 
-    Returns `artifacts` (count), `steps` (script, artifacts), `packages` (name, versions),
-    `commits`, `devices`, `pythons`: sorted, each value once, so that a mixture is visible. No
-    times, so that equal runs make equal pages; the records have them.
+    Returns `artifacts` (count), `steps` (`costs.steps`), `packages`
+    (name, versions), `commits`, `devices`, `pythons`: sorted, each value once, so that a mixture is
+    visible; `finished`: when the first and the last artifact was, in UTC, as text ([] if no record
+    says).
     """
     packages: dict[str, set[str]] = defaultdict(set)
     for record in records:
         for name, version in record["packages"].items():
             packages[name].add(version)
+    # Records of older versions of this program have no time of day.
+    finished = sorted(record["finished"] for record in records if "finished" in record)
     return {
         "artifacts": len(records),
-        "steps": sorted(Counter(record["script"] for record in records).items()),
+        "steps": costs.steps(records),
         "packages": [(name, ", ".join(sorted(found))) for name, found in sorted(packages.items())],
         "commits": sorted({_short(record["git_commit"]) for record in records}),
         "devices": sorted({record["device"] for record in records}),
         "pythons": sorted({record["python"] for record in records}),
+        "finished": finished[:1] + finished[1:][-1:],
     }
 
 

@@ -1,4 +1,5 @@
-"""The report: one HTML file that opens offline. Same context, same bytes.
+"""The report: one HTML file that opens offline. Same context, same bytes. Links lead to files beside it,
+so they hold wherever `results/` lies.
 
 Every piece of data is escaped by the template; the sample browser's data travels as JSON and is
 put on the page as text, never as markup.
@@ -11,14 +12,17 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from prefgrid.report import costs
+
 TEMPLATES = Path(__file__).with_name("templates")
 
 
 def render(context: dict[str, Any]) -> str:
     """The page.
 
-    `context` keys: `title`, `subtitle`; `studies`, a list of sections (below); `quality`, named
-    groups of (label, value) rows about the world's models, or None; `provenance`, see
+    `context` keys: `title`, `subtitle`; `folder`, the run's; `run`, (label, value) rows of
+    `masthead.rows`; `studies`, a list of sections (below); `quality`, named groups of (label, value)
+    rows about the world's models, or None; `config`, the resolved one as text; `provenance`, see
     `origin.summarise`.
 
     A section: `id`, `title`, `question`, `facts` (list of (label, value)), `findings` (list of
@@ -34,6 +38,8 @@ def render(context: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["script_json"] = script_json
+    environment.filters["duration"] = costs.duration
+    environment.filters["memory"] = costs.memory
     return environment.get_template("report.html.j2").render(context)
 
 

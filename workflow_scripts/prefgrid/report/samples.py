@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from prefgrid.figures.dark import dark
 from prefgrid.figures.style import method_styles
 
 PROMPTS = 8
@@ -43,7 +44,12 @@ def browser(
         "shifts": [f"{shift:g}" for shift in sorted(first["shift"].unique())],
         "betas": [f"{beta:g}" for beta in betas],
         "methods": [
-            {"label": label, "name": style.name, "colour": style.colour}
+            {
+                "label": label,
+                "name": style.name,
+                "light": style.colour,
+                "dark": dark(style.colour),
+            }
             for label, style in styles.items()
         ],
         "responses": {

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from prefgrid.statistics.verdict import Verdict
+from prefgrid.statistics.verdict import Verdict, chance_of_a_hint
 
 
 @dataclass(frozen=True)
@@ -16,19 +16,28 @@ class Finding:
     verdict: Verdict | Literal["premise"]
 
 
-def shift_heading(shift: float, verdict: Verdict, baseline: str, difference: str) -> str:
+def shift_heading(
+    shift: float, verdict: Verdict, baseline: str, difference: str, comparisons: int
+) -> str:
     """Heading of a finding about all methods at one shift; `verdict`: the strongest among them.
 
     `difference`: which methods differ, shown if that is the verdict. `baseline`: display name.
+    `comparisons`: how many the findings of all shifts have, each of which could be a hint by chance.
     """
     start = f"Shift {shift:g}: "
     if verdict is Verdict.DIFFERENT:
         return f"{start}{difference}"
     if verdict is Verdict.SUGGESTIVE:
-        return f"{start}a hint of a difference to {baseline}, not established"
+        return f"{start}a hint of a difference to {baseline}, {not_established(comparisons)}"
     if verdict is Verdict.MISSING:
         return f"{start}nothing to compare"
     return f"{start}no method can be told apart from {baseline}"
+
+
+def not_established(comparisons: int) -> str:
+    """What a heading says of a hint: how often so many comparisons give one though nothing differs."""
+    rate = f"{chance_of_a_hint(comparisons):.0%}".replace("%", " %")
+    return f"not established (by chance in up to {rate} of reports)"
 
 
 def listing(items: Sequence[str]) -> str:
@@ -53,6 +62,12 @@ def digits_for(low: float, high: float, usual: int, narrow: float) -> int:
 def values(numbers: Sequence[float]) -> str:
     """1,000, 2,000 for counts; 0, 0.75 for other numbers."""
     return ", ".join(f"{one:,}" if isinstance(one, int) else f"{one:g}" for one in numbers)
+
+
+def compared_at(kappas_nats: Sequence[float]) -> str:
+    """KL = 1 nats; of several, the first is that of the findings."""
+    first, *others = kappas_nats
+    return f"KL = {first:g} nats" + (f" (findings), {values(others)}" if others else "")
 
 
 def training_label(methods: Sequence[str], all_methods: int) -> str:

@@ -16,6 +16,8 @@ VARIABLE = "PREFGRID_EXECUTION"
 THREADS_VARIABLE = "PREFGRID_THREADS"
 GPUS_VARIABLE = "PREFGRID_GPUS"
 WORK_VARIABLE = "PREFGRID_WORK"
+# Set by the Snakefile: JSON of the names of the run's config files, for the report.
+CONFIG_FILES_VARIABLE = "PREFGRID_CONFIG_FILES"
 # Set by the Snakefile: Snakemake's process id.
 PARENT_VARIABLE = "PREFGRID_PARENT"
 

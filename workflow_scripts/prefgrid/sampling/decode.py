@@ -9,6 +9,7 @@ plain decoding has one. Logits are float32 from the last hidden state on, whatev
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 import torch
 from torch import Tensor
@@ -41,13 +42,17 @@ def decode(
     are drawn for each prompt. `choose` also sees rows that are finished but not yet dropped, with
     live = False; what it returns for them is ignored.
     """
-    if any(module.training for module in model.modules()):
+    models = [model, *(one.model for one in passes if one.model is not None)]
+    if any(module.training for one in models for module in one.modules()):
         raise ValueError("decoding needs model.eval(): dropout would change what is sampled")
     # The last token is drawn and never read.
     longest = max(map(len, prompts)) + options.max_new_tokens - 1
     check_rotations(model.config.get_text_config(), longest)
-    with torch.inference_mode(), reading_cache_once(model), float32_output_layer(model):
-        readers = [Reader(model, one) for one in passes]
+    with torch.inference_mode(), ExitStack() as stack:
+        for one in models:
+            stack.enter_context(reading_cache_once(one))
+            stack.enter_context(float32_output_layer(one))
+        readers = [Reader(model if one.model is None else one.model, one) for one in passes]
         return _decode(readers, prompts, uniforms, choose, options)
 
 

@@ -1,4 +1,4 @@
-"""Decoding at many β at once by mixing the logits of a LoRA policy and its reference.
+"""Decoding at many β at once by mixing the logits of a policy and its reference.
 
     ℓ_β = ℓ_ref + w (ℓ_θ − ℓ_ref),  w = ζ/β        (decoding-time realignment, arXiv 2402.02992)
 
@@ -78,13 +78,13 @@ def sample_mixed(
     uniforms: np.ndarray,
     weights: Sequence[float],
     options: DecodingOptions,
+    reference: torch.nn.Module | None = None,
 ) -> list[MixedResponse]:
     """Sample every prompt at every weight with the same uniforms, all in one batch.
 
-    model: a peft model in eval mode whose active adapter is the policy and whose base is the
-    reference; each step runs both. uniforms: float64
+    model, reference: as in `policy_and_reference`, in eval mode; each step runs both. uniforms: float64
     [prompts·samples, max_new_tokens], a prompt's rows together, shared by all weights.
-    `options.batch_rows` counts responses; in one forward the model sees twice as many rows.
+    `options.batch_rows` counts responses; in one forward an adapted model sees twice as many rows.
     Returns responses ordered by prompt, then weight, then sample.
     """
     noise = uniforms_per_prompt(uniforms, len(prompts), options.max_new_tokens)
@@ -92,7 +92,7 @@ def sample_mixed(
     labels = [(weight, sample) for weight in weights for sample in range(samples)]
     by_prompt: list[list[MixedResponse]] = [[] for _ in prompts]
     done = 0
-    with policy_and_reference(model) as passes:
+    with policy_and_reference(model, reference) as passes:
         for batch in prompt_batches(prompts, len(labels), options.batch_rows):
             batch_noise = np.tile(noise[batch], (1, len(weights), 1))
             mixture = Mixture(

@@ -1,7 +1,8 @@
-"""What a decode step runs: one or several forwards of one model over the same rows.
+"""What a decode step runs: one or several forwards over the same rows.
 
 Policy and reference are two readings of a text. Where the adapter can act on a part of a batch, one
-forward makes both, its batch holding all rows twice; else each has a forward, and a cache, of its own.
+forward makes both, its batch holding all rows twice; else each has a forward, and a cache, of its
+own, as two whole models always have.
 """
 
 from collections.abc import Callable
@@ -18,10 +19,12 @@ from prefgrid.sampling.cache import roomy_cache
 @dataclass(frozen=True)
 class Pass:
     """One forward a step, made within `context()`; its batch holds all rows `copies` times, one copy
-    after the other, for a model that treats copies differently."""
+    after the other, for a model that treats copies differently. model: None for the one that is
+    decoded."""
 
     copies: int = 1
     context: Callable[[], AbstractContextManager[Any]] = nullcontext
+    model: Any = None
 
 
 class Reader:

@@ -1,6 +1,6 @@
-"""A LoRA policy and its reference, decoded together.
+"""A policy and its reference, decoded together.
 
-In one forward where every adapted layer sees its batch as rows: the adapter then acts on the
+Two whole models have a forward each. A LoRA policy and its base have one where every adapted layer sees its batch as rows: the adapter then acts on the
 batch's first half only. (peft's own mixed adapter batches do the same by lists of rows, which every
 layer walks through in Python and gathers by; halves are slices.) An expert's layer sees tokens in
 no order of rows, and fused experts, embeddings or reshaped states are no linear layers of rows at
@@ -23,12 +23,16 @@ PROBE = 2, 3
 
 
 @contextmanager
-def policy_and_reference(model: Any) -> Iterator[Sequence[Pass]]:
+def policy_and_reference(model: Any, reference: Any | None = None) -> Iterator[Sequence[Pass]]:
     """Gives the passes whose two readings are the policy and, second, the reference.
 
-    model: peft model in eval mode whose active adapter is the policy and whose base is the
-    reference. They are valid within, where the model must not be used otherwise.
+    model: the policy, in eval mode; a whole model beside its `reference`, on one device, or, without
+    one, a peft model whose active adapter is the policy and whose base is the reference. They are
+    valid within, where the models must not be used otherwise.
     """
+    if reference is not None:
+        yield Pass(), Pass(model=reference)
+        return
     layers = adapted_layers(model)
     if not _see_rows(model, layers):
         yield Pass(), Pass(context=model.disable_adapter)

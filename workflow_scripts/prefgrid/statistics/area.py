@@ -36,19 +36,16 @@ def mean_heights(
     """One row a run: `method, seed`, the groups, `mean_height`, `area_kl_low`, `area_kl_high`.
 
     `curves`: `method, seed`, the groups, `kl_div` and the column `value` (reward or gain), one row a
-    point; the reference may be one, with KL 0. All runs of a group are measured over one interval,
-    the widest that was scanned in every run that reaches `kappa_nats`. So it contains κ, and a run
-    that does not reach κ is missing (NaN) and shortens nobody's interval.
+    point; the reference may be one, with KL 0. All runs, of whatever group, are measured over one
+    interval, the widest that was scanned in every run that reaches `kappa_nats`. So it contains κ,
+    and a run that does not reach κ is missing (NaN) and shortens nobody's interval.
     """
     keys = ["method", "seed", *groups]
     scanned = curves.groupby(keys)["kl_div"].agg(["min", "max"]).clip(lower=0.0)
     reach = scanned[(scanned["min"] <= kappa_nats) & (kappa_nats <= scanned["max"])]
-    together = reach.groupby(level=list(groups))
-    common = pd.DataFrame({"low": together["min"].max(), "high": together["max"].min()})
-    limits = scanned.join(common, on=list(groups))[["low", "high"]]
+    low, high = reach["min"].max(), reach["max"].min()
     rows = []
     for run, points in curves.groupby(keys):
-        low, high = limits.loc[run]
         # Without any run that reaches κ, or with κ at the end of a scan, there is no interval.
         height = (
             mean_height(points["kl_div"].to_numpy(), points[value].to_numpy(), low, high)

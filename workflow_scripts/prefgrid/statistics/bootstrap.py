@@ -3,7 +3,8 @@
 Prompts are drawn with replacement, each with all of its βs, and the whole curve and its
 interpolation at κ are computed anew; so the KL's own noise is part of the spread. The same
 resamples serve every run, so that differences of replicates are paired by prompt. Intervals are
-percentiles (Efron 1979) at a level expanded for few prompts (Hesterberg 2015). They suit some ten
+percentiles (Efron 1979) at a level expanded for few prompts (Hesterberg 2015); p values, which are
+corrected for the number of comparisons, use the bootstrap's standard error. Both suit some ten
 prompts or more; a handful of values, as of seeds, needs `intervals.t_interval`.
 """
 
@@ -56,6 +57,21 @@ def percentile_interval(values: np.ndarray, level: float = LEVEL) -> PercentileI
     low = np.quantile(np.where(missing, -np.inf, values), tail)
     high = np.quantile(np.where(missing, np.inf, values), 1 - tail)
     return PercentileInterval(float(low), float(high), missed)
+
+
+def mean_p(values: np.ndarray, prompts: int) -> float:
+    """Two-sided p value of 0 for replicates [draws] of a mean over `prompts` prompts.
+
+    Student's t with the bootstrap's standard error, made wider by √(P/(P − 1)) as in `expanded_level`.
+    Unlike a share of the resamples it has no smallest value, so that it can be corrected for any
+    number of comparisons. NaN below 2 prompts and where a resample has no value.
+    """
+    if prompts < 2 or np.isnan(values).any():
+        return np.nan
+    mean, standard_error = values.mean(), values.std() * np.sqrt(prompts / (prompts - 1))
+    if standard_error == 0:
+        return float(mean == 0)
+    return float(2 * stats.t.sf(abs(mean) / standard_error, prompts - 1))
 
 
 def expanded_level(prompts: int, level: float = LEVEL) -> float:

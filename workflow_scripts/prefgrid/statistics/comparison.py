@@ -18,7 +18,7 @@ import pandas as pd
 from prefgrid.statistics.area import mean_heights
 from prefgrid.statistics.contrasts import over_seeds, paired
 from prefgrid.statistics.frontier import reward_at_kl
-from prefgrid.statistics.intervals import LEVEL
+from prefgrid.statistics.intervals import LEVEL, holm
 from prefgrid.statistics.prompts import CELL, RUN, Cell, PromptReplicates
 from prefgrid.statistics.reference import Reference
 
@@ -32,7 +32,7 @@ def runs_at_kl(evaluations: pd.DataFrame, kappa_nats: float, reference: Referenc
     `evaluations` columns: the run's keys, `beta, avg_reward` (controlled), `kl_div`. `reward` is the
     reward at KL = κ, NaN where the run's scan does not reach it; the reference (KL 0) is the lower
     end point. `kl_low`, `kl_high`: the KLs scanned. `mean_height`: mean reward from KL 0 to
-    `area_kl_high`, which all runs of the same shift and n reach (see `area.mean_heights`).
+    `area_kl_high`, one KL for the table, which all runs that reach κ reach (`area.mean_heights`).
     """
     rows = []
     for keys, run in evaluations.groupby(RUN, sort=True):
@@ -63,7 +63,8 @@ def summarise(
     `*_prompts_low/high_given_seeds`: paired per prompt with the reference, seeds averaged.
     `mean_gain_sd`: mean gain from KL 0 to `area_kl_high`. `shift_change_sd_prompts_*`: the
     prompt interval of the method's change from the lowest shift at the same n, over the seeds that
-    reach κ at both; NaN at the lowest shift itself.
+    reach κ at both, and `shift_change_p_prompts_given_seeds` its p value; NaN at the lowest shift
+    itself.
     """
     lowest = float(runs["shift"].min())
     heights = over_seeds(runs, "mean_height", GROUPS, methods, seeds, level)
@@ -96,6 +97,7 @@ def summarise(
                 "area_kl_high": own["area_kl_high"].max(),
                 "shift_change_sd_prompts_low_given_seeds": change.low if changed else np.nan,
                 "shift_change_sd_prompts_high_given_seeds": change.high if changed else np.nan,
+                "shift_change_p_prompts_given_seeds": change.p if changed else np.nan,
                 "prompts": prompts.prompts,
                 "kl_scanned_low": own["kl_low"].max(),
                 "kl_scanned_high": own["kl_high"].min(),
@@ -115,11 +117,12 @@ def differences(
 ) -> pd.DataFrame:
     """Differences to `baseline` at the same κ, paired by seed and by prompt, in reference sd.
 
-    One row a (method, shift, n) but for the baseline's own. Over seeds: `contrasts.paired` with
-    Holm's correction over all rows of the same n.
+    One row a (method, shift, n) but for the baseline's own. Over seeds: `contrasts.paired`. The p
+    values over seeds and those over prompts are two families: Holm's correction of each covers the
+    whole table.
     """
     gains = runs.assign(gain=reference.gain(runs["reward"]))
-    table = paired(gains, "gain", GROUPS, methods, baseline, ["n"], level).rename(
+    table = paired(gains, "gain", GROUPS, [(methods, baseline)], level).rename(
         columns={
             "difference": "difference_sd",
             "low": "difference_sd_seeds_low",
@@ -132,8 +135,10 @@ def differences(
         prompts.difference((method, shift, n), (baseline, shift, n), reference.reward_sd, level)
         for method, shift, n in table[CELL].itertuples(index=False, name=None)
     ]
-    table["difference_sd_prompts_low_given_seeds"] = [interval.low for interval in over_prompts]
-    table["difference_sd_prompts_high_given_seeds"] = [interval.high for interval in over_prompts]
+    table["difference_sd_prompts_low_given_seeds"] = [found.low for found in over_prompts]
+    table["difference_sd_prompts_high_given_seeds"] = [found.high for found in over_prompts]
+    table["p_prompts_given_seeds"] = [found.p for found in over_prompts]
+    table["p_prompts_holm_given_seeds"] = holm(table["p_prompts_given_seeds"].to_numpy())
     table["prompts"] = prompts.prompts
     return table[[*CELL, *table.columns.drop(CELL)]]
 

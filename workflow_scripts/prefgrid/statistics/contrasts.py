@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from prefgrid.statistics.intervals import LEVEL, holm, t_interval, t_test_p
-from prefgrid.statistics.power import seeds_needed
+from prefgrid.statistics.power import FEWEST_SEEDS, seeds_needed
 
 
 def over_seeds(
@@ -42,37 +42,40 @@ def paired(
     runs: pd.DataFrame,
     value: str,
     groups: Sequence[str],
-    methods: Sequence[str],
-    baseline: str,
-    family: Sequence[str],
+    comparisons: Sequence[tuple[Sequence[str], str]],
     level: float = LEVEL,
 ) -> pd.DataFrame:
-    """Differences to `baseline` of the same seed and group, one row a cell but the baseline's own.
+    """Differences to a baseline of the same seed and group, one row a cell but the baseline's own.
 
-    Columns: `method`, the groups, `baseline, seeds` (pairs with both values), `difference` (mean),
-    `low, high` (t interval), `p` (paired t test), `p_holm` (Holm over all rows that agree in the
-    columns `family`, a part of `groups`), `seeds_positive` (seeds with a difference > 0),
-    `seeds_needed` (`power.seeds_needed` for the mean and sd observed; NaN below two seeds).
+    `comparisons`: (methods, their baseline, which is among them), one after the other. Columns:
+    `method`, the groups, `baseline, seeds` (pairs with both values), `difference` (mean), `low,
+    high` (t interval), `p` (paired t test), `p_holm` (Holm over all rows: a table is one family),
+    `seeds_positive` (seeds with a difference > 0), `seeds_needed` (`power.seeds_needed` for the mean
+    and sd observed; NaN below `power.FEWEST_SEEDS`).
     """
-    wide = _wide(runs, value, groups).reindex(columns=list(methods))
-    others = [method for method in methods if method != baseline]
-    if baseline not in methods:
-        raise ValueError(f"baseline {baseline!r} is none of the methods {list(methods)}")
+    runs_by_method = _wide(runs, value, groups)
     rows = []
-    for group, method, gaps in _cells(wide.sub(wide[baseline], axis=0), groups, others):
-        gaps = gaps[~np.isnan(gaps)]
-        interval = t_interval(gaps, level)
-        spread = float(gaps.std(ddof=1)) if gaps.size > 1 else np.nan
-        figures = (interval.count, interval.mean, interval.low, interval.high, t_test_p(gaps))
-        plan = (int((gaps > 0).sum()), seeds_needed(interval.mean, spread))
-        rows.append((method, *group, baseline, *figures, *plan))
+    for methods, baseline in comparisons:
+        if baseline not in methods:
+            raise ValueError(f"baseline {baseline!r} is none of the methods {list(methods)}")
+        wide = runs_by_method.reindex(columns=list(methods))
+        others = [method for method in methods if method != baseline]
+        for group, method, gaps in _cells(wide.sub(wide[baseline], axis=0), groups, others):
+            rows.append((method, *group, baseline, *_figures(gaps[~np.isnan(gaps)], level)))
     columns = ["method", *groups, "baseline", "seeds", "difference", "low", "high", "p"]
     table = pd.DataFrame(rows, columns=[*columns, "seeds_positive", "seeds_needed"])
-    # Without columns to agree in, all rows are one family.
-    alike = [table[name] for name in family] or np.zeros(len(table))
-    corrected = table.groupby(alike)["p"].transform(lambda p: holm(p.to_numpy()))
-    table.insert(table.columns.get_loc("p") + 1, "p_holm", corrected)
+    table.insert(table.columns.get_loc("p") + 1, "p_holm", holm(table["p"].to_numpy()))
     return table
+
+
+def _figures(gaps: np.ndarray, level: float) -> tuple[float, ...]:
+    """Of differences [seeds]: count, mean, ends, p, how many are positive, seeds needed."""
+    interval = t_interval(gaps, level)
+    needed = np.nan
+    if gaps.size >= FEWEST_SEEDS:
+        needed = seeds_needed(interval.mean, float(gaps.std(ddof=1)))
+    figures = (interval.count, interval.mean, interval.low, interval.high, t_test_p(gaps))
+    return (*figures, int((gaps > 0).sum()), needed)
 
 
 def _wide(runs: pd.DataFrame, value: str, groups: Sequence[str]) -> pd.DataFrame:

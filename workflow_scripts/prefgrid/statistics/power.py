@@ -5,6 +5,9 @@ from scipy import stats
 
 SIGNIFICANCE = 0.05
 POWER = 0.8
+# From fewer pairs the spread is hardly known: at two seeds the plan is below a third of the right one
+# half the time.
+FEWEST_SEEDS = 4
 # A plan for this many seeds or more is no plan: the difference counts as too small to be seen.
 MOST_SEEDS = 1000
 
@@ -30,7 +33,8 @@ def seeds_needed(
 
     `sd`: standard deviation of the paired differences, in the same unit. At least 2, at most
     `MOST_SEEDS`, which means "that many or more" and is the answer for a difference of 0. NaN if
-    either is NaN. It takes the observed figures for the true ones: from few seeds, a rough guide.
+    either is NaN. It takes the given figures for the true ones, so nobody should give it what fewer
+    than `FEWEST_SEEDS` seeds showed; from a few more it is a rough guide.
     """
     if np.isnan(difference) or np.isnan(sd):
         return np.nan

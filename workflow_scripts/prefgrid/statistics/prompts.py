@@ -5,6 +5,7 @@ be averaged over seeds. What follows from them is conditional on the trained pol
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from prefgrid.statistics.bootstrap import (
     DRAWS,
     PercentileInterval,
     expanded_level,
+    mean_p,
     percentile_interval,
     replicates,
     resample_weights,
@@ -24,6 +26,14 @@ from prefgrid.statistics.reference import Reference
 Cell = tuple[str, float, int]
 CELL = ["method", "shift", "n"]
 RUN = [*CELL, "seed"]
+
+
+class PromptDifference(NamedTuple):
+    """Ends of a percentile interval, and `bootstrap.mean_p` of no difference; NaN where undefined."""
+
+    low: float
+    high: float
+    p: float
 
 
 @dataclass(frozen=True)
@@ -50,12 +60,13 @@ class PromptReplicates:
 
     def difference(
         self, cell: Cell, other: Cell, unit: float, level: float = LEVEL
-    ) -> PercentileInterval:
+    ) -> PromptDifference:
         """Of `cell` − `other`, averaged over the seeds that both have, in `unit`s of reward."""
         first, second = self._seeds(cell), self._seeds(other)
         both = first.index.intersection(second.index)
         gaps = self._mean(first.loc[both] - second.loc[both])
-        return self._interval(gaps / unit, level)
+        low, high, _ = self._interval(gaps / unit, level)
+        return PromptDifference(low, high, mean_p(gaps, self.prompts))
 
     def _interval(self, values: np.ndarray, level: float) -> PercentileInterval:
         return percentile_interval(values, expanded_level(self.prompts, level))

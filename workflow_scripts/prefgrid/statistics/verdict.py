@@ -17,7 +17,7 @@ class Verdict(StrEnum):
 
     DIFFERENT = "different"  # after Holm's correction, by all the kinds of uncertainty there are
     SUGGESTIVE = "suggestive"  # over seeds before the correction, but not all of the above
-    THESE_POLICIES = "these policies only"  # over prompts, given the trained policies
+    THESE_POLICIES = "these policies only"  # over prompts after the correction, given the policies
     UNDECIDED = "indistinguishable"
     MISSING = "missing"
 
@@ -30,13 +30,14 @@ def judge_over_seeds_and_prompts(difference: Mapping[str, float], level: float =
     """
     if difference["seeds"] == 0:
         return Verdict.MISSING
-    over_prompts = excludes_zero_over_prompts(difference)
     # Comparisons with NaN are false: one seed gives no interval over seeds.
-    if difference["p_seeds_holm"] < 1 - level and over_prompts:
+    if difference["p_seeds_holm"] < 1 - level and excludes_zero_over_prompts(difference):
         return Verdict.DIFFERENT
     if difference["p_seeds"] < 1 - level:
         return Verdict.SUGGESTIVE
-    return Verdict.THESE_POLICIES if over_prompts else Verdict.UNDECIDED
+    if difference["p_prompts_holm_given_seeds"] < 1 - level:
+        return Verdict.THESE_POLICIES
+    return Verdict.UNDECIDED
 
 
 def judge_over_seeds(difference: Mapping[str, float], level: float = LEVEL) -> Verdict:
@@ -47,6 +48,15 @@ def judge_over_seeds(difference: Mapping[str, float], level: float = LEVEL) -> V
     if difference["p_holm"] < 1 - level:
         return Verdict.DIFFERENT
     return Verdict.SUGGESTIVE if difference["p"] < 1 - level else Verdict.UNDECIDED
+
+
+def chance_of_a_hint(comparisons: int, level: float = LEVEL) -> float:
+    """How likely at least one of so many p values, uncorrected, is below 1 − `level` by chance alone.
+
+    Exact where the comparisons are independent. Those to one baseline share its runs, which makes it
+    less likely: by 2 of 37 points for three methods at three shifts with five seeds.
+    """
+    return 1 - level**comparisons
 
 
 def strongest(verdicts: Iterable[Verdict]) -> Verdict:
@@ -94,4 +104,5 @@ def shift_change(
             ]
             for end in ("low", "high")
         },
+        "p_prompts_holm_given_seeds": cell["shift_change_p_prompts_given_seeds"],
     }

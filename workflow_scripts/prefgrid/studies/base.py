@@ -6,11 +6,12 @@ and dictionaries, made from the config alone: no torch, no file of results is op
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from prefgrid.config import literals, objectives
 from prefgrid.config.suggestions import allowed
+from prefgrid.studies import sources
 
 # An artifact's file, or the files of one in several parts.
 Paths = str | list[str]
@@ -40,7 +41,7 @@ class Wiring:
     """A study's answers. Subclasses define what their blocks need; `{cell}` comes as its folders.
 
     The shared rules ask `responses`, `rewards`, `reference_logps`, `policy` and `evaluation` for the
-    Step of a cell, where the study has such cells, and `gathered`, `figure` and `section`.
+    Step of a cell, where the study has such cells, and `export`, `gathered`, `figure` and `section`.
     """
 
     name: str
@@ -118,9 +119,15 @@ class Wiring:
         label = getattr(self.study, "judge", None)
         return [] if label is None else [self.config.judges[label]]
 
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """Which models and data the study is of, as its figures, tables and the page name them: those of
+        `sources.LABELS` that it uses → words."""
+        return sources.named(self.config, self.trainings(), self.asked())
+
     def figure(self, name: str) -> Step:
         """One figure, by the literals of its module."""
-        return self._reader(f"figures.{name}", "TITLE", "CAPTION")
+        return self._reader(f"figures.{name}", "TITLE", "CAPTION", sources=self.sources)
 
     def section(self, _: str = "") -> Step:
         """The study's section of the report."""
@@ -131,6 +138,19 @@ class Wiring:
             {"figures": drawn, **step.inputs},
             {**step.spec, "figures": modules},
             modules=(*step.modules, *modules),
+        )
+
+    def export(self, cell: str) -> Step:
+        """A policy merged into what it starts from, as one model."""
+        policy = self.policy(cell)
+        if "adapters" not in policy.inputs:
+            raise ValueError(
+                "its policies are no adapters of the reference: none can be merged into it"
+            )
+        return Step(
+            {"adapters": policy.inputs["adapters"]},
+            {"prompt_format": self.config.prompt_format},
+            weights=policy.weights,
         )
 
     def judge(self, label: str) -> Step:
@@ -151,9 +171,9 @@ class Wiring:
             modules=(judge.module,),
         )
 
-    def _reader(self, name: str, *shown: str) -> Step:
+    def _reader(self, name: str, *shown: str, **more: Any) -> Step:
         """A module of the study that has READS, USES, what is `shown` of it, and the function of the job,
-        `figure` or `section`."""
+        `figure` or `section`; `more`: further settings of the job."""
         module = f"{self.package}.{name}"
         found = literals.read(module, ("READS", "USES", *shown))
         literals.defines(module, ["section" if name == "section" else "figure"])
@@ -165,6 +185,7 @@ class Wiring:
         own = {
             "module": module,
             "reads": [[name, len(paths)] for name, paths in files.items()],
+            **more,
         }
         if own.keys() & uses.keys():
             raise ValueError(f"values: {', '.join(own.keys() & uses.keys())} is no setting's name")
@@ -183,6 +204,7 @@ class Wiring:
             "objective": objectives.module_name(method.objective),
             "options": objectives.constants(method.objective).defaults | method.options,
             "training": self.config.training_of(method.training).model_dump(),
+            "prompt_format": self.config.prompt_format,
         }
 
 
@@ -196,19 +218,16 @@ def model_weights(folder: str) -> str:
     return f"{folder}/model.safetensors"
 
 
-def adapter_weights(folder: str) -> str:
-    """Of a policy."""
-    return f"{folder}/adapter_model.safetensors"
+def weights_precision(training: Mapping[str, Any]) -> str:
+    """Of a policy with this `training`, and of the reference that it is compared with: all weights are
+    trained in float32, whatever they are computed in."""
+    return training["precision"] if training["lora"] else "none"
 
 
 def start(policies: Sequence[str] = ()) -> Step:
     """What is stacked on the reference model where something starts from policies: their folders, oldest
     first. The rules themselves take the reference model."""
-    return Step(
-        {"adapters": [manifest(one) for one in policies]},
-        {},
-        weights=[adapter_weights(one) for one in policies],
-    )
+    return Step({"adapters": [manifest(one) for one in policies]}, {})
 
 
 def _named(

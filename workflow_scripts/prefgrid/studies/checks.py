@@ -69,17 +69,23 @@ def leaves_its_warm_start(
                 break
 
 
-def leaves_its_warm_up(
+def learns_at_every_step(
     labels: Iterable[str], sizes: Sequence[int], config: Any
 ) -> Iterator[Problem]:
-    """For training on each of `sizes` pairs."""
+    """For training on each of `sizes` pairs: the warm-up ends, and the rate is not 0 before the end."""
     for label, training, _, _ in grid(labels, config):
-        steps = lengths.steps(min(sizes), training.batch_size, training.epochs, training.max_steps)
-        problem = bounds.warm_up_problem(training.warmup_steps, steps)
-        if problem:
-            own = config.methods[label].training
-            place = f"methods.{label}.training" if own else "training"
+        place = f"methods.{label}.training" if config.methods[label].training else "training"
+        fewest, most = (
+            lengths.steps(n, training.batch_size, training.epochs, training.max_steps)
+            for n in (min(sizes), max(sizes))
+        )
+        if problem := bounds.warm_up_problem(training.warmup_steps, fewest):
             yield place, f"at n = {min(sizes)} {problem}"
+        share = training.final_learning_rate_share
+        if training.learning_rate_schedule != "constant" and (
+            problem := bounds.standstill_problem(training.schedule_steps, share, most)
+        ):
+            yield place, f"at n = {max(sizes)} {problem}"
 
 
 def has_company(place: str, batch_size: int, constants: objectives.Constants) -> Iterator[Problem]:
@@ -92,16 +98,10 @@ def has_company(place: str, batch_size: int, constants: objectives.Constants) ->
         )
 
 
-def is_an_adapter(labels: Iterable[str], config: Any) -> Iterator[Problem]:
-    """For policies that are adapters on one reference."""
+def targets_exist(labels: Iterable[str], config: Any) -> Iterator[Problem]:
+    """For policies that are adapters."""
     for one in grid(labels, config):
-        if one.training.lora is None:
-            yield (
-                f"methods.{one.label}.training.lora",
-                "is null (there or in training), but a policy of the grid is an adapter; "
-                "allowed: rank, alpha, dropout, targets",
-            )
-        else:
+        if one.training.lora is not None:
             place = f"methods.{one.label}.training"
             yield from layers_exist(place, one.training.lora, config)
 

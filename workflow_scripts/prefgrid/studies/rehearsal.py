@@ -9,16 +9,22 @@ from prefgrid.studies.base import Wiring
 def specs(config: Any, studies: Iterable[Wiring]) -> dict[str, dict[str, Any]]:
     """Model, base and reward, → {trainings, judges, prompt_format, text_tokens}.
 
-    trainings: distinct {precision, targets} (targets null: all weights) of what is trained on the base;
-    first that of sampling and scoring. judges: distinct {judge, options} that ask the model. text_tokens:
-    the most of a prompt's own text and a response together.
+    trainings: distinct {precision, targets, gradient_checkpointing} of what is trained on the base
+    (targets "all-weights": without an adapter); first that of sampling and scoring, which trains
+    nothing (targets null). judges: distinct {judge, options} that ask the model. text_tokens: the most
+    of a prompt's own text and a response together.
     """
     studies = list(studies)
-    trained = [{"precision": config.training.precision, "lora": None}]
+    trained = []
     if config.reference.sft is not None:
         trained.append(config.training_of(config.reference.sft.training).model_dump())
     trained += [training for study in studies for training in study.trainings()]
-    trainings = {"base": [_in_short(training) for training in trained], "reward": []}
+    sampling = {
+        "precision": config.training.precision,
+        "targets": None,
+        "gradient_checkpointing": False,
+    }
+    trainings = {"base": [sampling, *map(_in_short, trained)], "reward": []}
     asked = [judge for study in studies for judge in study.asked()]
     judges = {
         name: [
@@ -45,8 +51,11 @@ def asks(spec: dict[str, Any]) -> bool:
 
 
 def _in_short(training: dict[str, Any]) -> dict[str, Any]:
-    targets = None if training["lora"] is None else training["lora"]["targets"]
-    return {"precision": training["precision"], "targets": targets}
+    return {
+        "precision": training["precision"],
+        "targets": training["lora"]["targets"] if training["lora"] else "all-weights",
+        "gradient_checkpointing": training["gradient_checkpointing"],
+    }
 
 
 def _distinct(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -29,6 +29,8 @@ def training_options(
         warmup_steps=warmup_steps,
         linear_decay_share=decay_share,
         weight_decay=0.01,
+        # So the models were when the default grid was tuned to them.
+        decay_norms_and_biases=True,
         adam_betas=(0.9, 0.98),
     )
 

@@ -55,7 +55,11 @@ class RunState:
         objective = self.objective.state_dict()
         tensors = {f"weight {name}": weight.detach() for name, weight in self.weights.items()}
         for number, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer {number} {name}": value for name, value in moments.items()}
+            # Adafactor counts its steps in plain numbers.
+            tensors |= {
+                f"optimizer {number} {name}": torch.as_tensor(value, dtype=torch.float32)
+                for name, value in moments.items()
+            }
         tensors["start_sums"] = self.start_sums
         for name, value in objective.items():
             if isinstance(value, Tensor):

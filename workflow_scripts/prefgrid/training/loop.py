@@ -4,6 +4,7 @@ import json
 import math
 import os
 from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,15 +16,17 @@ from torch import Tensor
 from prefgrid import seeding
 from prefgrid.files import store
 from prefgrid.job import devices
+from prefgrid.models import gradient_checkpointing
 from prefgrid.models.dropout import train_adapters
 from prefgrid.objectives.base import Objective, pair_index
 from prefgrid.run import execution
-from prefgrid.training import checks, failures, metrics, progress
+from prefgrid.training import checks, failures, metrics, progress, trackers
 from prefgrid.training.batches import DataOrder, Order
 from prefgrid.training.checkpoint import Checkpoints, RunState
 from prefgrid.training.forward import Forward
+from prefgrid.training.optimizers import make_optimizer
 from prefgrid.training.processes import Processes
-from prefgrid.training.reference import AdapterOffReference, start_reference
+from prefgrid.training.reference import AdapterOffReference, own_table, start_reference
 from prefgrid.training.step import Reference, loss_and_gradient
 
 PROGRESS_LINES = 20
@@ -62,8 +65,8 @@ def train(
     `objective` was made for `forward.options.schedule(N, seed)`; its seed is the run's, and keys
     the data order (unless `order` is given) and dropout. `reference_logps` is float32 [N, K] in
     nats, 0 where a group has fewer responses; None for an objective that needs none, whose
-    log-ratios are then plain log-probabilities. Metrics are streamed to `metrics_path`, JSON lines;
-    None: nowhere. The loss is float32 over the step's whole batch, whatever the micro-batches. The
+    log-ratios are then plain log-probabilities. Metrics are streamed to `metrics_path`, JSON lines, and
+    shown to trackers; None: nowhere. The folder of `failure_path` is that of the run's result. The loss is float32 over the step's whole batch, whatever the micro-batches. The
     model ends on the run's device, in evaluation mode.
 
     In `work`, a folder for this very run, it keeps a checkpoint every
@@ -92,15 +95,7 @@ def train(
     forward.place(accelerator.device, ranks)
     forward.check()
     train_adapters(model)
-    optimizer = accelerator.prepare(
-        torch.optim.AdamW(
-            weights,
-            lr=options.learning_rate,
-            betas=options.adam_betas,
-            weight_decay=options.weight_decay,
-            fused=True,
-        )
-    )
+    optimizer = accelerator.prepare(make_optimizer(trainable, options))
     order = order or DataOrder(schedule, options.batch_size)
     checkpoints = Checkpoints(work, execution.setting("checkpoint_seconds", 300))
     state = RunState(trainable, optimizer, accelerator.scaler, objective, _sums(weights))
@@ -108,11 +103,16 @@ def train(
     devices_with_random_state = [model.device] if model.device.type == "cuda" else []
     with (
         failures.explained_out_of_memory(options, forward.longest),
+        gradient_checkpointing.applied(model, options.gradient_checkpointing),
         torch.random.fork_rng(devices=devices_with_random_state),
         open(
             metrics_path if metrics_path and ranks.first else os.devnull, "w", encoding="utf-8"
         ) as metrics_file,
+        trackers.following(Path(failure_path).parent, work)
+        if metrics_path and ranks.first
+        else nullcontext(lambda row: None) as show,
     ):
+        reference_logps = own_table(forward, reference_logps)
         checkpoints.load(state, model.device)
         if accelerator.scaler is not None:
             # It makes its scale at the first use, and this process may have no row in the next step.
@@ -121,6 +121,8 @@ def train(
         if state.steps_done:
             store.log(f"resumed at step {state.steps_done} of {schedule.steps}")
             metrics_file.writelines(map(_line, state.rows))
+            for row in state.rows:
+                show(row)
         reference = start_reference(
             forward, order, schedule.steps_per_epoch, reference_logps, state.adapter_off
         )
@@ -168,6 +170,7 @@ def train(
 
             state.rows.append(row)
             _report(row, schedule.steps, metrics_file)
+            show(row)
             # After the last step the checks below still need its batch.
             if ranks.first and step + 1 < schedule.steps and checkpoints.due():
                 checkpoints.save(state)

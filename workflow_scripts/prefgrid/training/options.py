@@ -1,12 +1,21 @@
 """How a run is optimised, and what follows from it: number of steps, learning rate at a step."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from prefgrid.limits import bounds, lengths
 from prefgrid.models.loading import DTYPES
 from prefgrid.objectives.base import Schedule
+
+# Shapes of the learning rate after its warm-up, as the share of the way from the horizon's end to the
+# peak, where `progress` of the horizon is done.
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "cosine": lambda progress: (1 + math.cos(math.pi * progress)) / 2,
+    "linear": lambda progress: 1 - progress,
+    "constant": lambda progress: 1.0,
+}
 
 
 @dataclass(frozen=True)
@@ -15,11 +24,14 @@ class TrainingOptions:
 
     batch_size: groups of one step, over all processes. micro_batch_size: groups of one forward and
     backward of a process; it moves results by rounding only (and by the draws of dropout).
-    schedule_steps: horizon of the learning rate schedule, None for the run's own number of steps.
-    final_learning_rate_share: the share of `learning_rate` left at the horizon. linear_decay_share:
-    None for a cosine; else the last share of the horizon, in which the rate falls linearly after it
-    was constant (Hägele et al., arXiv 2405.18392). max_grad_norm: None for no clipping. lora: None
-    for a full fine-tune, else {rank, alpha, dropout, targets}.
+    learning_rate_schedule: one of `SCHEDULES`. schedule_steps: horizon of the learning rate schedule,
+    None for the run's own number of steps. final_learning_rate_share: the share of `learning_rate`
+    left at the horizon. linear_decay_share: None for that schedule; else the last share of the
+    horizon, in which the rate falls linearly after it was constant (Hägele et al., arXiv 2405.18392).
+    optimizer: one of `optimizers.OPTIMIZERS`. weight_decay spares norms and biases unless
+    `decay_norms_and_biases`. max_grad_norm: None for no clipping. gradient_checkpointing: the layers'
+    activations are computed again in the backward instead of kept. lora: None for a full
+    fine-tune, else {rank, alpha, dropout, targets}.
     """
 
     epochs: float | None
@@ -31,10 +43,14 @@ class TrainingOptions:
     schedule_steps: int | None = None
     final_learning_rate_share: float = 0.0
     linear_decay_share: float | None = None
+    learning_rate_schedule: str = "cosine"
+    optimizer: str = "adamw"
     weight_decay: float = 0.0
+    decay_norms_and_biases: bool = False
     adam_betas: tuple[float, float] = (0.9, 0.999)
     max_grad_norm: float | None = 1.0
     precision: str = "none"
+    gradient_checkpointing: bool = False
     lora: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -45,6 +61,11 @@ class TrainingOptions:
         if self.precision not in DTYPES:
             raise ValueError(
                 f"training: precision {self.precision!r}; allowed: {', '.join(DTYPES)}"
+            )
+        if self.learning_rate_schedule not in SCHEDULES:
+            raise ValueError(
+                f"training: learning_rate_schedule {self.learning_rate_schedule!r}; allowed: "
+                f"{', '.join(SCHEDULES)}"
             )
 
     def schedule(self, rows: int, seed: int) -> Schedule:
@@ -67,8 +88,9 @@ class TrainingOptions:
         """Learning rate of step `step` (0-based) in a run of `steps` steps.
 
         Rises linearly through `warmup_steps` steps, none of them at zero, to the peak at step
-        `warmup_steps`; from there a half cosine falls to the final share at the horizon, or, with
-        `linear_decay_share`, the rate is that of the peak until its linear fall.
+        `warmup_steps`; from there it falls along the schedule (half a cosine, a line, or not at all)
+        to the final share at the horizon, or, with `linear_decay_share`, the rate is that of the peak
+        until its linear fall.
         """
         if self.linear_decay_share is not None:
             return self.learning_rate * self._trapezoid(step, self.schedule_steps or steps)
@@ -76,9 +98,9 @@ class TrainingOptions:
             return self.learning_rate * (step + 1) / (self.warmup_steps + 1)
         horizon = self.schedule_steps or steps
         progress = (step - self.warmup_steps) / max(1, horizon - self.warmup_steps)
-        cosine = (1 + math.cos(math.pi * min(1.0, progress))) / 2
+        left = SCHEDULES[self.learning_rate_schedule](min(1.0, progress))
         final = self.final_learning_rate_share
-        return self.learning_rate * (final + (1 - final) * cosine)
+        return self.learning_rate * (final + (1 - final) * left)
 
     def _trapezoid(self, step: int, horizon: int) -> float:
         rise = (step + 1) / (self.warmup_steps + 1)

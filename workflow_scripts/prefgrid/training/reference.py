@@ -60,6 +60,20 @@ class AdapterOffReference:
         return self._dataset[1]
 
 
+def own_table(forward: Forward, table: Tensor | None) -> Tensor | None:
+    """The reference's `table` [N, K] as a full fine-tune needs it; called before its first step, and
+    before a checkpoint is loaded, where it is its reference.
+
+    The weights of a full fine-tune are float32. One that computes in less by autocast is rounded as no
+    other job's model is, and has no adapter to switch off; so it makes the table anew itself.
+    """
+    options = forward.options
+    if table is None or options.lora is not None or options.precision == "none":
+        return table
+    store.log("reference: computed by the policy itself, before its first step")
+    return forward.dataset(range(len(table)))
+
+
 def start_reference(
     forward: Forward,
     order: Order,
@@ -96,7 +110,7 @@ def _checked(
     policy is a new adapter, the adapter switched off *is* the reference and every step computes it so;
     sd(t) is then checked again over `first_batch`, in the step's own micro-batches. A policy that
     starts elsewhere (an adapter trained before, or a full fine-tune, where nothing tells) keeps
-    the table. Raises RuntimeError if sd(t) is as large with the adapter off.
+    the table (see `own_table`). Raises RuntimeError if sd(t) is as large with the adapter off.
     """
     start = forward.dataset(rows)
     lookup = _lookup(forward, table)

@@ -13,6 +13,7 @@ import synthetic_study as study
 import yaml
 
 from link_robustness import tabulate_results
+from prefgrid.figures import dark, style
 from prefgrid.figures.style import display_name
 from prefgrid.files import store
 from prefgrid.job import jobs
@@ -32,13 +33,18 @@ SPEC = {
     "n": [500, 1500],
     "link_temperature": 0.25,
     "identical_responses": "keep",
-    "kappa": 0.5,
+    "kappas": [0.5],
     "baseline": "dpo",
     "title": "prefgrid report",
     "subtitle": "A test",
     "samples": 1,
     "trainings": [[study.METHODS, "3 epochs, 32 pairs a step"]],
     "facts": [["World", "tiny"]],
+    "sources": {
+        "base_model": "lab/base@0123456789ab",
+        "dataset": "lab/data@ab0123456789 split train",
+    },
+    "config": "world: tiny\nmethods: {dpo: <b>}\n",
 }
 TABLES = ("summary", "differences", "calibration", "identifiability", "runs")
 PLOTS = plug_ins.figure_modules(
@@ -86,7 +92,9 @@ def inputs(tmp_path_factory):
     store.write_jsonl(metrics, [])
     _record(metrics, script="train_policy")
     _record(*gathered, *tables.values(), script="gather_table", inputs=[metrics])
-    files["figures"] = {plot: plug_ins.draw(plot, files, SPEC, root)["svg"] for plot in PLOTS}
+    folder = root / "link_robustness" / "figures"
+    folder.mkdir(parents=True)
+    files["figures"] = {plot: plug_ins.draw(plot, files, SPEC, folder)["svg"] for plot in PLOTS}
     files["quality"] = None
     return files
 
@@ -103,8 +111,9 @@ def _record(
         git_commit="abc123",
         device="cpu",
         python="3.11.2",
+        finished="2026-11-28T09:30:15Z",
         wall_time_seconds=seconds,
-        peak_memory_bytes={"host": int(seconds)},
+        peak_memory_bytes={"host": int(1e7 * seconds)},
     )
 
 
@@ -129,7 +138,12 @@ def test_the_page_is_complete_and_loads_nothing(inputs, tmp_path):
         "abc123",
     ):
         assert text in html
-    assert not re.search(r"""(src|href)=["'](?!data:|#)""", html)
+    assert not re.search(r"""src=["'](?!data:)""", html)
+    # Links lead within the page or to files beside it, wherever `results/` lies.
+    for link in re.findall(r'href="([^"]*)"', html):
+        assert re.fullmatch(r"#[a-z0-9-]+|[a-z_]+(/[a-z_]+)+\.(csv|svg|png)", link), link
+    for name in ("summary", "differences", "calibration", "identifiability"):
+        assert f'href="link_robustness/tables/{name}.csv"' in html
     assert "url(" not in html
     assert "@import" not in html
     assert 'id="quality"' not in html
@@ -139,12 +153,106 @@ def test_the_same_inputs_give_the_same_bytes(inputs, tmp_path):
     assert _build(inputs, tmp_path) == _build(inputs, tmp_path)
 
 
-def test_how_long_jobs_took_does_not_change_a_byte(inputs, tmp_path):
-    before = _build(inputs, tmp_path)
-    metrics = inputs["samples"].parent / "policies" / "metrics.jsonl"
-    _record(metrics, script="train_policy", seconds=3600.5)
-    assert _build(inputs, tmp_path) == before
-    _record(metrics, script="train_policy")
+def test_every_link_within_the_page_has_its_place(inputs, tmp_path):
+    html = _build(inputs, tmp_path)
+    anchors = re.findall(r'href="#([^"]+)"', html)
+    places = re.findall(r'id="([^"]+)"', html)
+    assert len(places) == len(set(places)) and set(anchors) <= set(places)
+    # Every figure and table by its title, in the contents of its study.
+    inside = html[html.index('<ul class="inside"') : html.index('id="link-robustness-findings"')]
+    assert inside.count("link-robustness-figure-") == len(PLOTS)
+    assert inside.count("Table: ") == 4
+
+
+def test_models_data_run_and_config_are_on_the_page(inputs, tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFGRID_CONFIG_FILES", '["config.yaml", "presets/mine.yaml"]')
+    html = _build(inputs, tmp_path)
+    for label, text in (
+        ("Base model", "lab/base@0123456789ab"),
+        ("Dataset", "lab/data@ab0123456789 split train"),
+        ("Run", f"folder {Path.cwd().name}"),
+        ("Config", "config.yaml + presets/mine.yaml"),
+        ("Records", "2026-11-28 09:30 UTC"),
+        ("Code", "abc123"),
+    ):
+        assert f"<dt>{label}</dt><dd>{text}</dd>" in html
+    assert "Reward model" not in html
+    assert "<pre><code>world: tiny\nmethods: {dpo: &lt;b&gt;}\n</code></pre>" in html
+
+
+def test_time_and_memory_of_every_step_are_shown(inputs, tmp_path):
+    html = _build(inputs, tmp_path)
+    row = re.search(r"<code>train_policy</code></td>(.*?)</tr>", html, flags=re.DOTALL).group(1)
+    cells = re.findall(r">([^<>]+)</td>", row)
+    assert cells == ["1", "61 s", "61 s", "61 s", "610 MB", "610 MB"]
+    assert "On device" not in html
+
+
+def test_every_row_of_the_csv_tables_names_models_and_data(inputs):
+    for name in TABLES:
+        table = pd.read_csv(inputs[name])
+        for column, text in SPEC["sources"].items():
+            assert (table[column] == text).all() and len(table) > 0
+        assert "reward_model" not in table
+
+
+def test_tables_at_several_kls_are_those_of_each(inputs, tmp_path):
+    """Rows at .5 are the rows of a run at .5 alone, those at 1 of one at 1 alone."""
+    whole = _tabulated(inputs, tmp_path, [0.5, 1.0])
+    for kappa_nats in (0.5, 1.0):
+        alone = _tabulated(inputs, tmp_path, [kappa_nats])
+        for name in ("summary", "differences", "runs"):
+            assert (alone[name]["kappa_nats"] == kappa_nats).all()
+            rows = whole[name][whole[name]["kappa_nats"] == kappa_nats].reset_index(drop=True)
+            # All-missing columns have no type of their own.
+            pd.testing.assert_frame_equal(rows, alone[name], check_dtype=False)
+        for name in ("calibration", "identifiability"):
+            pd.testing.assert_frame_equal(whole[name], alone[name])
+    assert whole["summary"].groupby("kappa_nats")["reward"].mean().nunique() == 2
+
+
+def _tabulated(inputs, folder: Path, kappas: list[float]) -> dict[str, pd.DataFrame]:
+    tables = {name: folder / f"{name}.csv" for name in TABLES}
+    tabulate_results.main(_job(inputs, tables, SPEC | {"kappas": kappas}))
+    return {name: pd.read_csv(path) for name, path in tables.items()}
+
+
+def test_findings_are_at_the_first_kl_and_every_kl_has_its_tables(inputs, tmp_path):
+    _tabulated(inputs, tmp_path, [1.0, 0.5])
+    files = inputs | {name: tmp_path / f"{name}.csv" for name in TABLES}
+    made_up.record(*(files[name] for name in TABLES))
+    section = tmp_path / "section.json"
+    spec = SPEC | {"kappas": [1.0, 0.5]}
+    plug_ins.describe(link_robustness, inputs["figures"], files, spec, section)
+    made = json.loads(section.read_text())
+    texts = [sentence for finding in made["findings"] for sentence in finding["sentences"]]
+    assert any("KL 1 " in text for text in texts) and not any("KL 0.5" in text for text in texts)
+    assert dict(made["facts"])["Compared at"].startswith("KL = 1 nats (findings), 0.5, ")
+    assert [table["title"] for table in made["tables"]][:4] == [
+        "Reward at KL 1",
+        "Differences to DPO at KL 1",
+        "Reward at KL 0.5",
+        "Differences to DPO at KL 0.5",
+    ]
+    rows = [len(table["rows"]) for table in made["tables"]]
+    assert rows[0] == rows[2] == len(study.METHODS) * 2 * 2
+
+
+def test_no_finding_wears_the_colour_of_a_method():
+    """Colours in the rules of findings are greys: red, green and blue within 32 of each other."""
+    css = (Path(page.__file__).parent / "templates" / "style.css").read_text()
+    named = re.findall(r"--([a-z]+): (#[0-9a-f]{6})", css)
+    rules = "".join(re.findall(r"^\.finding[^{]*\{[^}]*\}", css, flags=re.MULTILINE))
+    used = set(re.findall(r"border[^;]*var\(--([a-z]+)\)", rules))
+    assert {"edge", "ink"} <= used
+    for name, colour in named:
+        channels = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+        if name in used:
+            assert max(channels) - min(channels) <= 32, (name, colour)
+    methods = {*style.FAMILY_COLOURS.values(), *style.SPARE_COLOURS}
+    methods |= {dark.dark(colour) for colour in methods}
+    assert not {colour.upper() for _, colour in named} & methods
+    assert dark.BACKGROUND.lower() in {colour for name, colour in named if name == "card"}
 
 
 def test_only_ancestors_enter_the_provenance(inputs, tmp_path):
@@ -154,6 +262,15 @@ def test_only_ancestors_enter_the_provenance(inputs, tmp_path):
     _record(other, script="train_policy")
     assert _build(inputs, tmp_path) == before
     assert "from 3 artifacts" in before  # the section, the gathered tables, a policy
+
+
+def test_tables_say_up_to_which_kl_and_from_how_many_seeds(inputs, tmp_path):
+    """One KL for the whole table in the head of its column; two seeds give no plan."""
+    html = _build(inputs, tmp_path)
+    (end,) = set(pd.read_csv(inputs["summary"])["area_kl_high"].round(2))
+    assert f"Mean gain, KL 0 to {end:.2f}" in html
+    assert html.count("not from 2 seeds") == 12  # three methods, two shifts, two n
+    assert "covers this whole table, all shifts and n" in html
 
 
 def test_texts_cannot_leave_their_place(inputs, tmp_path):
@@ -209,6 +326,8 @@ def test_provenance_shows_every_version_it_finds():
         "git_commit": "0123456789abcdef0123456789abcdef01234567",
         "device": "cpu",
         "python": "3.11.2",
+        "wall_time_seconds": 2.0,
+        "peak_memory_bytes": {"host": 10**9},
     }
     other = record | {
         "packages": {"torch": "2.12.0"},
@@ -216,7 +335,6 @@ def test_provenance_shows_every_version_it_finds():
     }
     summary = origin.summarise([record, other])
     assert summary["packages"] == [("torch", "2.12.0, 2.13.0")]
-    assert summary["steps"] == [("train_policy", 2)]
     assert summary["artifacts"] == 2
     assert summary["commits"] == ["0123456789ab", "0123456789ab+changes"]
 
@@ -246,9 +364,3 @@ def test_the_wiring_words_the_training_that_each_label_really_gets():
     assert first.startswith(f"{config.training.epochs:g} epochs, ")
     assert second.startswith("125 steps, 16 pairs a step, lr 5e-06, training β 1, LoRA rank 16")
     assert "Training" not in dict(values["facts"])
-
-
-def test_numbers_have_a_real_minus_and_no_negative_zero():
-    assert blocks.number(-1.234) == "−1.23"
-    assert blocks.number(-0.0004, 3) == "0.000"
-    assert blocks.number(-0.0004, 3, signed=True) == "+0.000"

@@ -10,7 +10,16 @@ from prefgrid.studies.link_robustness.findings import link_finding, shift_findin
 NAMES = {"dpo": "DPO", "pspo": "PSPO", "ospo": "OSPO"}
 
 
-def _difference(method="pspo", seeds=4, p=0.5, holm=1.0, low=-0.1, high=0.1, prompts=(-0.1, 0.1)):
+def _difference(
+    method="pspo",
+    seeds=4,
+    p=0.5,
+    holm=1.0,
+    low=-0.1,
+    high=0.1,
+    prompts=(-0.1, 0.1),
+    prompts_holm=1.0,
+):
     return {
         "method": method,
         "shift": 4.0,
@@ -24,6 +33,7 @@ def _difference(method="pspo", seeds=4, p=0.5, holm=1.0, low=-0.1, high=0.1, pro
         "p_seeds_holm": holm if seeds > 1 else np.nan,
         "difference_sd_prompts_low_given_seeds": prompts[0],
         "difference_sd_prompts_high_given_seeds": prompts[1],
+        "p_prompts_holm_given_seeds": prompts_holm,
         "prompts": 60,
     }
 
@@ -68,8 +78,22 @@ def test_a_difference_is_named_with_its_direction():
 
 def test_a_difference_before_correction_only_is_a_hint():
     finding, text = _finding(_difference(p=0.02, holm=0.12, low=0.1, high=0.3, prompts=(0.1, 0.3)))
-    assert "not established" in finding.heading
+    assert "not established (by chance in up to 5 % of reports)" in finding.heading
     assert "not after Holm's correction" in text
+
+
+def test_the_rate_of_hints_is_that_of_the_comparisons_at_this_n():
+    """At n = 500 two shifts of two methods, one of them with no p value; n = 100 has no finding."""
+    hint = _difference(p=0.02, holm=0.12, low=0.1, high=0.3, prompts=(0.1, 0.3))
+    others = [
+        _difference("ospo"),
+        _difference() | {"shift": 0.0},
+        _difference("ospo", seeds=1) | {"shift": 0.0},
+        _difference() | {"n": 100},
+    ]
+    finding, text = _finding(hint, *others)
+    assert "up to 14 % of reports" in finding.heading
+    assert "3 comparisons at least one hint in up to 14 of 100 reports (1 − 0.95^3)" in text
 
 
 def test_two_seeds_that_agree_by_luck_are_no_difference():
@@ -83,9 +107,11 @@ def test_two_seeds_that_agree_by_luck_are_no_difference():
 
 
 def test_a_difference_of_these_policies_is_no_claim_about_methods():
-    finding, text = _finding(_difference(prompts=(0.02, 0.2)))
+    finding, text = _finding(_difference(prompts=(0.02, 0.2), prompts_holm=0.04))
     assert "no method can be told apart" in finding.heading
     assert "says nothing about other training seeds" in text
+    _, text = _finding(_difference(prompts=(0.02, 0.2), prompts_holm=0.06))
+    assert "policies trained here" not in text
 
 
 def test_one_seed_says_nothing_about_methods():
@@ -111,12 +137,13 @@ def _runs(rewards: dict[tuple[int, float], float]) -> pd.DataFrame:
     )
 
 
-def _effect(rewards, prompts=(-0.6, -0.4)):
-    """Reward sd 2; `prompts`: the interval of the change over prompts."""
+def _effect(rewards, prompts=(-0.6, -0.4), prompts_p=0.001):
+    """Reward sd 2; `prompts`: the interval of the change over prompts, `prompts_p`: its p value."""
     runs = _runs(rewards)
     summary = runs.drop_duplicates(["method", "n", "shift"]).assign(
         shift_change_sd_prompts_low_given_seeds=prompts[0],
         shift_change_sd_prompts_high_given_seeds=prompts[1],
+        shift_change_p_prompts_given_seeds=prompts_p,
     )
     return link_finding(runs, summary, 2.0, "dpo", "DPO", 0.5)
 
@@ -131,7 +158,7 @@ def test_effect_of_the_link():
     assert finding.heading == "The shifted link lowers DPO's reward"
     assert finding.verdict is Verdict.DIFFERENT
     assert "over prompts, given the seeds, [−0.60, −0.40]" in finding.sentences[0]
-    vague = _effect(VAGUE, prompts=(-0.5, 0.1))
+    vague = _effect(VAGUE, prompts=(-0.5, 0.1), prompts_p=0.2)
     assert "not settled" in vague.heading and vague.verdict is Verdict.UNDECIDED
     single = _effect({(0, 0.0): 2.0, (0, 4.0): 1.0})
     assert "one seed" in single.heading
@@ -144,7 +171,9 @@ def test_effect_of_the_link():
 def test_two_seeds_that_agree_by_luck_are_no_effect_of_the_link(prompts):
     finding = _effect(CLEAR, prompts)
     assert finding.verdict is Verdict.SUGGESTIVE
-    assert finding.heading == "Effect of the link: a hint, not established"
+    assert finding.heading == (
+        "Effect of the link: a hint, not established (by chance in up to 5 % of reports)"
+    )
     assert "few seeds can agree by chance" in finding.sentences[0]
     assert "nan" not in finding.sentences[0]
 

@@ -27,7 +27,7 @@ CASES = {
     ),
     "baseline outside the grid": (
         {f"{STUDY}.baseline": "ipo"},
-        rf"{STUDY}.baseline: 'ipo' is not run; allowed: dpo, pspo, ospo, rspo",
+        rf"{STUDY}.baseline: 'ipo' is not run; allowed: dpo, pspo, ospo, rspo, dpo_early, true_link",
     ),
     "shift that is drawn but not run": (
         {f"{STUDY}.evaluation.pareto_shifts": [0.0, 3.0]},
@@ -41,6 +41,18 @@ CASES = {
     "KL that no policy has": (
         {f"{STUDY}.evaluation.kappa": 0.7, f"{STUDY}.world.actions": 2},
         rf"{STUDY}.evaluation.kappa: 0.7 nats is further .*; allowed: below log 2 = 0.6931",
+    ),
+    "KL of several that no policy has": (
+        {f"{STUDY}.evaluation.kappa": [0.2, 0.7], f"{STUDY}.world.actions": 2},
+        rf"{STUDY}.evaluation.kappa: 0.7 nats is further .*; allowed: below log 2 = 0.6931",
+    ),
+    "the same KL twice": (
+        {f"{STUDY}.evaluation.kappa": [0.2, 0.2]},
+        rf"{STUDY}.evaluation.kappa: every value may appear once; repeated: \[0.2\]",
+    ),
+    "no KL": (
+        {f"{STUDY}.evaluation.kappa": []},
+        rf"{STUDY}.evaluation.kappa: \[\] should be a number of nats, .*, or a list of 1 to 5 .*",
     ),
     "no epochs": (
         {f"{STUDY}.training.epochs": 0},

@@ -34,8 +34,8 @@ def _draw(grid) -> dict[str, Figure]:
     runs = study.runs(curves)
     methods, chosen = grid["methods"], sorted({grid["shifts"][0], grid["shifts"][-1]})
     return {
-        "robustness": robustness.draw(runs, methods, "dpo", KAPPA),
-        "frontier": frontier.draw(curves, methods, "dpo", KAPPA, chosen),
+        "robustness": robustness.draw(runs, methods, "dpo", [KAPPA]),
+        "frontier": frontier.draw(curves, methods, "dpo", [KAPPA], chosen),
         "links": links.draw(study.links_table(**grid), methods, chosen),
         "correlation": correlation.draw(runs, methods),
     }
@@ -98,9 +98,10 @@ def _marks(axis, colour: str) -> list[tuple[float, float]]:
     ]
 
 
-def _runs(rewards: dict[str, list[float]]) -> pd.DataFrame:
+def _runs(rewards: dict[str, list[float]], kappa_nats: float = KAPPA) -> pd.DataFrame:
     rows = [
         {"method": method, "seed": seed, "shift": 0.0, "tau": 0.25, "n": 10, "reward": reward}
+        | {"kappa_nats": kappa_nats}
         for method, listed in rewards.items()
         for seed, reward in enumerate(listed)
     ]
@@ -110,7 +111,7 @@ def _runs(rewards: dict[str, list[float]]) -> pd.DataFrame:
 def test_means_and_paired_differences_are_drawn_where_they_lie():
     """DPO .5, .7 and OSPO .6, nothing: OSPO's mean is .6, the one difference .6 − .5 = .1."""
     runs = _runs({"dpo": [0.5, 0.7], "ospo": [0.6, np.nan], "oracle": [0.8, 1.0]})
-    level, gap = robustness.draw(runs, ["dpo", "ospo"], "dpo", KAPPA).axes
+    level, gap = robustness.draw(runs, ["dpo", "ospo"], "dpo", [KAPPA]).axes
     colours = style.FAMILY_COLOURS
     assert _marks(level, colours["dpo"])[0][1] == pytest.approx(0.6)
     (place, mean), (gap_place, difference) = (
@@ -124,11 +125,32 @@ def test_means_and_paired_differences_are_drawn_where_they_lie():
     assert len(oracle) == 1
 
 
+def test_several_kls_are_columns_of_panels_that_share_their_scale():
+    """At KL .2 DPO .5 and OSPO .6; at 1 DPO .8 and OSPO .7."""
+    both = [
+        ({"dpo": [0.5, 0.5], "ospo": [0.6, 0.6]}, 0.2),
+        ({"dpo": [0.8, 0.8], "ospo": [0.7, 0.7]}, 1.0),
+    ]
+    runs = pd.concat([_runs(*one) for one in both], ignore_index=True)
+    drawn = robustness.draw(runs, ["dpo", "ospo"], "dpo", [0.2, 1.0])
+    first, second, first_gap, second_gap = drawn.axes
+    colour = style.FAMILY_COLOURS["ospo"]
+    heights = [_marks(axis, colour)[0][1] for axis in drawn.axes]
+    assert heights == pytest.approx([0.6, 0.7, 0.1, -0.1])
+    assert first.get_ylim() == second.get_ylim() and first_gap.get_ylim() == second_gap.get_ylim()
+    titles = [axis.get_title(loc="left") for axis in drawn.axes]
+    assert titles == ["Reward at KL 0.2", "Reward at KL 1", "Difference to DPO at KL 0.2"] + [
+        "Difference to DPO at KL 1"
+    ]
+
+
 def test_a_method_out_of_reach_is_marked_missing():
     runs = _runs({"dpo": [0.5, 0.7], "ospo": [np.nan, np.nan]})
-    drawn = robustness.draw(runs, ["dpo", "ospo"], "dpo", KAPPA)
-    for axis in drawn.axes:
-        assert len([line for line in axis.lines if line.get_marker() == "x"]) == 1
+    drawn = robustness.draw(runs, ["dpo", "ospo"], "dpo", [KAPPA])
+    level, gap = drawn.axes
+    assert len([line for line in level.lines if line.get_marker() == "x"]) == 1
+    assert not gap.axison
+    assert gap.texts[0].get_text() == "no seed reaches this KL with both"
     assert "missing" in [text.get_text() for legend in drawn.legends for text in legend.get_texts()]
 
 
@@ -143,7 +165,7 @@ def test_the_frontier_averages_seeds_at_equal_kl():
                 {"beta": [10.0, 1.0, 0.1], "kl_div": root**2, "avg_reward": slope * root}
             ).assign(method="dpo", seed=seed, shift=0.0, tau=0.25, n=10)
         )
-    axis = frontier.draw(pd.concat(frames), ["dpo"], "dpo", KAPPA, [0.0]).axes[0]
+    axis = frontier.draw(pd.concat(frames), ["dpo"], "dpo", [KAPPA], [0.0]).axes[0]
     colour = style.FAMILY_COLOURS["dpo"]
     (curve,) = [
         line
@@ -167,8 +189,32 @@ def test_a_method_whose_seeds_share_no_kl_is_named():
         for kl_nats in ends
     ]
     curves = pd.DataFrame(rows).assign(avg_reward=lambda table: table["kl_div"])
-    axis = frontier.draw(curves, ["dpo", "ospo"], "dpo", KAPPA, [0.0]).axes[0]
+    axis = frontier.draw(curves, ["dpo", "ospo"], "dpo", [KAPPA], [0.0]).axes[0]
     assert "not drawn, no common KL:\nOSPO" in [text.get_text() for text in axis.texts]
+
+
+def test_panels_of_curves_without_a_common_kl_say_so():
+    """Both methods' two seeds were scanned over KL .1 to .3 and .5 to .7, and there is no oracle; then
+    with one."""
+    frames = [
+        pd.DataFrame({"beta": [1.0, 2.0], "kl_div": ends, "avg_reward": ends}).assign(
+            method=method, seed=seed, shift=0.0, tau=0.25, n=10
+        )
+        for method in ("dpo", "ospo", "oracle")
+        for seed, ends in enumerate(([0.1, 0.3], [0.5, 0.7]))
+    ]
+    curves = pd.concat(frames, ignore_index=True)
+    for shown, level_says in (
+        (curves[curves["method"] != "oracle"], ["no KL is common to all seeds"]),
+        (curves, ["not drawn, no common KL:\nDPO\nOSPO", "κ = 0.2"]),
+    ):
+        drawn = frontier.draw(shown, ["dpo", "ospo"], "dpo", [KAPPA], [0.0])
+        drawn.draw_without_rendering()
+        level, gap = drawn.axes
+        assert [text.get_text() for text in level.texts][: len(level_says)] == level_says
+        assert level.axison is (len(level_says) == 2)
+        assert not gap.axison
+        assert [text.get_text() for text in gap.texts] == ["no KL is common to all seeds"]
 
 
 def test_the_gap_between_links_is_written_and_a_missing_link_named():
@@ -230,7 +276,7 @@ def test_the_script_writes_both_files(tmp_path):
     spec = {
         "methods": grid["methods"],
         "baseline": "dpo",
-        "kappa": KAPPA,
+        "kappas": [KAPPA],
         "pareto_shifts": [1.5],
     }
     for figure in (robustness, frontier, links, correlation):

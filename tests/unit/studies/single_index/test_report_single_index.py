@@ -26,7 +26,7 @@ SPEC = {
     "shifts": [0.0, 1.5],
     "tau": [0.25],
     "n": [1000],
-    "kappa": study.KAPPA,
+    "kappas": [study.KAPPA],
     "baseline": "dpo",
     "trainings": [[study.METHODS, "100 epochs, 128 pairs a step"]],
     "facts": [["World", "10 actions"]],
@@ -67,7 +67,8 @@ def _text(finding) -> str:
 
 
 def _rows(rewards: dict[str, list[float]], shift: float = 0.0) -> pd.DataFrame:
-    cell = {"shift": shift, "tau": 0.25, "n": 1000, "index_correlation": 0.8, "pair_accuracy": 0.8}
+    cell = {"shift": shift, "tau": 0.25, "n": 1000, "kappa_nats": study.KAPPA}
+    cell |= {"index_correlation": 0.8, "pair_accuracy": 0.8}
     rows = [
         cell | {"method": method, "seed": seed, "reward": reward}
         for method, listed in rewards.items()
@@ -82,7 +83,7 @@ def _shift_finding(rewards: dict[str, list[float]]):
     return findings.shift_finding(
         0.0,
         study.summary(runs, methods),
-        paired(runs, "reward", study.GROUPS, methods, "dpo", family=["tau", "n"]),
+        paired(runs, "reward", study.GROUPS, [(methods, "dpo")]),
         NAMES,
         "dpo",
         0.2,
@@ -129,7 +130,11 @@ def test_what_holms_correction_takes_away_is_a_hint():
         {"dpo": [0.5, 0.6, 0.7], "ospo": [0.57, 0.70, 0.83], "rspo": [0.51, 0.60, 0.69]}
     )
     assert finding.verdict is Verdict.SUGGESTIVE
-    assert finding.heading == "Shift 0: a hint of a difference to DPO, not established"
+    # 1 − .95² = .0975.
+    assert finding.heading == (
+        "Shift 0: a hint of a difference to DPO, not established "
+        "(by chance in up to 10 % of reports)"
+    )
     assert "before but not after the correction: OSPO +0.100" in _text(finding)
     assert "Not distinguishable from DPO: RSPO" in _text(finding)
 
@@ -192,7 +197,7 @@ def test_an_effect_that_the_seeds_do_not_show_is_not_claimed(after, heading, wor
 def test_variants_of_one_learner_are_compared_in_words():
     runs = _rows({"ospo": [0.6, 0.7, 0.8], "ospo_published": [0.5, 0.6, 0.69]})
     labels = ["ospo_published", "ospo"]
-    table = paired(runs, "reward", study.GROUPS, labels, "ospo_published", family=["tau", "n"])
+    table = paired(runs, "reward", study.GROUPS, [(labels, "ospo_published")])
     finding = findings.family_finding(table, NAMES, "dpo")
     assert finding.heading == (
         "Variants of one learner: 1 of 1 differences are established, 1 above and 0 below 0"
@@ -215,6 +220,9 @@ def test_the_section_has_all_parts_and_its_page_loads_nothing(runs, tmp_path):
         {
             "title": "t",
             "subtitle": "s",
+            "folder": "f",
+            "run": [],
+            "config": "",
             "studies": [section],
             "quality": None,
             "provenance": {
@@ -229,7 +237,12 @@ def test_the_section_has_all_parts_and_its_page_loads_nothing(runs, tmp_path):
     )
     assert "there is no sampling noise" in html
     assert html.count("data:image/svg+xml;base64,") == 4
-    assert not re.search(r"""(src|href)=["'](?!data:|#)""", html)
+    assert not re.search(r"""src=["'](?!data:)""", html)
+    assert set(re.findall(r'href="([^#"][^"]*)"', html)) >= {
+        "single_index/tables/summary.csv",
+        "single_index/tables/differences.csv",
+        "single_index/tables/identifiability.csv",
+    }
 
 
 def test_the_summary_has_every_cell_and_the_oracle_is_not_compared(runs, tmp_path):

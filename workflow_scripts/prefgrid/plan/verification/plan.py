@@ -58,12 +58,13 @@ def parse(announced: dict[str, Any]) -> PlannedJob | None:
     """A job from what the plugin says of it; None for a rule that makes no file.
 
     Declared inputs that its command does not name only have to be there before: weights that a
-    manifest vouches for, rehearsals.
+    manifest vouches for, rehearsals. A command that names none has too many for its line, and its spec
+    lists them (`gather_table`).
     """
     if not announced["outputs"]:
         return None
     words = shlex.split(announced["shell"])
-    named = set(words)
+    named = set(words).intersection(announced["inputs"]) or set(announced["inputs"])
     return PlannedJob(
         script=announced["rule"],
         inputs=tuple(path for path in announced["inputs"] if path in named),

@@ -13,7 +13,7 @@ from prefgrid.files.records import Provenance
 
 ROOT = "results"
 # Directly under ROOT: what belongs to runs and to readers, not to artifacts.
-ASIDE = frozenset({"logs", "work", "README.md"})
+ASIDE = frozenset({"logs", "work", "trackers", "README.md"})
 # What failed and killed jobs leave beside artifacts: their diagnosis and their unfinished files.
 DIAGNOSES = frozenset({"failed_batch.json"})
 UNFINISHED = (".partial-", ".work-")

@@ -41,9 +41,9 @@ for (const browser of document.querySelectorAll(".browser")) {
 
   const number = (value) => value.toFixed(2).replace("-", "\u2212");
 
-  function card(name, colour, entry) {
+  function card(name, colours, entry) {
     const made = element("article", undefined, "response");
-    if (colour) made.style.setProperty("--colour", colour);
+    for (const [look, colour] of Object.entries(colours)) made.style.setProperty(`--${look}`, colour);
     const head = element("header");
     head.append(element("b", name));
     if (entry) {
@@ -59,9 +59,9 @@ for (const browser of document.querySelectorAll(".browser")) {
     const prompt = data.prompts.find((candidate) => candidate.id === select.value);
     browser.querySelector(".prompt").textContent = prompt.text;
     browser.querySelector(".responses").replaceChildren(
-      card("Reference", null, data.reference[prompt.id]),
-      ...data.methods.map(({ label, name, colour }) =>
-        card(name, colour, data.responses[[prompt.id, state.shift, state.beta, label].join("|")])),
+      card("Reference", {}, data.reference[prompt.id]),
+      ...data.methods.map(({ label, name, light, dark }) =>
+        card(name, { light, dark }, data.responses[[prompt.id, state.shift, state.beta, label].join("|")])),
     );
     for (const choices of browser.querySelectorAll(".choices")) {
       for (const button of choices.children) {

@@ -87,7 +87,7 @@ def _prompts_exist(own: Config, config: Any) -> Iterator[Problem]:
 
 def _methods_fit(own: Config, config: Any) -> Iterator[Problem]:
     yield from checks.learns_from_pairs(STUDY, own.methods, config)
-    yield from checks.is_an_adapter(own.methods, config)
+    yield from checks.targets_exist(own.methods, config)
     yield from checks.fits_the_device(own.methods, config)
 
 
@@ -95,8 +95,8 @@ def _methods_leave_their_warm_start(own: Config, config: Any) -> Iterator[Proble
     return checks.leaves_its_warm_start(own.methods, own.n, config)
 
 
-def _methods_leave_their_warm_up(own: Config, config: Any) -> Iterator[Problem]:
-    return checks.leaves_its_warm_up(own.methods, own.n, config)
+def _methods_learn_at_every_step(own: Config, config: Any) -> Iterator[Problem]:
+    return checks.learns_at_every_step(own.methods, own.n, config)
 
 
 CHECKS: tuple[Callable[[Config, Any], Iterator[Problem]], ...] = (
@@ -111,5 +111,5 @@ CHECKS: tuple[Callable[[Config, Any], Iterator[Problem]], ...] = (
     _prompts_exist,
     _methods_fit,
     _methods_leave_their_warm_start,
-    _methods_leave_their_warm_up,
+    _methods_learn_at_every_step,
 )

@@ -8,6 +8,7 @@ from prefgrid.config import backends
 from prefgrid.config.fields import (
     Count,
     Distinct,
+    Kappa,
     Label,
     NonNegative,
     Positive,
@@ -71,7 +72,10 @@ class Evaluation(Section):
         [0.25, 0.35, 0.5, 0.7, 1.0, 1.5, 2.5, 4.5],
         description="the scan; 1 is the trained policy",
     )
-    kappa: Positive = Field(1.0, description="KL, in nats, at which methods are compared")
+    kappa: Kappa = Field(
+        1.0,
+        description="KL, in nats, at which methods are compared; of several, findings are at the first",
+    )
     batch_rows: Rows = Field(
         800, description="responses decoded at once, all betas of a prompt together"
     )
@@ -85,6 +89,11 @@ class Evaluation(Section):
         2, description="held-out pairs per prompt for the index calibration"
     )
     seed: Seed = Field(0, description="sampling noise, common to all methods, shifts and betas")
+
+    @property
+    def kappas(self) -> list[float]:
+        """All of `kappa`, the one of the findings first."""
+        return self.kappa if isinstance(self.kappa, list) else [self.kappa]
 
 
 class Config(Section):

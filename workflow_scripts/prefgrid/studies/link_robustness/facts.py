@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prefgrid.report.blocks import number
-from prefgrid.report.words import training_label, values
+from prefgrid.report.words import compared_at, training_label, values
 from prefgrid.statistics.reference import Reference
 
 
@@ -27,7 +27,7 @@ def rows(
         ("Preference pairs", values(spec["n"])),
         (
             "Compared at",
-            f"KL = {spec['kappa']:g} nats, {len(reference.prompt_reward)} held-out prompts",
+            f"{compared_at(spec['kappas'])}, {len(reference.prompt_reward)} held-out prompts",
         ),
         (
             "Reference",

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 import pandas as pd
 
 from prefgrid.report import comparison
+from prefgrid.report.blocks import number
+from prefgrid.report.scale import Scale
 from prefgrid.report.words import Finding
 from prefgrid.statistics.verdict import judge_over_seeds_and_prompts, shift_change
 
-SCALE = comparison.Scale(
+SCALE = Scale(
     judge_over_seeds_and_prompts,
     value="difference_sd",
     over_seeds=("difference_sd_seeds_low", "difference_sd_seeds_high"),
@@ -32,12 +34,14 @@ def shift_finding(
     `summary`, `differences`: tables of `comparison`. `names`: label → display name.
     """
     n = summary["n"].max()
+    tested = differences[differences["n"] == n]["p_seeds"].count()
     own, here = (
         table[(table["shift"] == shift) & (table["n"] == n)] for table in (summary, differences)
     )
     name = names.get(baseline, baseline)
     level = _level(own[own["method"] == baseline], name)
-    return comparison.at_one_shift(shift, level, SCALE.differences(here, names), name, SCALE)
+    rows = SCALE.differences(here, names)
+    return comparison.at_one_shift(shift, level, rows, name, SCALE, tested)
 
 
 def link_finding(
@@ -65,5 +69,5 @@ def _level(own: pd.DataFrame, name: str) -> str:
         return f"{name} has no value at this KL."
     row = own.iloc[0]
     where = f"KL {row['kappa_nats']:g} and n = {row['n']:,}"
-    claim = f"{name} gains {row['gain_sd']:.2f} reference sd over the reference"
+    claim = f"{name} gains {number(row['gain_sd'], SCALE.digits)} reference sd over the reference"
     return comparison.level(where, claim, row, "gain_sd_seeds", SCALE.digits) + "."

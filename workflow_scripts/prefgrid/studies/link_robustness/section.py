@@ -10,6 +10,7 @@ from prefgrid.files import reading, records
 from prefgrid.report import blocks, evidence
 from prefgrid.report.samples import browser
 from prefgrid.statistics.reference import summarise
+from prefgrid.studies.at_kl import rows_at
 from prefgrid.studies.link_robustness import facts, inputs
 from prefgrid.studies.link_robustness.findings import link_finding, shift_finding
 from prefgrid.studies.link_robustness.tables import tables
@@ -32,7 +33,7 @@ USES = (
     "shifts",
     "n",
     "link_temperature",
-    "kappa",
+    "kappas",
     "baseline",
     "trainings",
     "facts",
@@ -59,15 +60,16 @@ def section(
     prompts = reading.read_jsonl(*files["eval_prompts"], records.Prompt, key="prompt_id")
     reference = summarise(reference_samples)
     names = {method: display_name(method) for method in spec["methods"]}
-    baseline, kappa = spec["baseline"], spec["kappa"]
+    baseline, kappas = spec["baseline"], spec["kappas"]
+    at_first = [rows_at(table, kappas[0]) for table in (runs, summary, differences)]
     shown = names.get(baseline, baseline)
     findings = [
         evidence.finding(identifiability),
         *(
-            shift_finding(shift, summary, differences, names, baseline)
+            shift_finding(shift, *at_first[1:], names, baseline)
             for shift in sorted(summary["shift"].unique())
         ),
-        link_finding(runs, summary, reference.reward_sd, baseline, shown, kappa),
+        link_finding(*at_first[:2], reference.reward_sd, baseline, shown, kappas[0]),
     ]
     return {
         "id": "link-robustness",
@@ -77,7 +79,7 @@ def section(
         "findings": [asdict(finding) for finding in findings if finding],
         "figures": blocks.figures(figures, spec["figures"]),
         "tables": tables(
-            names, baseline, kappa, summary, differences, calibration, identifiability
+            names, baseline, kappas, summary, differences, calibration, identifiability
         ),
         "samples": browser(
             reading.read_table(*files["samples"]),

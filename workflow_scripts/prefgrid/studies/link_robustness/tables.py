@@ -1,6 +1,6 @@
 """The tables of the report section of the link-robustness study."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -8,6 +8,7 @@ import pandas as pd
 from prefgrid.report import columns
 from prefgrid.report.blocks import Column, number, table
 from prefgrid.report.evidence import evidence_table
+from prefgrid.studies.at_kl import rows_at
 
 FOLDER = "link_robustness/tables"
 # A table's file → what it says and how to read it.
@@ -16,16 +17,17 @@ CAPTIONS = {
         "Reward is in the reward model's unit, after subtracting what the scan's random numbers add "
         "to the reference's; gain is (reward − reference) / reference sd, and both intervals are of "
         "the gain: those over seeds are conditional on the evaluation prompts and their noise. The "
-        "mean gain is the area under the frontier over √KL, up to the KL that every compared run of "
-        "this shift and n reaches. A run whose scan does not contain the KL is missing, never "
+        "mean gain is the area under the frontier over √KL divided by its width, up to the one KL that "
+        "every run of this table which reaches the KL of comparison reaches. A run whose scan does not contain the KL is missing, never "
         "extrapolated."
     ),
     "differences": (
         "Paired with the baseline: by seed for the t interval and p values, by prompt for the last "
         "interval. A method differs only if p (Holm) is below 0.05 and the interval over prompts "
-        "excludes 0. Holm's correction covers all comparisons of the same n. Seeds needed: for a "
-        "paired t test to see a difference of this size and spread with probability 0.8; from few "
-        "seeds, a rough guide."
+        "excludes 0. Holm's correction covers this whole table, all shifts and n; the intervals are "
+        "not corrected. Seeds needed: for a paired t test to see a difference of this size and spread "
+        "with probability 0.8, a rough guide; fewer than four seeds do not know the spread, and say "
+        "nothing."
     ),
     "calibration": (
         "Held-out pairs, means over seeds. Spearman does not depend on the index's scale; pair "
@@ -47,28 +49,31 @@ CAPTIONS = {
 def tables(
     names: Mapping[str, str],
     baseline: str,
-    kappa_nats: float,
+    kappas_nats: Sequence[float],
     summary: pd.DataFrame,
     differences: pd.DataFrame,
     calibration: pd.DataFrame,
     identifiability: pd.DataFrame,
 ) -> list[dict[str, Any]]:
-    """In reading order, from the study's tables of the same names; `names`: label → display name."""
+    """In reading order, those of rewards once a KL; from the study's tables of the same names; `names`:
+    label → display name."""
     cell = [columns.KEYS["shift"], columns.KEYS["n"]]
     method = columns.method("Method", names)
-    shown = {
-        "summary": ("Reward at one KL", summary, _summary(summary, kappa_nats)),
-        "differences": (
-            f"Differences to {names[baseline]}",
-            differences,
-            _differences(names[baseline]),
-        ),
-        "calibration": ("Index calibration", calibration, _calibration()),
-    }
-    made = {
-        name: table(title, CAPTIONS[name], frame, [method, *cell, *more], f"{FOLDER}/{name}.csv")
-        for name, (title, frame, more) in shown.items()
-    }
+
+    def made(name: str, title: str, frame: pd.DataFrame, more: list[Column]) -> dict[str, Any]:
+        shown = [method, *cell, *more]
+        return table(title, CAPTIONS[name], frame, shown, f"{FOLDER}/{name}.csv")
+
+    found = []
+    for kappa_nats in kappas_nats:
+        many = len(kappas_nats) > 1
+        at = f"KL {kappa_nats:g}"
+        own, gaps = (rows_at(frame, kappa_nats) for frame in (summary, differences))
+        title = f"Reward at {at if many else 'one KL'}"
+        found.append(made("summary", title, own, _summary(own, kappa_nats)))
+        if len(gaps):
+            title = f"Differences to {names[baseline]}" + (f" at {at}" if many else "")
+            found.append(made("differences", title, gaps, _differences(names[baseline])))
     labels = evidence_table(
         identifiability,
         CAPTIONS["identifiability"],
@@ -76,20 +81,17 @@ def tables(
         f"{FOLDER}/identifiability.csv",
         [Column("Same response twice", _identical, "identical_share")],
     )
-    compared = [made["differences"]] if len(differences) else []
-    return [made["summary"], *compared, labels, made["calibration"]]
+    return [*found, labels, made("calibration", "Index calibration", calibration, _calibration())]
 
 
 def _summary(summary: pd.DataFrame, kappa_nats: float) -> list[Column]:
-    def whole(row: dict[str, Any]) -> str | None:
-        gain, end = number(row["mean_gain_sd"], signed=True), number(row["area_kl_high"])
-        return None if None in (gain, end) else f"{gain} to KL {end}"
-
+    # All rows that have one have the same; NaN without any.
+    end = number(float(summary["area_kl_high"].max()))
     found = [
         columns.value(f"Reward at KL {kappa_nats:g}", "reward", 3),
         columns.value("Gain (sd)", "gain_sd", signed=True),
         *_intervals("gain_sd"),
-        Column("Mean gain from KL 0", whole, "mean_gain_sd"),
+        columns.value(f"Mean gain, KL 0 to {end or '–'}", "mean_gain_sd", signed=True),
         columns.SEEDS,
     ]
     if (summary["missing"] != "").any():
@@ -106,7 +108,7 @@ def _differences(baseline: str) -> list[Column]:
         columns.of_seeds(columns.p_value("p (Holm)", "p_seeds_holm"), "seeds"),
         over_prompts,
         columns.positive("Seeds above", "seeds"),
-        columns.of_seeds(columns.NEEDED, "seeds"),
+        columns.of_seeds(columns.needed("seeds"), "seeds"),
     ]
 
 

@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import Any
 
-from prefgrid.config import backends, judging
+from prefgrid.config import backends, judging, objectives
 from prefgrid.files import cells
 from prefgrid.limits.noise import SCAN
 from prefgrid.studies import base, words
@@ -62,7 +62,7 @@ class Wiring(base.Wiring):
             "link_temperature": study.link_temperature,
             "identical_responses": study.identical_responses,
             "baseline": study.baseline,
-            "kappa": study.evaluation.kappa,
+            "kappas": study.evaluation.kappas,
             "samples": study.evaluation.samples,
             "trainings": words.trainings(study.methods, self.learner),
             "facts": about.facts(self.config, study),
@@ -158,14 +158,18 @@ class Wiring(base.Wiring):
         logps = f"{self.root}/reference_logps/seed={axes['seed']}/logps.parquet"
         return Step(
             {"data": self._preferences(axes), "logps": logps, "adapters": []},
-            {"seed": axes["seed"], **learner},
+            {
+                "seed": axes["seed"],
+                **learner,
+                "options": objectives.told_the_link(learner["options"], axes["shift"]),
+            },
             modules=(learner["objective"],),
         )
 
     def evaluation(self, cell: str) -> Step:
         axes, judge, study = cells.values(cell), self._judge, self.study
-        precision = self.learner(axes["method"])["training"]["precision"]
-        # The table, unless the policy's base has other weights than what it was made with.
+        precision = base.weights_precision(self.learner(axes["method"])["training"])
+        # The table, unless the reference of this policy has other weights than what it was made with.
         same = precision == self.config.training.precision
         logps = f"{self.root}/reference_logps/{HELD_OUT}/logps.parquet"
         return Step(
@@ -205,10 +209,11 @@ class Wiring(base.Wiring):
     def tabulation(self, _: str = "") -> Step:
         names = ("evaluations", "samples", "indices", "reference_samples", "rewards")
         artifacts, values = self.artifacts(), self.values()
-        settings = ("link_temperature", "identical_responses", "baseline", "kappa", "samples")
+        settings = ("link_temperature", "identical_responses", "baseline", "kappas", "samples")
         uses = ("methods", "seeds", "shifts", "n", *settings)
         return Step(
-            {name: artifacts[name] for name in names}, {name: values[name] for name in uses}
+            {name: artifacts[name] for name in names},
+            {**{name: values[name] for name in uses}, "sources": self.sources},
         )
 
     @cached_property

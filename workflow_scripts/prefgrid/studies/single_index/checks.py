@@ -33,13 +33,14 @@ def _drawn_shifts_are_in_the_grid(own: Config, _: Any) -> Iterator[Problem]:
 
 
 def _kappa_can_be_reached(own: Config, _: Any) -> Iterator[Problem]:
-    kappa, actions = own.evaluation.kappa, own.world.actions
-    if kappa >= math.log(actions):
-        yield (
-            f"{STUDY}.evaluation.kappa",
-            f"{kappa} nats is further from a uniform reference than any policy over {actions} "
-            f"actions; allowed: below log {actions} = {math.log(actions):.4g}",
-        )
+    actions = own.world.actions
+    for kappa in own.evaluation.kappas:
+        if kappa >= math.log(actions):
+            yield (
+                f"{STUDY}.evaluation.kappa",
+                f"{kappa} nats is further from a uniform reference than any policy over {actions} "
+                f"actions; allowed: below log {actions} = {math.log(actions):.4g}",
+            )
 
 
 def _overridden_methods_exist(own: Config, config: Any) -> Iterator[Problem]:

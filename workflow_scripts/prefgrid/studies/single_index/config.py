@@ -7,6 +7,7 @@ from pydantic import Field
 from prefgrid.config.fields import (
     Count,
     Distinct,
+    Kappa,
     Label,
     LearningRate,
     NonNegative,
@@ -43,6 +44,9 @@ class Training(Section):
         128, description="pairs a step; the last step of an epoch may have fewer"
     )
     learning_rate: LearningRate = Field(2.0e-3, description="of Adam")
+    discarded_orders: Annotated[int, Field(ge=0, le=1000)] = Field(
+        0, description="orders of the pairs that are drawn and not used, before the first epoch's"
+    )
 
 
 class Override(Section):
@@ -54,6 +58,9 @@ class Override(Section):
     epochs: Epochs | None = Field(None, description="null: as in training")
     batch_size: Rows | None = Field(None, description="null: as in training")
     learning_rate: LearningRate | None = Field(None, description="null: as in training")
+    discarded_orders: Annotated[int, Field(ge=0, le=1000)] | None = Field(
+        None, description="null: as in training"
+    )
 
 
 class Evaluation(Section):
@@ -89,12 +96,18 @@ class Evaluation(Section):
         # fmt: on
         description="the scan of the curves",
     )
-    kappa: Positive = Field(
-        0.2, description="KL, in nats, at which methods are compared; found by bisection"
+    kappa: Kappa = Field(
+        0.2,
+        description="KL, in nats, at which methods are compared; of several, findings are at the first",
     )
     pareto_shifts: Annotated[list[NonNegative], Field(min_length=1), Distinct] = Field(
         [0.0, 1.5], description="shifts whose reward–KL curves are drawn"
     )
+
+    @property
+    def kappas(self) -> list[float]:
+        """All of `kappa`, the one of the findings first."""
+        return self.kappa if isinstance(self.kappa, list) else [self.kappa]
 
 
 def _published() -> dict[str, Override]:
@@ -115,6 +128,7 @@ def _published() -> dict[str, Override]:
         ),
         "ospo_published": Override(
             epochs=102,
+            discarded_orders=1,
             options={
                 "warm_start_epochs": 2,
                 "refresh_visited": False,
@@ -127,6 +141,7 @@ def _published() -> dict[str, Override]:
             },
         ),
         "rspo_published": Override(options={"include_diagonal": True}),
+        "dpo_early": Override(epochs=12),
     }
 
 
@@ -149,7 +164,7 @@ class Config(Section):
         [1000], description="training pairs"
     )
     methods: Annotated[list[Label], Field(min_length=1), Distinct] = Field(
-        ["dpo", "pspo", "ospo", "rspo"], description="of `methods`"
+        ["dpo", "pspo", "ospo", "rspo", "dpo_early", "true_link"], description="of `methods`"
     )
     baseline: Label = Field("dpo", description="the method that the others are compared with")
     world: World = Field(default_factory=World, description="the data-generating process")
@@ -168,6 +183,9 @@ class Config(Section):
             epochs=override.epochs or training.epochs,
             batch_size=override.batch_size or training.batch_size,
             learning_rate=override.learning_rate or training.learning_rate,
+            discarded_orders=training.discarded_orders
+            if override.discarded_orders is None
+            else override.discarded_orders,
         )
 
     def options_of(self, label: str, options: dict[str, Any]) -> dict[str, Any]:

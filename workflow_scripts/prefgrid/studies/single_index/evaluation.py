@@ -68,7 +68,7 @@ class Policies:
         return pd.concat(parts, ignore_index=True)
 
     def at_kl(self, kappa_nats: float, seeds: Sequence[int]) -> pd.DataFrame:
-        """One row a seed: `seed, reward, beta, sign, index_correlation, pair_accuracy`.
+        """One row a seed: `seed, kappa_nats, reward, beta, sign, index_correlation, pair_accuracy`.
 
         `reward` is that at KL = κ, exactly; `beta` where it is.  `index_correlation`: Spearman's, of
         ζt with u over all pairs of different actions at the held-out contexts; `pair_accuracy`: the
@@ -80,6 +80,7 @@ class Policies:
         return pd.DataFrame(
             {
                 "seed": seeds,
+                "kappa_nats": kappa_nats,
                 "reward": reward,
                 "beta": beta,
                 "sign": self.signs.numpy().astype(int),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from prefgrid.report.words import training_label, values
+from prefgrid.report.words import compared_at, training_label, values
 from prefgrid.studies.single_index.names import ORACLE
 
 
@@ -22,7 +22,7 @@ def rows(spec: Mapping[str, Any], names: Mapping[str, str], shown: str) -> list[
         ("τ", values(spec["tau"])),
         ("Preference pairs", values(spec["n"])),
         ("Figures and findings", shown),
-        ("Compared at", f"KL = {spec['kappa']:g} nats, exact"),
+        ("Compared at", f"{compared_at(spec['kappas'])}, exact"),
         *(
             (training_label([names[label] for label in labels], len(learners)), words)
             for labels, words in spec["trainings"]

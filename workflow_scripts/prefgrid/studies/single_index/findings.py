@@ -10,12 +10,13 @@ import pandas as pd
 
 from prefgrid.report import comparison
 from prefgrid.report.blocks import number
+from prefgrid.report.scale import Scale
 from prefgrid.report.words import Finding
 from prefgrid.statistics.contrasts import paired
 from prefgrid.statistics.verdict import judge_over_seeds
 from prefgrid.studies.single_index.names import ORACLE
 
-SCALE = comparison.Scale(
+SCALE = Scale(
     judge_over_seeds, value="difference", over_seeds=("low", "high"), digits=3, narrow=0.005
 )
 
@@ -33,10 +34,12 @@ def shift_finding(
     Both tables of one n and τ, columns as in `single_index.section`.
     """
     own = summary[summary["shift"] == shift].set_index("method")
-    here = differences[(differences["shift"] == shift) & (differences["baseline"] == baseline)]
+    to_baseline = differences[differences["baseline"] == baseline]
+    here = to_baseline[to_baseline["shift"] == shift]
     rows = SCALE.differences(here.sort_values("difference", ascending=False), names)
     level = _level(own, baseline, names[baseline], kappa_nats)
-    finding = comparison.at_one_shift(shift, level, rows, names[baseline], SCALE)
+    tested = to_baseline["p"].count()
+    finding = comparison.at_one_shift(shift, level, rows, names[baseline], SCALE, tested)
     short = [
         f"{names[method]} ({row['seeds']:.0f} of {row['seeds'] + row['seeds_missing']:.0f} seeds)"
         for method, row in own.iterrows()
@@ -61,13 +64,14 @@ def effect_finding(
     low, high = runs["shift"].min(), runs["shift"].max()
     if low == high:
         return None
-    # The contrast is between shifts here, and the learner is what groups the runs.
-    turned = runs[runs["method"] != ORACLE].rename(columns={"method": "learner", "shift": "method"})
-    changes = paired(turned, "reward", ["learner", "n"], [low, high], low, family=["learner"])
-    rows = changes.assign(method=changes["learner"])
-    found = dict(zip(rows["method"], SCALE.differences(rows, names), strict=True))
-    own = found.pop(baseline)
-    others = [found[method] for method in methods if method in found]
+    # The contrast is between shifts here: one comparison a learner, a table each.
+    found = {}
+    for learner, own in runs[runs["method"].isin(methods)].groupby("method"):
+        turned = own.drop(columns="method").rename(columns={"shift": "method"})
+        change = paired(turned, "reward", ["n"], [([low, high], low)]).iloc[0]
+        found[learner] = SCALE.difference(change, names[learner])
+    own = found[baseline]
+    others = [found[method] for method in methods if method in found and method != baseline]
     return comparison.effect_of_the_link((low, high), own, kappa_nats, SCALE, others)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from prefgrid.figures.style import display_name
 from prefgrid.files.reading import read_table
 from prefgrid.report import blocks, evidence
+from prefgrid.studies.at_kl import rows_at
 from prefgrid.studies.single_index import facts, tables
 from prefgrid.studies.single_index.figures.cells import shown
 from prefgrid.studies.single_index.findings import effect_finding, family_finding, shift_finding
@@ -16,7 +17,7 @@ from prefgrid.studies.single_index.names import ORACLE
 READS = ("summary", "differences", "identifiability", "runs")
 # seeds: how many. trainings: pairs of labels trained alike and their training in words. facts:
 # further (label, value) rows.
-USES = ("methods", "seeds", "shifts", "tau", "n", "kappa", "baseline", "trainings", "facts")
+USES = ("methods", "seeds", "shifts", "tau", "n", "kappas", "baseline", "trainings", "facts")
 QUESTION = (
     "Which learner keeps its reward at a given KL when preferences do not follow the logistic link, "
     "in a world small enough that nothing but the seed is random?"
@@ -43,13 +44,17 @@ def section(
     """
     summary, differences, identifiability, runs = (read_table(*files[name]) for name in READS)
     names = {method: display_name(method) for method in spec["methods"]} | {ORACLE: "Oracle"}
-    baseline, kappa_nats = spec["baseline"], spec["kappa"]
-    cell, words = shown(summary)
+    baseline, kappa_nats = spec["baseline"], spec["kappas"][0]
+    cell, words = shown(rows_at(summary, kappa_nats))
     n, tau = cell["n"].iloc[0], cell["tau"].iloc[0]
     # Not `shown` of each: a baseline alone has no differences.
     cell_differences, cell_identifiability, cell_runs = (
         table[(table["n"] == n) & (table["tau"] == tau)]
-        for table in (differences, identifiability, runs)
+        for table in (
+            rows_at(differences, kappa_nats),
+            identifiability,
+            rows_at(runs, kappa_nats),
+        )
     )
     findings = [
         evidence.finding(cell_identifiability),

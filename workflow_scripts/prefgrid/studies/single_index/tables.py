@@ -9,6 +9,7 @@ import pandas as pd
 from prefgrid.report import columns
 from prefgrid.report.blocks import Column, table
 from prefgrid.report.evidence import evidence_table
+from prefgrid.studies.at_kl import rows_at
 from prefgrid.studies.single_index.names import GROUPS, ORACLE
 
 FOLDER = "single_index/tables"
@@ -17,15 +18,16 @@ DIGITS = 3
 CAPTIONS = {
     "summary": (
         "Exact rewards at one KL, means over seeds; a run that does not reach it is missing. "
-        "Differences (differences.csv) are paired by seed; Holm's correction covers all methods and "
-        "shifts of the same n and τ. Seeds > 0: in how many the difference is positive."
+        "Differences (differences.csv) are paired by seed; Holm's correction covers all of "
+        "differences.csv: every method, shift, n and τ, and the variants of one learner. Seeds > 0: in "
+        "how many the difference is positive."
     ),
     "differences": (
         "Differences in reward at the same KL, paired by seed: of every method to the baseline, and "
         "between variants of one learner, of which a published label follows the original procedure. "
-        "Holm's correction covers all methods and shifts compared with the baseline at the same n and "
-        "τ, and of variants the shifts of one pair. Seeds needed: for a t test to see a difference of "
-        "this size with probability 0.8; from few seeds, a rough guide."
+        "Holm's correction covers all of them, at every shift, n and τ. Seeds needed: for a t test to "
+        "see a difference of this size with probability 0.8, a rough guide; fewer than four seeds do "
+        "not know the spread, and say nothing."
     ),
     "identifiability": (
         "Whether the labels of each shift, τ and n can tell the true link from the best-rescaled "
@@ -48,19 +50,26 @@ def tables(
     differences = differences.rename(columns={"seeds": "pairs"})
     within = differences[differences["baseline"] != baseline]
     to_baseline = differences[differences["baseline"] == baseline].drop(columns="baseline")
-    joined = summary.merge(to_baseline, on=["method", *GROUPS], how="left")
+    joined = summary.merge(to_baseline, on=["method", *GROUPS, "kappa_nats"], how="left")
     joined = joined.assign(place=joined["method"].map(order)).sort_values([*GROUPS, "place"])
     # The rows of one shift stand together; τ and n are columns only where they tell rows apart.
     varying = [columns.KEYS[group] for group in GROUPS if group == "shift" or len(spec[group]) > 1]
-    found = [_summary(joined, names, baseline, spec["kappa"], varying)]
-    if len(within):
-        found.append(_within(within.sort_values(["baseline", "method", *GROUPS]), names, varying))
+    kappas_nats, found = spec["kappas"], []
+    for kappa_nats in kappas_nats:
+        at = f" at KL {kappa_nats:g}" if len(kappas_nats) > 1 else ""
+        own = rows_at(joined, kappa_nats)
+        title = f"Reward{at or ' at one KL'}"
+        found.append(_summary(title, own, names, baseline, kappa_nats, varying))
+        own = rows_at(within, kappa_nats).sort_values(["baseline", "method", *GROUPS])
+        if len(own):
+            found.append(_within(f"Variants of one learner{at}", own, names, varying))
     keys = [columns.KEYS[group] for group in GROUPS]
     file = f"{FOLDER}/identifiability.csv"
     return [*found, evidence_table(identifiability, CAPTIONS["identifiability"], keys, file)]
 
 
 def _summary(
+    title: str,
     frame: pd.DataFrame,
     names: Mapping[str, str],
     baseline: str,
@@ -86,11 +95,13 @@ def _summary(
     ]
     if (frame["seeds_missing"] > 0).any():
         shown.append(columns.SEEDS)
-    file = f"{FOLDER}/summary.csv, differences.csv"
-    return table("Reward at one KL", CAPTIONS["summary"], frame, shown, file)
+    files = (f"{FOLDER}/{name}.csv" for name in ("summary", "differences"))
+    return table(title, CAPTIONS["summary"], frame, shown, *files)
 
 
-def _within(frame: pd.DataFrame, names: Mapping[str, str], varying: list[Column]) -> dict[str, Any]:
+def _within(
+    title: str, frame: pd.DataFrame, names: Mapping[str, str], varying: list[Column]
+) -> dict[str, Any]:
     difference, ends, holm, positive = _paired("Difference")
     shown = [
         columns.method("Method", names),
@@ -101,10 +112,10 @@ def _within(frame: pd.DataFrame, names: Mapping[str, str], varying: list[Column]
         columns.of_seeds(columns.p_value("p", "p"), "pairs"),
         holm,
         positive,
-        columns.of_seeds(columns.NEEDED, "pairs"),
+        columns.of_seeds(columns.needed("pairs"), "pairs"),
     ]
     file = f"{FOLDER}/differences.csv"
-    return table("Variants of one learner", CAPTIONS["differences"], frame, shown, file)
+    return table(title, CAPTIONS["differences"], frame, shown, file)
 
 
 def _paired(label: str) -> list[Column]:

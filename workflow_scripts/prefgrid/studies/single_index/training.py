@@ -27,11 +27,13 @@ PROGRESS_LINES = 10
 
 @dataclass(frozen=True)
 class Options:
-    """epochs, pairs a step (a last short batch is kept), Adam's constant learning rate."""
+    """epochs, pairs a step (a last short batch is kept), Adam's constant learning rate, and how many
+    orders of the pairs are drawn for nothing before the first epoch's."""
 
     epochs: int
     batch_size: int
     learning_rate: float
+    discarded_orders: int = 0
 
     def schedule(self, rows: int, seed: int) -> Schedule:
         return Schedule(
@@ -68,6 +70,8 @@ def train(
     generators = [torch.Generator() for _ in objectives]
     for generator, state in zip(generators, draws.generator_state, strict=True):
         generator.set_state(state.clone())  # it takes no view
+        for _ in range(options.discarded_orders):
+            torch.randperm(labels.shape[1], generator=generator)
 
     step, runs, rows = 0, *labels.shape
     for epoch in range(options.epochs):

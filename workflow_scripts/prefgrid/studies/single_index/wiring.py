@@ -34,7 +34,7 @@ class Wiring(base.Wiring):
             "tau": study.tau,
             "n": study.n,
             "baseline": study.baseline,
-            "kappa": study.evaluation.kappa,
+            "kappas": study.evaluation.kappas,
             "pareto_shifts": study.evaluation.pareto_shifts,
             "variants": self._variants(),
             "trainings": words.worded_alike(
@@ -74,7 +74,10 @@ class Wiring(base.Wiring):
                 "tau": axes["tau"],
                 "reward_scale": study.world.reward_scale,
                 "objective": objective,
-                "options": objectives.constants(method.objective).defaults | options,
+                "options": objectives.told_the_link(
+                    objectives.constants(method.objective).defaults | options,
+                    axes["shift"] / axes["tau"],
+                ),
                 "training": study.training_of(axes["method"]).model_dump(),
             },
             modules=(objective,),
@@ -93,7 +96,7 @@ class Wiring(base.Wiring):
                 "shift": axes["shift"],
                 "tau": axes["tau"],
                 "reward_scale": study.world.reward_scale,
-                "kappa": study.evaluation.kappa,
+                "kappas": study.evaluation.kappas,
                 "beta_grid": study.evaluation.beta_grid,
             },
         )
@@ -109,7 +112,7 @@ class Wiring(base.Wiring):
         artifacts, values = self.artifacts(), self.values()
         return Step(
             {name: artifacts[name] for name in ("runs", "curves", "evidence")},
-            {name: values[name] for name in ("methods", "baseline", "variants", "seeds", "kappa")},
+            {name: values[name] for name in ("methods", "baseline", "variants", "seeds", "kappas")},
         )
 
     def _draws(self, axes: dict[str, Any]) -> str:

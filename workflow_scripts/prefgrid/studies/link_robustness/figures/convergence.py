@@ -16,11 +16,12 @@ from prefgrid.figures.layout import frame, hide, line_kwargs, method_handle, not
 from prefgrid.figures.style import method_styles, theme
 from prefgrid.files.reading import read_table
 from prefgrid.statistics.reference import Reference, summarise
+from prefgrid.studies.at_kl import rows_at
 from prefgrid.studies.link_robustness import inputs
 from prefgrid.studies.link_robustness.figures.points import point
 
 READS = ("summary", "runs", "reference_samples")
-USES = ("methods", "kappa")
+USES = ("methods", "kappas")
 TITLE = "Reward against the number of preference pairs"
 CAPTION = (
     "The same reward at one KL for growing training sets, each a prefix of the next; marks as in the "
@@ -33,13 +34,9 @@ MOST_COLUMNS = 3
 def figure(files: Mapping[str, list[Path]], spec: Mapping[str, Any]) -> Figure:
     """From the files that READS names and the settings that USES names."""
     samples = inputs.reference_samples(files["reference_samples"], ["prompt_id", "reward"])
-    return draw(
-        read_table(*files["summary"]),
-        read_table(*files["runs"]),
-        summarise(samples),
-        spec["methods"],
-        spec["kappa"],
-    )
+    kappa_nats = spec["kappas"][0]
+    summary, runs = (rows_at(read_table(*files[name]), kappa_nats) for name in ("summary", "runs"))
+    return draw(summary, runs, summarise(samples), spec["methods"], kappa_nats)
 
 
 def draw(
@@ -49,7 +46,7 @@ def draw(
     methods: Sequence[str],
     kappa_nats: float,
 ) -> Figure:
-    """`summary`, `runs`: tables of `statistics.comparison`."""
+    """`summary`, `runs`: tables of `statistics.comparison`, at KL = κ."""
     shifts = sorted(summary["shift"].unique())
     sizes = np.array(sorted(summary["n"].unique()), dtype=float)
     styles = method_styles(methods)
@@ -99,7 +96,7 @@ def draw(
             panels.append((axis, points))
             axis.set_title(shift_title(shift))
             _size_axis(axis, sizes)
-        cut = draw_points(panels)
+        cut = draw_points(panels, f"no scan reaches KL {kappa_nats:g}")
         for axis in axes[:, 0]:
             axis.set_ylabel("Reward gain (reference sd)")
         if cut:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from prefgrid.figures.kl_panels import ORACLE_LINE, kl_axis, name_kappa, panel_blocks
+from prefgrid.figures.kl_panels import ORACLE_LINE, kl_axis, name_kappas, panel_blocks
 from prefgrid.figures.layout import line_kwargs, marker_kwargs, method_handle, padded, shift_title
 from prefgrid.figures.style import INK, QUIET, MethodStyle, method_styles, theme
 from prefgrid.files.reading import read_table
@@ -21,7 +21,7 @@ from prefgrid.statistics.reference import Reference, controlled_evaluations, sca
 from prefgrid.studies.link_robustness import inputs
 
 READS = ("evaluations", "reference_samples")
-USES = ("methods", "baseline", "kappa", "samples")
+USES = ("methods", "baseline", "kappas", "samples")
 TITLE = "Reward against KL"
 CAPTION = (
     "Each policy is decoded with a range of weights β, from close to the reference (left) to "
@@ -51,7 +51,7 @@ def figure(files: Mapping[str, list[Path]], spec: Mapping[str, Any]) -> Figure:
         drawable(samples),
         spec["methods"],
         spec["baseline"],
-        spec["kappa"],
+        spec["kappas"],
     )
 
 
@@ -61,7 +61,7 @@ def draw(
     oracle: pd.DataFrame,
     methods: Sequence[str],
     baseline: str,
-    kappa_nats: float,
+    kappas_nats: Sequence[float],
 ) -> Figure:
     """Frontiers at the largest n.
 
@@ -78,7 +78,7 @@ def draw(
     shifts = sorted(data["shift"].unique())
     present = [method for method in methods if (data["method"] == method).any()]
     styles = {label: style for label, style in method_styles(methods).items() if label in present}
-    limit = min(data["kl_div"].max(), max(SMALLEST_KL_LIMIT, 2 * kappa_nats))
+    limit = min(data["kl_div"].max(), max(SMALLEST_KL_LIMIT, 2 * max(kappas_nats)))
     grid = np.linspace(0, np.sqrt(limit), GRID_POINTS)
     oracle = oracle[oracle["kl_nats"] <= limit]
     compare = baseline in present and len(present) > 1
@@ -107,7 +107,7 @@ def draw(
             if compare:
                 _gaps(panels[1], curves, grid, styles, baseline)
             for axis in panels:
-                kl_axis(axis, limit, kappa_nats)
+                kl_axis(axis, limit, kappas_nats)
             panels[-1].tick_params(labelbottom=True)
             panels[-1].set_xlabel("KL (nats per response)")
             if position == len(shifts) - 1 or column == columns - 1:
@@ -118,7 +118,7 @@ def draw(
                 block[1, 0].set_ylabel(f"Minus {styles[baseline].name} (sd)")
         figure.align_ylabels(axes[:, :, 0].ravel())
         _limits(axes)
-        name_kappa(axes[0, 0, 0], kappa_nats)
+        name_kappas(axes[0, 0, 0], limit, kappas_nats)
         return figure
 
 

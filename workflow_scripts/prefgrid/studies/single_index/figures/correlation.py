@@ -13,12 +13,13 @@ from prefgrid.figures.shift_axis import shift_axis
 from prefgrid.figures.style import method_styles, theme
 from prefgrid.files.reading import read_table
 from prefgrid.statistics.contrasts import over_seeds
+from prefgrid.studies.at_kl import rows_at
 from prefgrid.studies.single_index.figures import by_shift
 from prefgrid.studies.single_index.figures.cells import present, seeds_words, shown
 from prefgrid.studies.single_index.names import GROUPS
 
 READS = ("runs",)
-USES = ("methods",)
+USES = ("methods", "kappas")
 TITLE = "How well the index orders pairs"
 CAPTION = (
     "Neither measure depends on the scale of the index, which the β scan leaves free, or on a "
@@ -37,7 +38,8 @@ ROWS = (
 
 def figure(files: Mapping[str, list[Path]], spec: Mapping[str, Any]) -> Figure:
     """From the files that READS names and the settings that USES names."""
-    return draw(read_table(*files["runs"]), spec["methods"])
+    # The index is the same at every KL.
+    return draw(rows_at(read_table(*files["runs"]), spec["kappas"][0]), spec["methods"])
 
 
 def draw(runs: pd.DataFrame, methods: Sequence[str]) -> Figure:
@@ -70,7 +72,7 @@ def draw(runs: pd.DataFrame, methods: Sequence[str]) -> Figure:
         cut = False
         for axis, (name, label, title) in zip(axes[:, 0], ROWS, strict=True):
             listed = by_shift.points(tables[name], "mean", methods, styles)
-            cut |= draw_points([(axis, listed)])
+            cut |= draw_points([(axis, listed)], "missing")
             by_shift.connect(axis, listed)
             axis.set_ylabel(label)
             axis.set_title(title)

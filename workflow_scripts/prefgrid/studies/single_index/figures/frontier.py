@@ -12,8 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from prefgrid.figures.kl_panels import ORACLE_LINE, kl_axis, name_kappa, panel_blocks
-from prefgrid.figures.layout import line_kwargs, marker_kwargs, method_handle, padded, shift_title
+from prefgrid.figures.kl_panels import ORACLE_LINE, kl_axis, name_kappas, panel_blocks
+from prefgrid.figures.layout import (
+    line_kwargs,
+    marker_kwargs,
+    method_handle,
+    padded,
+    shift_title,
+    words_alone,
+)
 from prefgrid.figures.style import QUIET, MethodStyle, method_styles, theme
 from prefgrid.files.reading import read_table
 from prefgrid.statistics.intervals import t_interval
@@ -21,7 +28,7 @@ from prefgrid.studies.single_index.figures.cells import chosen_shifts, present, 
 from prefgrid.studies.single_index.names import ORACLE
 
 READS = ("curves",)
-USES = ("methods", "baseline", "kappa", "pareto_shifts")
+USES = ("methods", "baseline", "kappas", "pareto_shifts")
 TITLE = "Reward against KL"
 CAPTION = (
     "Each curve is one method's policy from the largest β, close to the reference (left), to the "
@@ -34,6 +41,7 @@ GRID_POINTS = 161
 MOST_COLUMNS = 2
 BAND_ALPHA = 0.13
 MARKS_A_CURVE = 4
+NO_COMMON_KL = "no KL is common to all seeds"
 
 
 def figure(files: Mapping[str, list[Path]], spec: Mapping[str, Any]) -> Figure:
@@ -42,7 +50,7 @@ def figure(files: Mapping[str, list[Path]], spec: Mapping[str, Any]) -> Figure:
         read_table(*files["curves"]),
         spec["methods"],
         spec["baseline"],
-        spec["kappa"],
+        spec["kappas"],
         spec["pareto_shifts"],
     )
 
@@ -51,7 +59,7 @@ def draw(
     curves: pd.DataFrame,
     methods: Sequence[str],
     baseline: str,
-    kappa_nats: float,
+    kappas_nats: Sequence[float],
     shifts: Sequence[float],
 ) -> Figure:
     """At the largest n, the smallest τ and the chosen `shifts` (in the grid, else ValueError).
@@ -96,17 +104,19 @@ def draw(
             panels[0].set_title(shift_title(shift))
             if compare:
                 _gaps(panels[1], by_method, grid, styles, baseline)
-            for axis in panels:
-                kl_axis(axis, limit, kappa_nats)
-            panels[-1].tick_params(labelbottom=True)
-            panels[-1].set_xlabel("KL (nats)")
+            drawn = [axis for axis in panels if axis.axison]
+            for axis in drawn:
+                kl_axis(axis, limit, kappas_nats)
+            for axis in drawn[-1:]:
+                axis.tick_params(labelbottom=True)
+                axis.set_xlabel("KL (nats)")
         for block in axes:
             block[0, 0].set_ylabel("Mean reward")
             if compare:
                 block[1, 0].set_ylabel(f"Reward minus {styles[baseline].name}'s")
         figure.align_ylabels(axes[:, :, 0].ravel())
         _limits(axes)
-        name_kappa(axes[0, 0, 0], kappa_nats)
+        name_kappas(axes[0, 0, 0], limit, kappas_nats)
         return figure
 
 
@@ -144,7 +154,9 @@ def _levels(
         for method, style in styles.items()
         if not by_method[method].notna().all().any() or by_method[method].empty
     ]
-    if absent:
+    if len(absent) == len(styles) and by_method[ORACLE].empty:
+        words_alone(axis, NO_COMMON_KL)
+    elif absent:
         text = "\n".join(["not drawn, no common KL:", *absent])
         where = {"transform": axis.transAxes, "ha": "right", "va": "bottom"}
         axis.text(0.98, 0.03, text, fontsize=8.5, color=QUIET, **where)
@@ -158,7 +170,7 @@ def _gaps(
     baseline: str,
 ) -> None:
     """Differences to the baseline at equal KL, paired by seed, with t intervals."""
-    axis.axhline(0, **line_kwargs(styles[baseline]))
+    drawn = False
     for place, (method, style) in enumerate(styles.items()):
         if method == baseline:
             continue
@@ -167,10 +179,15 @@ def _gaps(
         intervals = np.array([t_interval(gaps[column].to_numpy())[:3] for column in complete])
         if not len(complete):
             continue
+        drawn = True
         mean, low, high = intervals.T
         inside = grid[complete]
         axis.fill_between(inside, low, high, color=style.colour, alpha=BAND_ALPHA, linewidth=0)
         axis.plot(inside, mean, **_line(style, place, len(styles)))
+    if not drawn:
+        words_alone(axis, NO_COMMON_KL)
+        return
+    axis.axhline(0, **line_kwargs(styles[baseline]))
     axis.yaxis.set_major_locator(MaxNLocator(6))
 
 

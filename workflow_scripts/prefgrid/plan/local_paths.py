@@ -1,0 +1,98 @@
+"""Local sources of the hub world: where a path in a config file leads to.
+
+A relative path is looked for beside the config file that names it first, then in the run's folder. So a
+file of one's own works from anywhere, with any `--directory`.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefgrid.config.fields import Problem
+from prefgrid.config.merging import merged
+
+# Keys below `hub` of what has a source.
+PLACES = ("models.base", "models.reward", "dataset")
+# One name, or an owner's; a path that is not there mostly looks otherwise.
+HUB_ID = re.compile(r"(?:\w[\w.-]*/)?\w[\w.-]*")
+
+
+def folders(
+    raw: Mapping[str, Any], files: Sequence[Path], read: Callable[[Path], Mapping[str, Any]]
+) -> dict[str, Path]:
+    """Place → folder of the config file that names its source; none for one from the command line.
+
+    files: in the order in which they override each other, the last over all others.
+    """
+    named: dict[str, Path] = {}
+    if raw.get("world") == "hub":
+        for path in files:
+            content = read(path)
+            for place in PLACES:
+                source = _source(content, place)
+                if source is not None and source == _source(raw, place):
+                    named[place] = path.parent
+    return named
+
+
+def resolved(
+    raw: dict[str, Any], beside: Mapping[str, Path]
+) -> tuple[dict[str, Any], list[Problem]]:
+    """`raw` with each source that is there as a path from the run's folder; and what is nowhere.
+
+    beside: place → folder to look in first. What is no path may be a hub id, with a revision.
+    """
+    problems = []
+    for place in PLACES if raw.get("world") == "hub" else ():
+        source = _source(raw, place)
+        if not isinstance(source, str) or not source:
+            continue  # the schema says so
+        tried = [os.path.expanduser(source)]
+        if place in beside and not os.path.isabs(tried[0]):
+            tried.insert(0, os.path.join(os.path.relpath(beside[place]), tried[0]))
+        found = next((path for path in tried if os.path.exists(path)), None)
+        if found is None:
+            problems += _nowhere(raw, place, source, tried)
+        elif os.path.normpath(found) != os.path.normpath(source):  # else it stays as it is written
+            raw = merged(raw, _nested(place, {"source": os.path.normpath(found)}))
+    return raw, problems
+
+
+def _nowhere(raw: Any, place: str, source: str, tried: Sequence[str]) -> list[Problem]:
+    looked = " and ".join(dict.fromkeys(os.path.abspath(path) for path in tried))
+    if not HUB_ID.fullmatch(source):
+        return [
+            (
+                f"hub.{place}.source",
+                f"{source!r} is no local path (looked for {looked}) and no hub id; allowed: an "
+                "existing path, best relative to the config file, or a hub id 'owner/name'",
+            )
+        ]
+    if _at(raw, place).get("revision", "") is None:
+        return [
+            (
+                f"hub.{place}.revision",
+                f"is null, but {source!r} is no local path (looked for {looked}); name a "
+                "revision of the hub's, best a commit",
+            )
+        ]
+    return []
+
+
+def _source(raw: Any, place: str) -> Any:
+    return _at(raw, place).get("source")
+
+
+def _at(raw: Any, place: str) -> Mapping[str, Any]:
+    """The section at a place, empty where there is none."""
+    for key in ("hub", *place.split(".")):
+        raw = raw.get(key) if isinstance(raw, Mapping) else None
+    return raw if isinstance(raw, Mapping) else {}
+
+
+def _nested(place: str, value: dict[str, Any]) -> dict[str, Any]:
+    for key in reversed(("hub", *place.split("."))):
+        value = {key: value}
+    return value

@@ -1,0 +1,65 @@
+"""The models and data that a study is of, in words; made from the config alone."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+LABELS = {"base_model": "Base model", "reward_model": "Reward model", "dataset": "Dataset"}
+COMMIT = re.compile(r"[0-9a-f]{40}")
+# As many digits of a commit as name it for git and the hub alike.
+COMMIT_DIGITS = 12
+
+
+def named(
+    config: Any, trainings: Sequence[Mapping[str, Any]], asked: Sequence[Any]
+) -> dict[str, str]:
+    """Those of LABELS that a study uses → which they are, revisions or seeds included.
+
+    trainings, asked: of the study's wiring, its policies' training and the entries of `judges` it asks.
+    """
+    models = {judge.model for judge in asked}
+    used = {
+        "base_model": bool(trainings) or "base" in models,
+        "reward_model": "reward" in models,
+        "dataset": bool(trainings),
+    }
+    every = _tiny(config.tiny_world) if config.world == "tiny" else _fetched(config.hub)
+    return {name: text for name, text in every.items() if used[name]}
+
+
+def rows(found: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(label, words) of what `named` found."""
+    return [(label, found[name]) for name, label in LABELS.items() if name in found]
+
+
+def line(found: Mapping[str, str]) -> str:
+    """The same in one line, for the foot of a figure; "" of none."""
+    text = "; ".join(f"{label.lower()}: {words}" for label, words in rows(found))
+    return text[:1].upper() + text[1:]
+
+
+def _tiny(world: Any) -> dict[str, str]:
+    base, reward, data = world.base, world.reward, world.data
+    return {
+        "base_model": f"tiny world's, made here (seed {base.seed}, {base.schedule.steps} steps)",
+        "reward_model": f"tiny world's, made here (seed {reward.seed}, {reward.schedule.steps} steps)",
+        "dataset": f"tiny world's, made here (seed {data.seed}, {data.prompts} prompts)",
+    }
+
+
+def _fetched(hub: Any) -> dict[str, str]:
+    return {
+        "base_model": _source(hub.models.base),
+        "reward_model": _source(hub.models.reward),
+        "dataset": f"{_source(hub.dataset)}, split {hub.dataset.split}",
+    }
+
+
+def _source(source: Any) -> str:
+    if source.revision is None:
+        return f"{PurePath(source.source).name} (local)"
+    revision = source.revision
+    if COMMIT.fullmatch(revision):
+        revision = revision[:COMMIT_DIGITS]
+    return f"{source.source}@{revision}"
