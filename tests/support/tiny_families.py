@@ -22,6 +22,13 @@ _DELTA = {
     "linear_value_head_dim": 8,
 }
 _SSM = {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_n_groups": 1, "mamba_d_state": 8}
+_LATENT = {
+    **{"kv_lora_rank": 16, "q_lora_rank": 16},
+    **{"qk_nope_head_dim": 8, "qk_rope_head_dim": 8, "v_head_dim": 8, "head_dim": 8},
+    **{"n_routed_experts": 4, "num_experts_per_tok": 2, "n_shared_experts": 1},
+    **{"moe_intermediate_size": 24, "first_k_dense_replace": 1},
+    **{"num_key_value_heads": 4, "n_group": 1, "topk_group": 1},
+}
 
 # Name → model type, and what its config has beside the common settings.
 FAMILIES: dict[str, tuple[str, dict]] = {
@@ -48,44 +55,8 @@ FAMILIES: dict[str, tuple[str, dict]] = {
         "qwen3_moe",
         {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24},
     ),
-    "deepseek_v2": (
-        "deepseek_v2",
-        {
-            "kv_lora_rank": 16,
-            "q_lora_rank": 16,
-            "qk_nope_head_dim": 8,
-            "qk_rope_head_dim": 8,
-            "v_head_dim": 8,
-            "n_routed_experts": 4,
-            "num_experts_per_tok": 2,
-            "moe_intermediate_size": 24,
-            "n_shared_experts": 1,
-            "first_k_dense_replace": 1,
-            "num_key_value_heads": 4,
-            "head_dim": 8,
-            "n_group": 1,
-            "topk_group": 1,
-        },
-    ),
-    "deepseek_v3": (
-        "deepseek_v3",
-        {
-            "kv_lora_rank": 16,
-            "q_lora_rank": 16,
-            "qk_nope_head_dim": 8,
-            "qk_rope_head_dim": 8,
-            "v_head_dim": 8,
-            "n_routed_experts": 4,
-            "num_experts_per_tok": 2,
-            "n_group": 1,
-            "topk_group": 1,
-            "moe_intermediate_size": 24,
-            "n_shared_experts": 1,
-            "first_k_dense_replace": 1,
-            "num_key_value_heads": 4,
-            "head_dim": 8,
-        },
-    ),
+    "deepseek_v2": ("deepseek_v2", _LATENT),
+    "deepseek_v3": ("deepseek_v3", _LATENT),
     "qwen3_next": (
         "qwen3_next",
         {

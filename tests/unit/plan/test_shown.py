@@ -46,7 +46,7 @@ def test_config_files_are_named_without_their_machine():
             "/src/config.yaml",
             "/src/presets/a.yaml",
             "/run/mine.yaml",
-            "/home/x/b.yaml",
+            "/elsewhere/b.yaml",
             "/run/mine.yaml",
         ],
         Path("/src"),

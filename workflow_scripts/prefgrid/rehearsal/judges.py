@@ -13,12 +13,10 @@ from prefgrid.judges.scalar import ScalarRewardModel
 from prefgrid.models import loading
 from prefgrid.models.row_lengths import check_dialogues
 from prefgrid.rehearsal.comparing import check, stage
-from prefgrid.rehearsal.policies import PROMPTS, RESPONSES
+from prefgrid.rehearsal.policies import LONGEST_ROW, PROMPTS, RESPONSES
 
 # One prompt has two responses, which may share its tokens; and a model may say nothing.
 PAIRS = [*zip(PROMPTS, RESPONSES, strict=True), (PROMPTS[1], RESPONSES[0]), (PROMPTS[1], "")]
-# A judge that allows more is not tried for longer.
-LONGEST_ROW = 4096
 
 
 def rehearse(

@@ -20,6 +20,7 @@ from prefgrid.config.fields import (
 Epochs = Annotated[int, Field(ge=1, le=10**6)]
 # A seed of every method, shift, tau and n is a row of each table.
 Seeds = Annotated[int, Field(ge=1, le=10**5)]
+Orders = Annotated[int, Field(ge=0, le=1000)]
 
 
 class World(Section):
@@ -44,7 +45,7 @@ class Training(Section):
         128, description="pairs a step; the last step of an epoch may have fewer"
     )
     learning_rate: LearningRate = Field(2.0e-3, description="of Adam")
-    discarded_orders: Annotated[int, Field(ge=0, le=1000)] = Field(
+    discarded_orders: Orders = Field(
         0, description="orders of the pairs that are drawn and not used, before the first epoch's"
     )
 
@@ -58,9 +59,7 @@ class Override(Section):
     epochs: Epochs | None = Field(None, description="null: as in training")
     batch_size: Rows | None = Field(None, description="null: as in training")
     learning_rate: LearningRate | None = Field(None, description="null: as in training")
-    discarded_orders: Annotated[int, Field(ge=0, le=1000)] | None = Field(
-        None, description="null: as in training"
-    )
+    discarded_orders: Orders | None = Field(None, description="null: as in training")
 
 
 class Evaluation(Section):
