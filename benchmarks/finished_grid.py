@@ -95,7 +95,7 @@ class FinishedGrid:
     def untrained(self, method: str, n: int) -> tuple[TrainingOptions, base.Objective, Any]:
         """Options, a new objective and a new policy of a cell."""
         label, seed = self.config.methods[method], self.study.seeds[0]
-        options = TrainingOptions(**self.config.training_of(label.training).model_dump())
+        options = TrainingOptions(**self.config.training_of(label.training).options)
         objective = base.create(label.objective, label.options, options.schedule(n, seed))
         policy = load_policy(self.reference_folder, options, seed=seed)
         return options, objective, policy.to(devices.device())

@@ -121,6 +121,7 @@ def _training_job(folder: Path) -> list[str]:
     ]
     store.write_jsonl(folder / "preferences.jsonl", pairs)
     training = CONFIG["training"] | {"epochs": None, "max_steps": 1, "warmup_steps": 0}
+    del training["seed"]  # the spec's own
     spec = {"seed": 0, "objective": "prefgrid.objectives.dpo", "options": {}, "training": training}
     spec["prompt_format"] = "chat"
     outputs = {

@@ -32,6 +32,8 @@ if CONFIG.reference.sft is None:
 
 else:
 
+    SFT = CONFIG.training_of(CONFIG.reference.sft.training)
+
     rule train_reference:
         input:
             manifest="results/models/base/manifest.json",
@@ -55,8 +57,9 @@ else:
             runtime=runtime,
         params:
             spec=spec(
-                sft=CONFIG.reference.sft.model_dump(exclude={"training"}),
-                training=CONFIG.training_of(CONFIG.reference.sft.training).model_dump(),
+                # All replicates share it: its seed is the training's own.
+                sft=CONFIG.reference.sft.model_dump(exclude={"training"}) | {"seed": SFT.seed},
+                training=SFT.options,
                 data=CONFIG.data.reading,
                 prompt_format=CONFIG.prompt_format,
                 max_prompt_tokens=CONFIG.max_prompt_tokens,

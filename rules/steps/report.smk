@@ -35,7 +35,7 @@ TEMPLATES = sorted(
 )
 
 
-# Which models and data the studies of this run are of.
+# Its name, and which models and data the studies of this run are of.
 SOURCES = {name: words for study in WIRING.values() for name, words in study.sources.items()}
 
 

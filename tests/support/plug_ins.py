@@ -47,7 +47,11 @@ def _job(
         outputs=outputs,
         finals=outputs,
         spec=chosen
-        | {"module": module.__name__, "reads": reads, "sources": spec.get("sources", {})},
+        | {
+            "module": module.__name__,
+            "reads": reads,
+            "sources": spec.get("sources", {"run": "default"}),
+        },
     )
 
 

@@ -47,8 +47,10 @@ def train(
     precision: str = "none",
     steps: int = 6,
     learning_rate: float = 2e-2,
+    seed: int = 0,
 ) -> Path:
-    """Score and train one policy; its folder. stack: cells of policies that it starts from."""
+    """Score and train one policy; its folder. stack: cells of policies that it starts from; seed: its
+    training's."""
     groups, data = random_groups(8), STUDY / "rewards" / cell / "rewards.jsonl"
     ids = [{"group": n, "prompt_id": f"{n:016x}"} for n in range(len(groups))]
     pairs = [
@@ -83,7 +85,7 @@ def train(
     settings = {"epochs": None, "max_steps": steps, "batch_size": 4, "micro_batch_size": 4}
     settings |= {"learning_rate": learning_rate, "lora": LORA, "precision": precision}
     training = TrainingOptions(**settings)
-    spec = {"seed": 0, "objective": "prefgrid.objectives.dpo", "options": {"beta_train": 1.0}}
+    spec = {"seed": seed, "objective": "prefgrid.objectives.dpo", "options": {"beta_train": 1.0}}
     spec |= {"training": asdict(training), "prompt_format": "chat"}
     folder = STUDY / "policies" / cell
     folder.mkdir(parents=True)

@@ -4,10 +4,12 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow_scripts"
@@ -217,6 +219,20 @@ def test_the_conda_environment_has_the_versions_of_the_lock():
     python, pip, packages = environment["dependencies"]
     assert (python, pip) == ("python=3.11", "pip")
     assert packages == {"pip": [line for line in lines if line and not line.startswith("#")]}
+
+
+def test_the_lock_has_what_the_tests_need():
+    """Kind: tests that are skipped where their package is not installed, which is then everywhere."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    asked, waiting = set(), [*project["dependencies"], *extras["test"], *extras["cluster"]]
+    while waiting:
+        one = Requirement(waiting.pop())
+        waiting += [text for extra in one.extras for text in extras[extra]]
+        asked |= {one.name} - {project["name"]}
+    lines = (REPOSITORY / "requirements.lock").read_text().splitlines()
+    pinned = {line.partition("==")[0].lower() for line in lines}
+    assert {"torch", "pytest", "tensorboard", "wandb"} <= asked <= pinned
 
 
 def test_the_lock_pins_every_version_exactly():

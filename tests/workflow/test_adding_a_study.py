@@ -127,7 +127,7 @@ def test_mistakes_in_its_section_are_named_before_any_job(toy: Checkout) -> None
 @pytest.mark.parametrize(
     ("module", "old", "new", "said"),
     [
-        ("wiring.py", '["seed"], **learner', '["sed"], **learner', f"policy of '{FIRST}': KeyErr"),
+        ("wiring.py", '"], axes["seed"]', '"], axes["sed"]', f"policy of '{FIRST}': KeyErr"),
         ("figures/rewards.py", 'READS = ("e', 'READS = ("xe', "READS names 'xevaluations'"),
     ],
 )

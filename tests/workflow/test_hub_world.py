@@ -44,6 +44,9 @@ def test_models_and_data_from_local_paths_reach_the_responses(
     # 32 pairs in two shards: the second holds pairs 16 to 31.
     rows = [json.loads(line) for line in (results.parent / target).open()]
     assert [row["group"] for row in rows] == list(range(16, 32))
+    # Files of this machine are of no commit.
+    origin = json.loads((results / "data/ultrafeedback/source.json").read_text())
+    assert (Path(origin["source"]).name, origin["commit"]) == ("train.jsonl", None)
     # A source that changes under its path, here by a file more, is fetched anew; untouched ones are not.
     assert checkout.planned("sources", target) == {}
     (copied / "chat_template.jinja").write_text("{{ messages }}")

@@ -4,8 +4,8 @@ Inputs: evaluations (CSV), samples, indices (parquet), all of the whole grid; re
 (JSONL of scored groups, one a prompt); rewards (JSONL of scored groups of two, one file a seed).
 Outputs: summary, differences, calibration, identifiability, runs (CSV).
 Spec: methods, seeds, shifts, n, link_temperature, identical_responses (keep or drop), baseline,
-kappas (a row of each), samples (a prompt, of the scans), sources (which models and data: names and words, on every row, so that
-rows of several runs may stand together).
+kappas (a row of each), samples (a prompt, of the scans), sources (which run, models and data: names
+and words, on every row, so that rows of several runs may stand together).
 """
 
 import numpy

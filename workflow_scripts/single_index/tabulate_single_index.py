@@ -3,7 +3,7 @@
 Inputs: runs, evidence (CSV), curves (parquet), all of the whole grid.
 Outputs: summary, differences, identifiability (CSV).
 Spec: methods, baseline, variants (pairs [label, label it is compared with]), seeds, kappas (a row of
-each).
+each), sources (which run: names and words, on every row).
 """
 
 import pandas
@@ -50,7 +50,7 @@ def main(job: jobs.Job) -> None:
         "identifiability": evidence[EVIDENCE].mean().assign(seeds=evidence.size()).reset_index(),
     }
     for name, table in tables.items():
-        store.write_csv(job.outputs[name], table)
+        store.write_csv(job.outputs[name], table.assign(**spec["sources"]))
 
 
 def summary(runs: pandas.DataFrame, methods: list[str], seeds: int) -> pandas.DataFrame:

@@ -1,9 +1,9 @@
 """Build the report, one HTML file that opens offline, from the studies' sections.
 
 Inputs: sections (JSON, in reading order), quality (JSON of the models' quality; may be absent),
-templates (the page's, named here for the record). The provenance on the page is that of these
-files' ancestors.
-Outputs: report (HTML). Spec: title, subtitle, sources (which models and data: names and words), config
+templates (the page's, named here for the record). The provenance on the page, the hub's commits among
+it, is that of these files' ancestors.
+Outputs: report (HTML). Spec: title, subtitle, sources (which run, models and data: names and words), config
 (the resolved one, as YAML).
 """
 
@@ -20,7 +20,9 @@ from prefgrid.studies import sources
 
 def main(job: jobs.Job) -> None:
     quality = job.inputs["quality"]
-    provenance = origin.summarise(origin.ancestors(job.input_files()))
+    ancestors = origin.ancestors(job.input_files())
+    provenance = origin.summarise(ancestors)
+    named = sources.committed(job.spec["sources"], origin.commits(ancestors))
     folder = Path.cwd().name
     config_files = json.loads(os.environ.get(execution.CONFIG_FILES_VARIABLE, "[]"))
     html = page.render(
@@ -29,7 +31,11 @@ def main(job: jobs.Job) -> None:
             "subtitle": job.spec["subtitle"],
             "folder": folder,
             "run": masthead.rows(
-                sources.rows(job.spec["sources"]), folder, config_files, provenance
+                sources.rows(named),
+                named[sources.RUN],
+                folder,
+                config_files,
+                provenance,
             ),
             "studies": [
                 reading.read_json(path, records.Section) for path in job.inputs["sections"]

@@ -2,7 +2,7 @@
 
 Inputs: files (of the artifacts that the figure's READS names). Outputs: svg, png.
 Spec: module (the figure's), reads ([name, number of files] each, in the order of `files`), sources
-(which models and data: names and words), and what the figure's USES names.
+(which run, models and data: names and words), and what the figure's USES names.
 """
 
 import importlib

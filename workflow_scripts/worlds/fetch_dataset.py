@@ -1,10 +1,11 @@
 """Bring a preference dataset from the hub, or from local files of its schema, into one JSONL file.
 
-Outputs: data (JSONL). Spec: source (hub id, local folder or file), revision, split, fields (the columns
+Outputs: data (JSONL); beside it source.json {source, revision, commit}. Spec: source (hub id, local folder or file), revision, split, fields (the columns
 that are read: it must have them, and no others are kept); of a local source its content.
 """
 
 import glob
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -21,11 +22,12 @@ PARQUET = ".parquet"
 SUFFIXES = {".json", ".jsonl", PARQUET}
 # What `datasets` calls all of one file.
 WHOLE = "train"
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def main(job: jobs.Job) -> None:
     spec = job.spec
-    made = fetched(spec["source"], spec["revision"], spec["split"], spec["fields"])
+    made, commit = fetched(spec["source"], spec["revision"], spec["split"], spec["fields"])
     count = 0
     with store.replacing(job.outputs["data"]) as temporary, open(temporary, "wb") as file:
         for line in made:
@@ -33,22 +35,26 @@ def main(job: jobs.Job) -> None:
             count += 1
         if not count:
             raise ValueError(f"dataset {spec['source']!r} holds no rows")
+    origin = {"source": spec["source"], "revision": spec["revision"], "commit": commit}
+    store.write_json(job.outputs["data"].with_name("source.json"), origin)
     store.log(f"{count} rows")
 
 
 def fetched(
     source: str, revision: str | None, split: str, fields: Sequence[str]
-) -> Iterator[bytes]:
-    """The lines of one JSONL file, each a row of `fields`; ValueError if the source cannot be had or
-    lacks one of them.
+) -> tuple[Iterator[bytes], str | None]:
+    """The lines of one JSONL file, each a row of `fields`, and the hub's commit that they are of, None of
+    files on this machine; ValueError if the source cannot be had or lacks one of them.
 
     JSON is read row by row, and rows that cannot be read are kept as they are: whoever reads the
     dataset counts and names them. Other files go through `datasets`, whose readers know no bad row.
     """
     try:
         check_local(source, revision, split)
-        files = json_files(source, revision, split)
-        rows = None if files else load(source, revision, split)
+        # A revision may be a moving branch: one commit is looked up and all files come from it.
+        builder = opened(source, revision)
+        files = json_files(builder, split)
+        rows = None if files else table(builder, split)
     # A damaged archive or a script in the folder can raise anything.
     except Exception as error:
         words = " ".join(str(error).split()) or type(error).__name__
@@ -58,7 +64,8 @@ def fetched(
             "file beside the config file or in the run's folder, of JSON or parquet "
             f"({', '.join(sorted(SUFFIXES))}; packed as .gz, .bz2, .xz or .zst too)."
         ) from error
-    return selected(source, files, fields) if rows is None else converted(source, rows, fields)
+    made = selected(source, files, fields) if rows is None else converted(source, rows, fields)
+    return made, None if Path(source).exists() else commit_of(builder)
 
 
 def check_local(source: str, revision: str | None, split: str) -> None:
@@ -86,14 +93,21 @@ def suffixes(source: str) -> set[str]:
     return {suffix.lower() for suffix in Path(source).suffixes}
 
 
-def json_files(source: str, revision: str | None, split: str) -> list[str]:
-    """The split's files, unpacked and on this machine, if they are JSON; else none."""
+def opened(source: str, revision: str | None) -> datasets.DatasetBuilder:
+    """Of a hub id, a folder, or one file; it knows its files, and has read none."""
     if Path(source).is_file():
-        if PARQUET in suffixes(source):
-            return []
-        builder = datasets.load_dataset_builder("json", data_files=glob.escape(source))
-    else:
-        builder = datasets.load_dataset_builder(source, revision=revision)
+        kind = "parquet" if PARQUET in suffixes(source) else "json"
+        return datasets.load_dataset_builder(kind, data_files=glob.escape(source))
+    return datasets.load_dataset_builder(source, revision=revision)
+
+
+def commit_of(builder: datasets.DatasetBuilder) -> str | None:
+    """Of a hub's dataset, also of one in the cache of a machine that cannot reach the hub."""
+    return builder.hash if builder.hash and COMMIT.fullmatch(builder.hash) else None
+
+
+def json_files(builder: datasets.DatasetBuilder, split: str) -> list[str]:
+    """The split's files, unpacked and on this machine, if they are JSON; else none."""
     named = builder.config.data_files if isinstance(builder, Json) else {}
     if split not in named:
         return []
@@ -116,11 +130,10 @@ def selected(source: str, files: Iterable[str], fields: Sequence[str]) -> Iterat
     check_fields(source, list(columns), fields)
 
 
-def load(source: str, revision: str | None, split: str) -> datasets.Dataset:
-    """The dataset of a hub id, a folder, or one parquet file."""
-    if Path(source).is_file():
-        return datasets.load_dataset("parquet", data_files=glob.escape(source), split=split)
-    return datasets.load_dataset(source, revision=revision, split=split)
+def table(builder: datasets.DatasetBuilder, split: str) -> datasets.Dataset:
+    """All rows of a split."""
+    builder.download_and_prepare()
+    return builder.as_dataset(split=split)
 
 
 def converted(source: str, rows: datasets.Dataset, fields: Sequence[str]) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -47,7 +47,7 @@ def write(path: Path, *rows: dict) -> Path:
 def fetch(fetching: ModuleType, source: Path, fields: tuple[str, ...] = FIELDS) -> Path:
     """The file that the script makes of a source."""
     path = source.parent / "fetched.jsonl"
-    path.write_bytes(b"".join(fetching.fetched(str(source), None, "train", fields)))
+    path.write_bytes(b"".join(fetching.fetched(str(source), None, "train", fields)[0]))
     return path
 
 
@@ -221,7 +221,7 @@ def test_a_path_is_no_pattern(tmp_path, fetching, name):
 
 def refusal(fetching: ModuleType, source: Path, revision: str | None, split: str) -> str:
     with pytest.raises(ValueError) as caught:
-        list(fetching.fetched(str(source), revision, split, FIELDS))
+        list(fetching.fetched(str(source), revision, split, FIELDS)[0])
     return str(caught.value)
 
 
@@ -244,8 +244,39 @@ def test_what_local_files_do_not_have_is_refused(tmp_path, fetching):
 
 def test_the_split_of_a_folder_is_what_is_asked(tmp_path, fetching):
     source = write(tmp_path / "data" / "train.jsonl", good("a"), good("b"))
-    rows = list(fetching.fetched(str(source.parent), None, "train[:1]", FIELDS))
+    rows = list(fetching.fetched(str(source.parent), None, "train[:1]", FIELDS)[0])
     assert [json.loads(row)["instruction"] for row in rows] == ["a"]
+
+
+@pytest.mark.parametrize("file", ["train.jsonl", "train.parquet"])
+@pytest.mark.parametrize("digits", ["0123456789" * 4, None], ids=["hub", "here"])
+def test_the_commit_of_the_hub_stands_beside_the_data(
+    tmp_path, fetching, monkeypatch, file, digits
+):
+    """The hub is a folder here: `datasets` knows a commit as its builder's hash, and files by it, so a
+    branch is looked up once, and all rows are of that commit."""
+    table = fetching.datasets.Dataset.from_list([good("a")])
+    (tmp_path / "hub").mkdir()
+    save = table.to_parquet if file.endswith("parquet") else table.to_json
+    save(str(tmp_path / "hub" / file))
+    load, asked = fetching.datasets.load_dataset_builder, []
+
+    def load_from_hub(source, revision):
+        asked.append((source, revision))
+        builder = load(str(tmp_path / "hub"))
+        assert not fetching.commit_of(builder)
+        builder.hash = digits or builder.hash
+        return builder
+
+    monkeypatch.setattr(fetching.datasets, "load_dataset_builder", load_from_hub)
+    source, revision = ("lab/pairs", "main") if digits else (str(tmp_path / "hub"), None)
+    spec = {"source": source, "revision": revision, "split": "train", "fields": list(FIELDS)}
+    outputs = {"data": tmp_path / "out" / "train.jsonl"}
+    fetching.main(SimpleNamespace(spec=spec, outputs=outputs))
+    assert [row["instruction"] for row in store.read_jsonl(outputs["data"])] == ["a"]
+    found = store.read_json(tmp_path / "out" / "source.json")
+    assert found == {"source": source, "revision": revision, "commit": digits}
+    assert asked == [(source, revision)]
 
 
 def test_a_cut_file_is_an_error(tmp_path, fetching):

@@ -67,6 +67,12 @@ def test_models_are_named_at_the_foot_and_in_the_files(tmp_path, sources):
     assert image.text["Title"] == f"What is shown. {sources}"
 
 
+def test_a_name_with_dollar_signs_is_no_formula(tmp_path):
+    name = r"Run: \$5 and $\nothing$"
+    svg, image = saved(drawn([1.0, 2.0, 3.0]), tmp_path, name)
+    assert image.text["Title"].endswith(name) and f"{name}</title>" in svg
+
+
 def test_bytes_are_reproducible_and_undated(tmp_path):
     written = []
     for _ in range(2):

@@ -68,7 +68,7 @@ ALONE = {"single_index.methods": ["dpo"]}
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "unknown key": (
         {"learning_rate": 1.0},
-        r"learning_rate: unknown key; .*allowed: studies, world, .*",
+        r"learning_rate: unknown key; .*allowed: run_name, studies, world, .*",
     ),
     "unknown nested key": (
         {f"{GRID}.evaluation.beta_gird": [1.0]},
@@ -253,6 +253,26 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "weights that change their sign at a step": (
         {"methods.dpo.training": {"learning_rate": 0.01, "weight_decay": 100}},
         r"methods.dpo.training: learning_rate is 0.01 and weight_decay is 100; .* a product below 1",
+    ),
+    "a run's name of two lines": (
+        {"run_name": "first\nsecond"},
+        r"run_name: 'first\\nsecond' should be one line of printable characters, without spaces at .*",
+    ),
+    "a run's name that a table reads as missing": (
+        {"run_name": "NA"},
+        r"run_name: 'NA' is no usable label: tables of results would read it as a missing value; .*",
+    ),
+    "a run without a name": (
+        {"run_name": ""},
+        r"run_name: .. String should have at least 1 character",
+    ),
+    "a run's name that is long": (
+        {"run_name": "n" * 61},
+        r"run_name: .n+. String should have at most 60 characters",
+    ),
+    "the seed of the reference, where it once was": (
+        {"reference.sft.seed": 3},
+        r"reference.sft: seed: unknown key; the seed of its training is training.seed",
     ),
     "all layers, in a list": (
         {"training.lora.targets": ["q_proj", "all-linear"]},

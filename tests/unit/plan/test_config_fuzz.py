@@ -233,10 +233,10 @@ def insane_in(config: Any, packages: dict[str, str]) -> Iterator[str]:
         for label in study.methods:
             training = config.training_of(config.methods[label].training)
             for n in study.n:
-                yield from slow(training.model_dump(), n, label)
+                yield from slow(training.options, n, label)
     sft = config.reference.sft
     if sft is not None and sft.prompts is not None and config.world == "tiny":
-        training = config.training_of(sft.training).model_dump()
+        training = config.training_of(sft.training).options
         each = {"best": 1, "all": 4}[sft.completions]
         examples = each * min(sft.prompts, config.tiny_world.data.prompts)
         yield from slow(training, examples, "sft")

@@ -68,6 +68,11 @@ def test_the_schema_lets_a_file_name_only_what_it_changes():
     assert {"studies", "judges", *registry.BUILT_IN} <= properties.keys()
 
 
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_the_run_of_a_preset_has_its_name(path):
+    assert yaml.safe_load(path.read_text())["run_name"] == path.stem
+
+
 @pytest.mark.parametrize("path", [DEFAULT, *PRESETS], ids=lambda path: path.stem)
 def test_editors_find_the_schema(path):
     first, _ = path.read_text().split("\n", 1)

@@ -81,5 +81,6 @@ def test_when_records_were_made(finished, text):
 
 
 def test_a_run_started_by_hand_knows_no_config_file():
-    rows = dict(masthead.rows([], "f", [], {"finished": [], "commits": ["a", "b"]}))
+    rows = dict(masthead.rows([], "second try", "f", [], {"finished": [], "commits": ["a", "b"]}))
+    assert rows["Run"] == "second try, folder f"
     assert rows["Config"] == "unknown" and rows["Code"] == "a, b"

@@ -1,8 +1,13 @@
-"""Which models and data figures, tables and the page name."""
+"""Which run, models and data figures, tables and the page name.
 
+The kinds: something shown without its name; a name that changes what is trained.
+"""
+
+import json
 from pathlib import Path
 from typing import Any
 
+import rule_graph
 import yaml
 
 from prefgrid.config.merging import merged
@@ -33,6 +38,7 @@ def test_models_of_the_tiny_world_are_named_with_seeds_and_steps():
     world = {"base": {"seed": 3, "schedule": {"steps": 77}}, "data": {"seed": 5, "prompts": 2800}}
     named = wirings(tiny_world=world)["link_robustness"].sources
     assert named == {
+        "run": "default",
         "base_model": "tiny world's, made here (seed 3, 77 steps)",
         "reward_model": "tiny world's, made here (seed 0, 560 steps)",
         "dataset": "tiny world's, made here (seed 5, 2800 prompts)",
@@ -46,28 +52,51 @@ def test_models_of_the_hub_are_named_with_revisions_and_local_ones_by_their_fold
     hub = merged(HUB, {"hub": {"dataset": {"source": str(folder)}}})
     named = wirings(**hub)["link_robustness"].sources
     assert named == {
+        "run": "default",
         "base_model": "lab/base@c1899de289a0",
         "reward_model": "lab/reward@main",
         "dataset": "pairs (local), split train",
     }
     assert sources.line(named) == (
-        "Base model: lab/base@c1899de289a0; reward model: lab/reward@main; "
+        "Run: default; base model: lab/base@c1899de289a0; reward model: lab/reward@main; "
         "dataset: pairs (local), split train"
     )
 
 
 def test_only_what_a_study_uses_is_named():
     both = wirings()
-    assert both["single_index"].sources == {} and sources.line({}) == ""
+    alone = both["single_index"].sources
+    assert alone == {"run": "default"} and sources.line(alone) == "Run: default"
     config = load(DEFAULT)
     judge = config.judges["reward"].model_copy(update={"model": None})
-    assert list(sources.named(config, [{}], [judge])) == ["base_model", "dataset"]
+    assert list(sources.named(config, [{}], [judge])) == ["run", "base_model", "dataset"]
     judge = judge.model_copy(update={"model": "base"})
-    assert list(sources.named(config, [], [judge])) == ["base_model"]
+    assert list(sources.named(config, [], [judge])) == ["run", "base_model"]
 
 
 def test_figures_and_tables_get_them():
-    wiring = wirings()["link_robustness"]
-    for name in wiring.figures:
-        assert wiring.figure(name).spec["sources"] == wiring.sources
-    assert wiring.tabulation().spec["sources"] == wiring.sources
+    for wiring in wirings().values():
+        for name in wiring.figures:
+            assert wiring.figure(name).spec["sources"] == wiring.sources
+        assert wiring.tabulation().spec["sources"] == wiring.sources
+
+
+def test_a_new_name_of_the_run_retabulates_and_redraws_and_trains_nothing():
+    """Compared: what each job of the whole graph is made from and by. The report's own rule takes the
+    names from the wirings (rules/steps/report.smk)."""
+
+    def steps(**changes: Any) -> dict[tuple[str, str, str], str]:
+        jobs, _ = rule_graph.needed(wirings(**changes))
+        return {
+            (job.rule.name, job.study, job.cell): json.dumps(
+                [sorted(job.inputs), job.step and job.step.spec], sort_keys=True
+            )
+            for job in jobs
+        }
+
+    before, after = steps(), steps(run_name="Läufe, second try")
+    assert before.keys() == after.keys() and len(before) > 100
+    changed = {name for name, *_ in (key for key in before if before[key] != after[key])}
+    assert changed == {"draw_figure", "tabulate_results", "tabulate_single_index"}
+    named = {name for name, *_ in before if name.startswith(("train", "evaluate", "describe"))}
+    assert {"train_policy", "train_single_index", "evaluate_policy"} <= named

@@ -12,7 +12,7 @@ import yaml
 from prefgrid.files import cells
 from prefgrid.files.formats import canonical_json
 from prefgrid.plan.load import load
-from prefgrid.studies import registry
+from prefgrid.studies import registry, rehearsal
 
 SCRIPTS = rule_graph.REPOSITORY / "workflow_scripts"
 STUDIES = SCRIPTS / "prefgrid" / "studies"
@@ -22,7 +22,7 @@ POLICIES = {"link_robustness": 4 * 2 * 2 * 2, "single_index": 6 * 1 * 3 * 1 * 1}
 PLANNING = sorted(
     path.relative_to(SCRIPTS).with_suffix("").as_posix().replace("/", ".")
     for path in STUDIES.rglob("*.py")
-    if path.stem in ("base", "registry", "words", "wiring", "config", "checks")
+    if path.stem in ("base", "registry", "words", "wiring", "config", "checks", "training_spec")
 )
 HEAVY = {"torch", "transformers", "pandas", "numpy", "datasets", "scipy"}
 ROOT, MODELS = "results/link_robustness", "results/models"
@@ -273,6 +273,36 @@ def test_a_yardstick_is_told_the_link_of_its_own_preferences(default):
     cell = "shift=0.75/tau=0.25/n=1000/seeds=0-4"
     assert exact.policy(f"method=true_link/{cell}").spec["options"]["link_shift"] == 3.0
     assert "link_shift" not in exact.policy(f"method=rspo/{cell}").spec["options"]
+
+
+def test_a_training_seed_draws_anew_on_the_data_of_its_replicate(default):
+    """`dpo_again` is dpo with a seed of its own; 0 is none, and the spec that there was before the key."""
+    again = {"objective": "dpo", "options": {}, "training": {"seed": 1}}
+    config = load(RAW | {"methods": RAW["methods"] | {"dpo_again": again}})
+    wiring = registry.wiring(config.packages["link_robustness"], config)
+    seeds = set()
+    for replicate in (0, 1):
+        cell = f"seed={replicate}/shift=4.0/n=400"
+        first, second = (wiring.policy(f"method={label}/{cell}") for label in ("dpo", "dpo_again"))
+        assert first == default["link_robustness"].policy(f"method=dpo/{cell}")
+        assert first.spec["seed"] == replicate and "seed" not in first.spec["training"]
+        assert second.inputs == first.inputs
+        assert second.spec | {"seed": replicate} == first.spec
+        seeds |= {first.spec["seed"], second.spec["seed"]}
+        # Noise of the evaluation: the same.
+        same, own = (wiring.evaluation(f"method={label}/{cell}") for label in ("dpo", "dpo_again"))
+        assert own.inputs == same.inputs
+        assert own.spec | {"columns": None} == same.spec | {"columns": None}
+    assert len(seeds) == 4
+    assert rehearsal.specs(config, [wiring]) == rehearsal.specs(
+        load(RAW), [default["link_robustness"]]
+    )
+
+
+def test_a_training_seed_of_all_policies_leaves_the_reference_as_it_is():
+    config = load(RAW | {"training": RAW["training"] | {"seed": 5}})
+    assert config.training_of(config.reference.sft.training).seed == 0
+    assert {config.training_of(one.training).seed for one in config.methods.values()} == {5}
 
 
 def test_a_policy_of_another_precision_brings_its_own_reference_log_probabilities():

@@ -1,8 +1,8 @@
 """TensorBoard and Weights & Biases see exactly the rows of metrics.jsonl, once, and can break nothing.
 
 The kinds: a step that a resumed run shows twice; a tracker that is missing, broken or without a server
-and ends the job, or changes its bytes. Tests of the real ones are skipped where the extra `trackers` is
-not installed.
+and ends the job, or changes its bytes. Tests of the real ones are skipped in an environment older than
+requirements.lock, which has both.
 """
 
 import io
@@ -136,7 +136,7 @@ def assert_shown(kind: str, rows: list[dict]) -> None:
 
 def needs(kind: str) -> None:
     if find_spec(kind) is None:
-        pytest.skip(f"{kind} is not installed (the extra `trackers`)")
+        pytest.skip(f"{kind} is not installed; `make setup` does it")
 
 
 @pytest.mark.parametrize("kind", trackers.TRACKERS)

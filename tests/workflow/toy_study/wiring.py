@@ -81,16 +81,16 @@ class Wiring(base.Wiring):
 
     def policy(self, cell: str) -> Step:
         axes = cells.values(cell)
-        learner, start = self.learner(axes["method"]), self._start(axes)
+        start, spec = self._start(axes), self.training_spec(axes["method"], axes["seed"])
         return Step(
             {
                 "data": f"{self.root}/rewards/{cell}/rewards.jsonl",
                 "logps": f"{self.root}/reference_logps/{cell}/logps.parquet",
                 **start.inputs,
             },
-            {"seed": axes["seed"], **learner},
+            spec,
             weights=start.weights,
-            modules=(learner["objective"],),
+            modules=(spec["objective"],),
         )
 
     def evaluation(self, cell: str) -> Step:

@@ -27,6 +27,14 @@ def _present(label: str) -> str:
     return label
 
 
+def _a_line(name: str) -> str:
+    if not name.isprintable() or name != name.strip():
+        raise ValueError(
+            f"{name!r} should be one line of printable characters, without spaces at its ends"
+        )
+    return name
+
+
 def _day(value: Any) -> Any:
     if isinstance(value, str):
         try:
@@ -95,6 +103,13 @@ Precision = Literal["none", "bf16", "fp16"]
 # A folder's name, `method=…`, has at most 255 bytes.
 Label = Annotated[
     str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=100), AfterValidator(_present)
+]
+# Shown to people.
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=60),
+    AfterValidator(_a_line),
+    AfterValidator(_present),
 ]
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from prefgrid.config.fields import Count, Section, Seed
+from prefgrid.config.fields import Count, Section
 from prefgrid.config.training import Overrides
 
 
@@ -15,6 +15,7 @@ def _short_full_tune() -> dict[str, Any]:
         "micro_batch_size": 32,
         "learning_rate": 5.0e-4,
         "lora": None,
+        "seed": 0,
     }
 
 
@@ -25,10 +26,16 @@ class Sft(Section):
         "all", description="which completions of a prompt teach: best (highest score) or all"
     )
     prompts: Count | None = Field(1000, description="how many training prompts (null: all)")
-    seed: Seed = Field(0, description="data order")
     training: Overrides = Field(
         default_factory=_short_full_tune, description="overrides of `training` below"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seed_is_of_the_training(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "seed" in value:
+            raise ValueError("seed: unknown key; the seed of its training is training.seed")
+        return value
 
 
 class Reference(Section):

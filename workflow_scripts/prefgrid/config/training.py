@@ -14,6 +14,7 @@ from prefgrid.config.fields import (
     Precision,
     Rows,
     Section,
+    Seed,
     Share,
     Width,
 )
@@ -93,9 +94,18 @@ class Training(Section):
     gradient_checkpointing: bool = Field(
         False, description="compute activations again in the backward: less memory, more time"
     )
+    seed: Seed = Field(
+        0,
+        description="another draw of first weights, data order and dropout, on the same data; 0: the replicate's own",
+    )
     lora: Lora | None = Field(
         default_factory=Lora, description="the adapter; null: all weights are trained"
     )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All but the seed, which a job takes apart from how it optimises."""
+        return self.model_dump(exclude={"seed"})
 
     @model_validator(mode="after")
     def _one_length(self) -> "Training":

@@ -22,7 +22,7 @@ FOOT_SHARE = 0.87
 def save(figure: Figure, svg: Path | str, png: Path | str, title: str, sources: str) -> None:
     """Write both files atomically; the same figure gives the same bytes.
 
-    title: that of the files' metadata. sources: the models and data that it is about, written at its
+    title: that of the files' metadata. sources: the run, models and data that it is about, written at its
     foot; "" if there are none. The files are as large as what is drawn: where labels reach
     beyond the figure, so do they.
     """
@@ -56,6 +56,7 @@ def _foot(figure: Figure, sources: str) -> None:
         0.0,
         "\n".join(textwrap.wrap(sources, int(letters))),
         fontsize=FOOT_SIZE,
+        parse_math=False,  # a name may have dollar signs
         color=QUIET,
         va="top",
         linespacing=1.35,

@@ -23,7 +23,13 @@ FAMILY_COLOURS = {
     "simpo": "#B8B04A",
 }
 # How a family is written, where it is not its label in capitals.
-FAMILY_NAMES = {"robust_dpo": "Robust DPO", "cdpo": "cDPO", "hinge": "Hinge", "simpo": "SimPO"}
+FAMILY_NAMES = {
+    "robust_dpo": "Robust DPO",
+    "cdpo": "cDPO",
+    "hinge": "Hinge",
+    "simpo": "SimPO",
+    "true_link": "True link",
+}
 # Of families that are not listed above, in the order in which they come.
 SPARE_COLOURS = ("#882255", "#6B6B6B", "#117733")
 INK = "#1F2430"
@@ -90,7 +96,7 @@ def display_name(label: str) -> str:
     """`pspo_published` → "PSPO (published)"; an unknown family keeps its own spelling."""
     family, variant = _parts(label)
     if family not in FAMILY_COLOURS:
-        return label.replace("_", " ")
+        return FAMILY_NAMES.get(label, label.replace("_", " "))
     name = FAMILY_NAMES.get(family, family.upper())
     return f"{name} ({variant.replace('_', ' ')})" if variant else name
 

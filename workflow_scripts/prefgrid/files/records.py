@@ -42,7 +42,7 @@ Manifest = dict[FileName, Sha256]
 
 
 class Source(TypedDict):
-    """source.json: where a fetched model came from; commit: of the hub, None of a local folder."""
+    """source.json: where a fetched model or dataset came from; commit: of the hub, None of a local source."""
 
     __pydantic_config__ = STRICT
     source: Text

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, create_model, field_validator
 from prefgrid.config import judging, methods
 from prefgrid.config.data import Data
 from prefgrid.config.execution import Execution
-from prefgrid.config.fields import Day, Distinct, Label, Rows, Section, Tokens
+from prefgrid.config.fields import Day, Distinct, Label, Name, Rows, Section, Tokens
 from prefgrid.config.hub import Hub
 from prefgrid.config.judging import Judge
 from prefgrid.config.merging import merged
@@ -36,6 +36,10 @@ def _is_a_study(name: str) -> str:
 class Config(Section):
     """What all studies share; `of` adds the sections of those that a run builds."""
 
+    run_name: Name = Field(
+        "default",
+        description="names this run in tables, figures and the page; changes no model",
+    )
     studies: Annotated[
         list[Annotated[str, AfterValidator(_is_a_study)]], Field(min_length=1), Distinct
     ] = Field(

@@ -6,15 +6,16 @@ from typing import Any
 
 def rows(
     sources: Sequence[Sequence[str]],
+    name: str,
     folder: str,
     config_files: Sequence[str],
     provenance: Mapping[str, Any],
 ) -> list[tuple[str, str]]:
-    """(label, value) rows. sources: rows about models and data; folder: the run's; config_files: their
-    names, none known if the job was not started by Snakemake; provenance: `origin.summarise`."""
+    """(label, value) rows. sources: rows about models and data; name, folder: the run's; config_files:
+    their names, none known if the job was not started by Snakemake; provenance: `origin.summarise`."""
     return [
         *((label, text) for label, text in sources),
-        ("Run", f"folder {folder}"),
+        ("Run", f"{name}, folder {folder}"),
         ("Config", " + ".join(config_files) or "unknown"),
         ("Records", span(provenance["finished"])),
         ("Code", ", ".join(provenance["commits"])),

@@ -8,6 +8,9 @@ from typing import Any
 from prefgrid.files import artifacts, reading, records
 from prefgrid.report import costs
 
+# Scripts that fetch → what the page calls the thing; `name` is of the script's spec.
+FETCHING = {"fetch_model": "{name}_model", "fetch_dataset": "dataset"}
+
 
 def ancestors(paths: Iterable[Path | str]) -> list[dict[str, Any]]:
     """Records of the artifacts that `paths` belong to and of all that these were made of.
@@ -36,6 +39,23 @@ def _records(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
             # A record left by another artifact of this folder says nothing about this file.
             if artifacts.recorded(record, path) is not None:
                 yield place, record
+
+
+def commits(made: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Which commit of the hub was fetched: base_model, reward_model, dataset → its digits. made: records.
+
+    From source.json beside what was fetched; what came from this machine is left out. DataError naming
+    one that is damaged.
+    """
+    found = {}
+    for record in made:
+        if record["script"] in FETCHING:
+            path = Path(next(iter(record["outputs"]))).with_name("source.json")
+            name = FETCHING[record["script"]].format(**record["spec"])
+            source = reading.read_json(path, records.Source) if path.is_file() else None
+            if source and source["commit"]:
+                found[name] = source["commit"]
+    return found
 
 
 def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:

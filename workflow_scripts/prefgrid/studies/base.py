@@ -11,7 +11,7 @@ from typing import Any
 
 from prefgrid.config import literals, objectives
 from prefgrid.config.suggestions import allowed
-from prefgrid.studies import sources
+from prefgrid.studies import sources, training_spec
 
 # An artifact's file, or the files of one in several parts.
 Paths = str | list[str]
@@ -109,8 +109,7 @@ class Wiring:
         return None
 
     def trainings(self) -> list[dict[str, Any]]:
-        """`training` of every policy that it makes of the reference: what a fetched base model is
-        rehearsed with."""
+        """`training` of every policy made of the reference: what a fetched base is rehearsed with."""
         methods = getattr(self.study, "methods", ())
         return [self.learner(label)["training"] for label in methods]
 
@@ -121,8 +120,7 @@ class Wiring:
 
     @cached_property
     def sources(self) -> dict[str, str]:
-        """Which models and data the study is of, as its figures, tables and the page name them: those of
-        `sources.LABELS` that it uses → words."""
+        """Which run, models and data the study is of, as it names them: see `sources.named`."""
         return sources.named(self.config, self.trainings(), self.asked())
 
     def figure(self, name: str) -> Step:
@@ -194,6 +192,10 @@ class Wiring:
             {**own, **uses},
             modules=(module,),
         )
+
+    def training_spec(self, label: str, replicate: int) -> dict[str, Any]:
+        """The spec of a policy of this method on the data of a replicate, by the replicate's seed."""
+        return training_spec.of(self.learner(label), replicate)
 
     def _learner(self, label: str) -> dict[str, Any]:
         """How a method is trained, the same in all of its cells; ValueError for an unknown label."""

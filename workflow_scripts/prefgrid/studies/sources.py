@@ -1,4 +1,4 @@
-"""The models and data that a study is of, in words; made from the config alone."""
+"""The run and the models and data that a study is of, in words; made from the config alone."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,8 @@ from pathlib import PurePath
 from typing import Any
 
 LABELS = {"base_model": "Base model", "reward_model": "Reward model", "dataset": "Dataset"}
+# The column of tables that has the run's name, before those of LABELS.
+RUN = "run"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 # As many digits of a commit as name it for git and the hub alike.
 COMMIT_DIGITS = 12
@@ -14,7 +16,8 @@ COMMIT_DIGITS = 12
 def named(
     config: Any, trainings: Sequence[Mapping[str, Any]], asked: Sequence[Any]
 ) -> dict[str, str]:
-    """Those of LABELS that a study uses → which they are, revisions or seeds included.
+    """RUN → the run's name; then those of LABELS that a study uses → which they are, revisions or seeds
+    included.
 
     trainings, asked: of the study's wiring, its policies' training and the entries of `judges` it asks.
     """
@@ -25,18 +28,24 @@ def named(
         "dataset": bool(trainings),
     }
     every = _tiny(config.tiny_world) if config.world == "tiny" else _fetched(config.hub)
-    return {name: text for name, text in every.items() if used[name]}
+    return {RUN: config.run_name} | {name: text for name, text in every.items() if used[name]}
 
 
 def rows(found: Mapping[str, str]) -> list[tuple[str, str]]:
-    """(label, words) of what `named` found."""
+    """(label, words) of the models and data that `named` found."""
     return [(label, found[name]) for name, label in LABELS.items() if name in found]
 
 
+def committed(found: Mapping[str, str], commits: Mapping[str, str]) -> dict[str, str]:
+    """`found` with the commit that a branch or tag meant when it was fetched. commits: key of LABELS →
+    digits; a revision that is a commit says it already."""
+    return {name: _with_commit(words, commits.get(name)) for name, words in found.items()}
+
+
 def line(found: Mapping[str, str]) -> str:
-    """The same in one line, for the foot of a figure; "" of none."""
-    text = "; ".join(f"{label.lower()}: {words}" for label, words in rows(found))
-    return text[:1].upper() + text[1:]
+    """All of it in one line, for the foot of a figure."""
+    described = [f"{label.lower()}: {words}" for label, words in rows(found)]
+    return "; ".join([f"Run: {found[RUN]}", *described])
 
 
 def _tiny(world: Any) -> dict[str, str]:
@@ -54,6 +63,13 @@ def _fetched(hub: Any) -> dict[str, str]:
         "reward_model": _source(hub.models.reward),
         "dataset": f"{_source(hub.dataset)}, split {hub.dataset.split}",
     }
+
+
+def _with_commit(words: str, commit: str | None) -> str:
+    named, comma, rest = words.partition(", ")
+    if commit is None or named.endswith(f"@{commit[:COMMIT_DIGITS]}"):
+        return words
+    return f"{named} (commit {commit[:COMMIT_DIGITS]}){comma}{rest}"
 
 
 def _source(source: Any) -> str:

@@ -14,6 +14,8 @@ def training_words(training: Mapping[str, Any], options: Mapping[str, Any]) -> s
         f"LoRA rank {training['lora']['rank']}" if training["lora"] else "all weights",
         precision_name(training["precision"]),
     ]
+    if training["seed"]:
+        words.append(f"training seed {training['seed']}")
     if "beta_train" in options:  # another's objective may have none
         words.insert(3, f"training β {options['beta_train']:g}")
     return ", ".join(words)

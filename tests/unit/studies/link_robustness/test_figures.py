@@ -101,6 +101,7 @@ def test_colours_do_not_depend_on_the_other_methods():
 def test_display_names():
     assert style.display_name("dpo") == "DPO"
     assert style.display_name("pspo_published") == "PSPO (published)"
+    assert style.display_name("true_link") == "True link"
     assert style.display_name("my_own") == "my own"
 
 

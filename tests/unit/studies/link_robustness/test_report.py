@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import made_up
 import pandas as pd
@@ -41,6 +42,7 @@ SPEC = {
     "trainings": [[study.METHODS, "3 epochs, 32 pairs a step"]],
     "facts": [["World", "tiny"]],
     "sources": {
+        "run": "second try",
         "base_model": "lab/base@0123456789ab",
         "dataset": "lab/data@ab0123456789 split train",
     },
@@ -100,7 +102,7 @@ def inputs(tmp_path_factory):
 
 
 def _record(
-    *outputs: Path, script: str, inputs: Sequence[Path] = (), seconds: float = 61.0
+    *outputs: Path, script: str, inputs: Sequence[Path] = (), seconds: float = 61.0, **more: Any
 ) -> Path:
     """A provenance record, as a job would have written it."""
     return made_up.record(
@@ -114,14 +116,15 @@ def _record(
         finished="2026-11-28T09:30:15Z",
         wall_time_seconds=seconds,
         peak_memory_bytes={"host": int(1e7 * seconds)},
+        **more,
     )
 
 
-def _build(inputs, tmp_path, **changes) -> str:
+def _build(inputs, tmp_path, made_of: Sequence[Path] = (), **changes) -> str:
     section, spec = tmp_path / "section.json", SPEC | changes
     plug_ins.describe(link_robustness, inputs["figures"], inputs, spec, section)
     # The study's provenance is beside its tables, not beside a section that no job has published.
-    _record(section, script="describe_study", inputs=[inputs["samples"]])
+    _record(section, script="describe_study", inputs=[inputs["samples"], *made_of])
     pages = {"sections": [section], "quality": inputs["quality"]}
     build_report.main(_job(pages, {"report": tmp_path / "report.html"}, spec))
     return (tmp_path / "report.html").read_text()
@@ -170,7 +173,7 @@ def test_models_data_run_and_config_are_on_the_page(inputs, tmp_path, monkeypatc
     for label, text in (
         ("Base model", "lab/base@0123456789ab"),
         ("Dataset", "lab/data@ab0123456789 split train"),
-        ("Run", f"folder {Path.cwd().name}"),
+        ("Run", f"second try, folder {Path.cwd().name}"),
         ("Config", "config.yaml + presets/mine.yaml"),
         ("Records", "2026-11-28 09:30 UTC"),
         ("Code", "abc123"),
@@ -178,6 +181,57 @@ def test_models_data_run_and_config_are_on_the_page(inputs, tmp_path, monkeypatc
         assert f"<dt>{label}</dt><dd>{text}</dd>" in html
     assert "Reward model" not in html
     assert "<pre><code>world: tiny\nmethods: {dpo: &lt;b&gt;}\n</code></pre>" in html
+
+
+def _fetched(folder: Path, script: str, file: str, spec: dict, **source: str | None) -> Path:
+    """What a job would have fetched, and its record."""
+    path, origin = folder / file, folder / "source.json"
+    store.write_json(path, {})
+    store.write_json(origin, source)
+    _record(path, origin, script=script, spec=spec)
+    return path
+
+
+def test_the_page_says_which_commit_a_branch_was(inputs, tmp_path):
+    """Kind: `main` on a page, which tells nobody what was trained; a dataset's commit for a model's of
+    the same name. A revision that is a commit, and a local source, are as they were."""
+    commits = {name: digit * 40 for name, digit in (("base", "a"), ("reward", "b"), ("data", "c"))}
+    named = {
+        "run": "r",
+        "base_model": "lab/x@main",
+        "reward_model": "lab/y@bbbbbbbbbbbb",
+        "dataset": "lab/x@v1.0, split train",
+    }
+    fetched = [
+        *(
+            _fetched(
+                *(tmp_path / name, "fetch_model", "manifest.json", {"name": name}),
+                **{"source": source, "revision": revision, "commit": commits[name]},
+            )
+            for name, source, revision in (
+                ("base", "lab/x", "main"),
+                ("reward", "lab/y", commits["reward"]),
+            )
+        ),
+        _fetched(
+            *(tmp_path / "data", "fetch_dataset", "train.jsonl", {"split": "train"}),
+            **{"source": "lab/x", "revision": "v1.0", "commit": commits["data"]},
+        ),
+    ]
+    html = _build(inputs, tmp_path, fetched, sources=named)
+    for text in (
+        "lab/x@main (commit aaaaaaaaaaaa)",
+        "lab/y@bbbbbbbbbbbb",
+        "lab/x@v1.0 (commit cccccccccccc), split train",
+    ):
+        assert f"<dd>{text}</dd>" in html
+    here = {"source": "models/x", "revision": None, "commit": None}
+    local = _fetched(tmp_path / "x", "fetch_model", "manifest.json", {"name": "base"}, **here)
+    html = _build(inputs, tmp_path, [local], sources=named | {"base_model": "x (local)"})
+    assert "<dd>x (local)</dd>" in html
+    # Results of an older version have no such file beside the data.
+    (tmp_path / "data" / "source.json").unlink()
+    assert "<dd>lab/x@v1.0, split train</dd>" in _build(inputs, tmp_path, fetched, sources=named)
 
 
 def test_time_and_memory_of_every_step_are_shown(inputs, tmp_path):
@@ -188,7 +242,7 @@ def test_time_and_memory_of_every_step_are_shown(inputs, tmp_path):
     assert "On device" not in html
 
 
-def test_every_row_of_the_csv_tables_names_models_and_data(inputs):
+def test_every_row_of_the_csv_tables_names_run_models_and_data(inputs):
     for name in TABLES:
         table = pd.read_csv(inputs[name])
         for column, text in SPEC["sources"].items():

@@ -45,6 +45,7 @@ def tabulated(runs: pd.DataFrame, folder: Path, kappas: list[float]) -> dict[str
         "variants": [["ospo", "ospo_published"]],
         "seeds": 4,
         "kappas": kappas,
+        "sources": {"run": "second try"},
     }
     tabulate_single_index.main(SimpleNamespace(spec=spec, inputs=inputs, outputs=outputs))
     return {name: pd.read_csv(path) for name, path in outputs.items()}
@@ -61,6 +62,8 @@ def test_tables_at_several_kls_are_those_of_each(tmp_path):
             pd.testing.assert_frame_equal(rows, alone[name])
     assert whole["summary"]["kappa_nats"].iloc[0] == 0.2
     assert len(whole["identifiability"]) == len(SHIFTS)
+    for table in whole.values():
+        assert (table["run"] == "second try").all()
 
 
 def test_every_cell_has_a_row_and_seeds_without_a_run_are_missing(tables):

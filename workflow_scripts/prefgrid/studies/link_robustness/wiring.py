@@ -154,16 +154,12 @@ class Wiring(base.Wiring):
 
     def policy(self, cell: str) -> Step:
         axes = cells.values(cell)
-        learner = self.learner(axes["method"])
+        spec = self.training_spec(axes["method"], axes["seed"])
         logps = f"{self.root}/reference_logps/seed={axes['seed']}/logps.parquet"
         return Step(
             {"data": self._preferences(axes), "logps": logps, "adapters": []},
-            {
-                "seed": axes["seed"],
-                **learner,
-                "options": objectives.told_the_link(learner["options"], axes["shift"]),
-            },
-            modules=(learner["objective"],),
+            {**spec, "options": objectives.told_the_link(spec["options"], axes["shift"])},
+            modules=(spec["objective"],),
         )
 
     def evaluation(self, cell: str) -> Step:

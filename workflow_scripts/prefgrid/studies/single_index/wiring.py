@@ -110,9 +110,10 @@ class Wiring(base.Wiring):
 
     def tabulation(self, _: str = "") -> Step:
         artifacts, values = self.artifacts(), self.values()
+        uses = ("methods", "baseline", "variants", "seeds", "kappas")
         return Step(
             {name: artifacts[name] for name in ("runs", "curves", "evidence")},
-            {name: values[name] for name in ("methods", "baseline", "variants", "seeds", "kappas")},
+            {**{name: values[name] for name in uses}, "sources": self.sources},
         )
 
     def _draws(self, axes: dict[str, Any]) -> str:
