@@ -17,7 +17,7 @@ import torch
 from benchmarks.table import Row, print_table
 from prefgrid.files import store
 
-BENCHMARKS = ("training", "scan", "naive", "startup")
+BENCHMARKS = ("training", "scored_groups", "scan", "naive", "startup")
 
 
 def main() -> None:

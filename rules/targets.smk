@@ -26,9 +26,7 @@ for name, study in WIRING.items():
 
 rule sources:
     input:
-        "results/models/base/manifest.json",
-        f"{REWARD}/manifest.json",
-        CONFIG.data.path,
+        SOURCE_FILES,
 
 
 rule references:

@@ -56,7 +56,7 @@ rule build_report:
     params:
         spec=spec(
             title="prefgrid",
-            subtitle="Preference optimization under an unknown link",
+            subtitle="Preference optimization, measured against what is known",
             sources=SOURCES,
             config=shown.resolved(CONFIG),
         ),

@@ -9,6 +9,13 @@ QUALITY = []
 TRIALS = rehearsal.specs(CONFIG, WIRING.values())
 REHEARSALS = [f"results/rehearsals/{name}/rehearsal.json" for name in TRIALS]
 
+# What all else comes from, as far as it is named.
+SOURCE_FILES = ["results/models/base/manifest.json"]
+if CONFIG.hub.models.reward is not None:
+    SOURCE_FILES.append(f"{REWARD}/manifest.json")
+if CONFIG.hub.dataset is not None:
+    SOURCE_FILES.append(CONFIG.data.path)
+
 signature = functools.cache(local_sources.signature)
 
 
@@ -98,21 +105,23 @@ rule rehearse_model:
         "--spec {params.spec:q} --code {params.code:q}"
 
 
-rule fetch_dataset:
-    output:
-        data=CONFIG.data.path,
-    log:
-        "results/logs/fetch_dataset.log",
-    conda:
-        "../../envs/prefgrid.yaml"
-    resources:
-        mem_mb=light_mem_mb,
-        runtime=light_runtime,
-    params:
-        spec=spec(**origin(CONFIG.hub.dataset), fields=CONFIG.data.fields),
-        code=fingerprint("worlds.fetch_dataset"),
-    message:
-        "Fetch the preference dataset"
-    shell:
-        "exec python -m run_job --log {log} --online worlds/fetch_dataset --data {output.data} "
-        "--spec {params.spec:q} --code {params.code:q}"
+if CONFIG.hub.dataset is not None:
+
+    rule fetch_dataset:
+        output:
+            data=CONFIG.data.path,
+        log:
+            "results/logs/fetch_dataset.log",
+        conda:
+            "../../envs/prefgrid.yaml"
+        resources:
+            mem_mb=light_mem_mb,
+            runtime=light_runtime,
+        params:
+            spec=spec(**origin(CONFIG.hub.dataset), fields=CONFIG.data.fields),
+            code=fingerprint("worlds.fetch_dataset"),
+        message:
+            "Fetch the preference dataset"
+        shell:
+            "exec python -m run_job --log {log} --online worlds/fetch_dataset --data {output.data} "
+            "--spec {params.spec:q} --code {params.code:q}"

@@ -4,6 +4,8 @@ TINY = CONFIG.tiny_world
 # By samples of the reference that some study of the run makes and scores anyway.
 SCORED = [path for study in WIRING.values() if (path := study.assessed())][:1]
 QUALITY = ["results/data/tiny_world_quality/quality.json"] if SCORED else []
+# What all else comes from.
+SOURCE_FILES = ["results/models/base/manifest.json", f"{REWARD}/manifest.json", CONFIG.data.path]
 # Models that are made here are known.
 REHEARSALS = []
 

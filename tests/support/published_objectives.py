@@ -18,5 +18,5 @@ CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 OPTIONS = {
     label: method["options"]
     for label, method in yaml.safe_load(CONFIG.read_text())["methods"].items()
-    if label.endswith("_published")
+    if label.endswith("_published") and label != "softpo_published"  # another paper's
 }

@@ -12,7 +12,15 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[2] / "workflow_scripts")]
 
 import torch  # noqa: E402
 import torch.distributed as dist  # noqa: E402
-from tiny_runs import BATCH, DROPOUT, SHARED_STEPS, one_group_a_forward, run, shared_methods  # noqa: E402
+from tiny_runs import (  # noqa: E402
+    BATCH,
+    DROPOUT,
+    KILLED,
+    SHARED_STEPS,
+    one_group_a_forward,
+    run,
+    shared_methods,
+)
 
 from prefgrid.files import store  # noqa: E402
 from prefgrid.run import execution  # noqa: E402
@@ -85,30 +93,32 @@ def dropout(own: Path) -> None:
 
 def resume(folder: Path, own: Path) -> None:
     os.environ[execution.VARIABLE] = json.dumps({"checkpoint_seconds": 0})
-    calls, step = [], loop.loss_and_gradient
-
-    def deadly(*arguments):
-        calls.append(arguments)
-        if len(calls) == 6:
-            raise Killed
-        return step(*arguments)
-
-    loop.loss_and_gradient = deadly
     settings = {"dropout": DROPOUT, "max_steps": 7}
-    try:
-        run("pspo", own / "resumed", **settings, work=folder / "work")
-    except Killed:
-        loop.loss_and_gradient = step
-        # The first, which saves, may come here later; a kill would leave nobody to load meanwhile.
-        dist.barrier()
-    run("pspo", own / "resumed", **settings, work=folder / "work")
-    run("pspo", own / "quiet", **settings)
+    for label in KILLED:
+        calls, step = [], loop.loss_and_gradient
+
+        def deadly(*arguments, calls=calls, step=step):
+            calls.append(arguments)
+            if len(calls) == 6:
+                raise Killed
+            return step(*arguments)
+
+        loop.loss_and_gradient = deadly
+        work = folder / f"work-{label}"
+        try:
+            run(label, own / "resumed" / label, **settings, work=work)
+        except Killed:
+            loop.loss_and_gradient = step
+            # The first, which saves, may come here later; a kill would leave nobody to load meanwhile.
+            dist.barrier()
+        run(label, own / "resumed" / label, **settings, work=work)
+        run(label, own / "quiet" / label, **settings)
 
 
 def failures(folder: Path, own: Path) -> None:
     """A batch that is not finite; a work folder in which the second process finds nothing."""
     said = []
-    works = {"rank=0": folder / "work", "rank=1": folder / "none"}
+    works = {"rank=0": folder / "work-pspo", "rank=1": folder / "none"}
     for changes in ({"learning_rate": 1e38}, {"work": works[own.name]}):
         try:
             run("pspo", own / "failed", max_steps=7, **changes)

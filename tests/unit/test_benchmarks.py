@@ -68,6 +68,18 @@ def test_the_scan_s_benchmark_runs():
     assert math.isfinite(row.ratio) and row.target == "<= 3"
 
 
+def test_scored_groups_and_padded_rows_take_the_same_steps(monkeypatch):
+    from benchmarks import scored_groups
+
+    name = "the numbers task"
+    shape = replace(scored_groups.SHAPES[name], pairs=2, steps=3)
+    monkeypatch.setitem(scored_groups.SHAPES, name, shape)
+    groups, padded = (scored_groups.measured(name, way) for way in scored_groups.WAYS)
+    assert padded["losses"] == pytest.approx(groups["losses"], abs=1e-5)
+    assert groups["losses"] != padded["losses"], "the other did not run"
+    assert len(groups["seconds"]) == len(padded["seconds"]) == 2
+
+
 def test_a_folder_without_results_is_no_finished_grid(tmp_path):
     from benchmarks.finished_grid import FinishedGrid
 

@@ -16,6 +16,7 @@ LIGHT = (
     "steps.gather_table",
     "link_robustness.tabulate_results",
     "single_index.tabulate_single_index",
+    "soft_policy.tabulate_soft_policy",
     "steps.draw_figure",
     "steps.describe_study",
     "steps.build_report",

@@ -60,6 +60,23 @@ def test_presets_plan_each_stage_once(preset: str, tmp_path: Path) -> None:
     assert not [rule for rule in planned if "single_index" in rule]
 
 
+def test_the_published_softpo_needs_one_model_and_no_data(tmp_path: Path) -> None:
+    copy_sources(tmp_path / "tree")
+    preset = ("--configfile", "presets/softpo_published.yaml")
+    words = ("-n", "--quiet", "rules", *preset)
+    planned = planned_jobs(run(*SNAKEMAKE, *words, folder=tmp_path / "tree"))
+    once = ("fetch_model", "adopt_reference", "teach_numbers", "build_report")
+    assert {name: planned[name] for name in once} == dict.fromkeys(once, 1)
+    assert planned["train_soft_policy"] == 2
+    data = {"fetch_dataset", "build_prompt_pools", "score_responses", "train_policy"}
+    assert not data & planned.keys()
+    output = run(*SNAKEMAKE, "sources", *words, folder=tmp_path / "tree")
+    assert {name for name, count in planned_jobs(output).items() if count} - {"total"} <= {
+        "sources",
+        "fetch_model",
+    }
+
+
 def test_what_runs_a_fetched_model_waits_for_its_rehearsal(tmp_path: Path) -> None:
     """Each itself: what came before it may be finished when a method or a judge is added."""
     copy_sources(tmp_path / "tree")

@@ -19,6 +19,12 @@ AFTER_A_STUDENT = {
     "draw_figure": 4,
     "describe_study": 1,
 }
+AFTER_A_POLICY_ON_NUMBERS = {
+    "gather_table": 4,
+    "tabulate_soft_policy": 1,
+    "draw_figure": 5,
+    "describe_study": 1,
+}
 
 
 def set_config(checkout: Checkout, *path: str, value: object) -> None:
@@ -50,6 +56,19 @@ def test_editing_an_objective_reruns_its_policies_and_what_follows(edited: Check
     assert planned == Counter(AFTER_A_POLICY) + Counter(AFTER_A_STUDENT)
     for policies in ("Policy: link_robustness, ", "Single index: policies, "):
         assert f"{policies}method=pspo" in output and f"{policies}method=dpo" not in output
+
+
+def test_editing_an_objective_on_scores_reruns_its_policies_on_numbers(edited: Checkout) -> None:
+    """The other method, both studies of pairs and the reference stay."""
+    source = edited.folder / "workflow_scripts/prefgrid/objectives/softpo.py"
+    source.write_text(source.read_text() + "\nEDITED = 1\n")
+    output = edited.snakemake("-n")
+    planned = planned_jobs(output)
+    assert planned.pop("train_soft_policy") == 1
+    assert planned.pop("all") == planned.pop("build_report") == 1
+    assert planned == AFTER_A_POLICY_ON_NUMBERS
+    policies = "Soft policy: policies, "
+    assert f"{policies}method=softpo" in output and f"{policies}method=reinforce" not in output
 
 
 def test_editing_a_shared_module_reruns_its_users_only(edited: Checkout) -> None:
@@ -143,7 +162,7 @@ def test_the_page_names_its_run_and_every_link_leads_somewhere(edited: Checkout)
     results = edited.folder / "results"
     text = (results / "report.html").read_text()
     assert "<dt>Config</dt><dd>config.yaml + small.yaml</dd>" in text
-    assert re.search(r"<dt>Run</dt><dd>folder \w+</dd>", text)
+    assert re.search(r"<dt>Run</dt><dd>default, folder \w+</dd>", text)
     links = re.findall(r'href="([^"#][^"]*)"', text)
     assert len(links) > 20 and all((results / link).is_file() for link in links)
     config = html.unescape(re.search(r"<pre><code>(.*?)</code>", text, re.S)[1])

@@ -2,7 +2,8 @@
 
 Inputs: none on the command line, where a wide grid's names would not fit; the files that the spec lists.
 Outputs: table (CSV or parquet, as its name says).
-Spec: folder, file (of one cell), axes (name and values of each, the last one fastest), drop (columns).
+Spec: folder, file (of one cell), grids (of each, name and values of its axes, the last one fastest), drop
+(columns).
 """
 
 from pathlib import Path
@@ -13,7 +14,7 @@ from prefgrid.job import jobs
 
 def main(job: jobs.Job) -> None:
     spec, output = job.spec, job.outputs["table"]
-    listed = cells.every(dict(spec["axes"]))
+    listed = [cell for axes in spec["grids"] for cell in cells.every(dict(axes))]
     # Named here, so that they enter the provenance all the same.
     job.inputs["cells"] = [Path(spec["folder"], cell, spec["file"]) for cell in listed]
     table = grid.read_cells(job.inputs["cells"]).drop(columns=spec["drop"])

@@ -4,7 +4,8 @@ Inputs: prompts (JSONL, a pool), reference (manifest.json), adapters (manifests 
 stacked on it, oldest first; may be none). Outputs: responses (JSONL, a row a group).
 Spec: prompts {pool (how many of the pool's first may be asked), asked_by (the config's key),
 order_seed (null: the pool's order), groups, shard, shards}, samples (K), noise {purpose, seed},
-decoding {backend, max_new_tokens, temperature, top_p, batch_rows}, prompt_format, precision.
+decoding {backend, max_new_tokens, and, unless their defaults are meant, temperature, top_p, batch_rows,
+log_probs (whether responses come with those of their tokens)}, prompt_format, precision.
 A rerun after a kill continues with the batches that are not sampled yet.
 """
 
@@ -50,6 +51,8 @@ def main(job: jobs.Job) -> None:
         sampled = backend.sample_responses(model, tokens, uniforms, options, job.part)
     if len(sampled) != len(uniforms):
         raise ValueError(f"{backend.__name__} gave {len(sampled)} responses for {len(uniforms)}")
+    if options.log_probs:
+        groups.check_log_probs(sampled, backend.__name__)
     texts = [chat.decode_response(tokenizer, response.said) for response in sampled]
     both = list(zip(texts, sampled, strict=True))
     store.write_jsonl(
@@ -60,7 +63,7 @@ def main(job: jobs.Job) -> None:
         ),
     )
     cut = sum(response.finish == "length" for response in sampled)
-    store.log(f"{len(sampled)} responses; {cut} reached the limit of tokens")
+    store.log(f"sampled {len(sampled)} responses; {cut} reached the limit of tokens")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Train one policy by the objective its label names: the reference with a LoRA adapter, or all its weights.
 
-Inputs: data (JSONL: preferences, or groups with the objective's targets), logps (of the reference),
+Inputs: data (JSONL: preferences, or groups with what the objective needs of them), logps (of the reference),
 reference (manifest.json), adapters (manifests of the policies stacked on it, oldest first; may be none).
 Outputs: metrics (one row a step), link (learned link as a table), manifest; beside it the policy, an
 adapter or a whole model, with the tokenizer's files and a card, by which the folder stands alone.
@@ -29,10 +29,12 @@ def main(job: jobs.Job) -> None:
     spec = job.spec
     options = TrainingOptions(**spec["training"])
     folder = job.inputs["reference"].parent
-    targets = importlib.import_module(spec["objective"]).NEEDS["targets"]
-    rows = training.read(job.inputs["data"], targets)
+    needs = importlib.import_module(spec["objective"]).NEEDS
+    targets = needs["targets"]
+    rows = training.read(job.inputs["data"], targets, needs.get("sampling_logps", False))
     prompts, responses = groups.tokens(rows)
-    data = list(map(Group, prompts, responses, (row["target"] for row in rows)))
+    told = ([row[name] for row in rows] for name in ("target", "sampling_logps"))
+    data = list(map(Group, prompts, responses, *told))
     reference_logps = looked_up_logps(
         reading.read_table(job.inputs["logps"]), [row["group"] for row in rows], responses
     )

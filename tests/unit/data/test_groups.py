@@ -56,6 +56,61 @@ def test_a_row_holds_its_prompt_and_every_response():
     assert kinds.problem(row, records.Group) is None
 
 
+@dataclass
+class Told(Sampled):
+    token_logps: list[float] | None
+    sampling_token_logps: list[float] | None
+
+
+def test_a_row_holds_log_probabilities_where_there_are_any():
+    prompt = Prompt(prompt_id=IDENTITY, prompt="Why?")
+    told = Told([1, 2], "stop", [-0.5, -1.25], [-0.25, -1.0])
+    untold = Told([1, 2], "stop", None, None)
+    row = groups.row(4, prompt, [7, 8], [("So.", told), ("So.", untold)])
+    plain = {"text": "So.", "tokens": [1, 2], "finish": "stop"}
+    logps = {"token_logps": [-0.5, -1.25], "sampling_token_logps": [-0.25, -1.0]}
+    assert row["responses"] == [plain | logps, plain]
+    assert list(row["responses"][1]) == list(plain)
+    assert kinds.problem(row, records.Group) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (
+            [-0.5],
+            "field 'responses.0' has 2 tokens and 1 sampling_token_logps; they must be as many",
+        ),
+        ([], "field 'responses.0' has 2 tokens and 0 sampling_token_logps; they must be as many"),
+        ([-0.5, float("nan")], "'responses.0.sampling_token_logps.1' should be a finite number"),
+        ([-0.5, "-1"], "'responses.0.sampling_token_logps.1' should be a valid number"),
+        (None, "'responses.0.sampling_token_logps' should be a valid list"),
+    ],
+)
+def test_log_probabilities_that_are_none_of_its_tokens_are_refused(found, message):
+    row = group(0, [2])
+    row["responses"][0]["sampling_token_logps"] = found
+    assert message in kinds.problem(row, records.Group)
+    row["responses"][0]["reward"] = 1.0
+    assert message in kinds.problem(row, records.ScoredGroup)
+
+
+def test_a_sampler_that_does_not_tell_what_it_was_asked_for_is_named():
+    good = Told([1, 2], "stop", [-0.5, -1.25], [-0.25, -1.0])
+    groups.check_log_probs([good], "theirs.backend")
+    for bad, message in [
+        (Sampled([1], "stop"), "theirs.backend gave response 1 without token_logps, which deco"),
+        (Told([1], "stop", [-1.0], None), "gave response 1 without sampling_token_logps"),
+        (
+            Told([1, 2], "stop", [-1.0], [-1.0]),
+            r"of 2 tokens the token_logps \[-1.0\]; allowed: one",
+        ),
+        (Told([1], "stop", [-1.0], [-np.inf]), r"the sampling_token_logps \[-inf\]; allowed"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            groups.check_log_probs([good, bad], "theirs.backend")
+
+
 def test_rewards_go_to_responses_in_order_and_nothing_else_changes():
     rows = [group(0, [1, 2]), group(1, [3])]
     scored = list(groups.scored(rows, [0.5, -1.0, 2.0]))

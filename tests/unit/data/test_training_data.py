@@ -64,7 +64,7 @@ def test_labels_are_those_of_pairs(tmp_path):
     ]
     labelled = preferences.label(scored, 8, 0.0, 1.0, seed=0)
     found = training.read(written(tmp_path, labelled), "labels")
-    assert found == preferences.groups(labelled)
+    assert found == [row | {"sampling_logps": None} for row in preferences.groups(labelled)]
     assert {row["target"] for row in found} == {0.0, 1.0}
 
 
@@ -82,6 +82,40 @@ def test_numbers_are_those_that_the_objective_asks_for(tmp_path):
     path = written(tmp_path, [group(0, [response(1, reward=1.0)])])
     with pytest.raises(store.DataError, match="group 0: every response needs a number 'weight'"):
         training.read(path, "weights")
+
+
+def test_what_responses_were_drawn_with_is_summed_where_it_is_needed(tmp_path):
+    """Exactly: 1e8 and −1e8 would take the small ones with them in float32."""
+    drawn = [[-0.5, -0.25], [-1e8, -(2**-20), 1e8], [0.0]]
+    responses = [
+        response(
+            len(logps), reward=1.0, sampling_token_logps=logps, token_logps=[-9.0] * len(logps)
+        )
+        for logps in drawn
+    ]
+    path = written(tmp_path, [group(0, responses[:2]), group(1, responses[2:])])
+    rows = training.read(path, "scores", sampling_logps=True)
+    assert [row["sampling_logps"] for row in rows] == [[-0.75, -(2**-20)], [0.0]]
+    assert [row["target"] for row in rows] == [[1.0, 1.0], [1.0]]
+    assert [row["sampling_logps"] for row in training.read(path, "scores")] == [None, None]
+
+
+def test_responses_that_do_not_tell_what_they_were_drawn_with_are_named(tmp_path):
+    told = response(1, reward=1.0, sampling_token_logps=[-1.0])
+    path = written(tmp_path, [group(4, [told]), group(9, [told, response(1, reward=1.0)])])
+    message = re.escape(f"{path}, group 9: every response needs 'sampling_token_logps', which are")
+    with pytest.raises(store.DataError, match=message):
+        training.read(path, "scores", sampling_logps=True)
+    assert len(training.read(path, "scores")) == 2
+
+
+def test_pairs_do_not_tell_it(tmp_path):
+    scored = [group(0, [response(2, reward=0.0), response(3, reward=1.0)])]
+    path = written(tmp_path, preferences.label(scored, 1, 0.0, 1.0, seed=0))
+    with pytest.raises(
+        store.DataError, match="group 0: every response needs 'sampling_token_logps'"
+    ):
+        training.read(path, "labels", sampling_logps=True)
 
 
 def test_groups_are_no_pairs(tmp_path):

@@ -34,6 +34,7 @@ from prefgrid.models import checking
 from prefgrid.plan.load import Config, ConfigError, load
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+LOG_PROBS = ("token_logps", "sampling_token_logps")
 
 
 def prompt(number: int) -> dict:
@@ -50,6 +51,13 @@ def group(number: int) -> dict:
 def scored(number: int) -> dict:
     row = group(number)
     return row | {"responses": [one | {"reward": -1.25 * number} for one in row["responses"]]}
+
+
+def told(number: int) -> dict:
+    """A group with the log-probabilities of its tokens."""
+    row = group(number)
+    logps = {name: [-0.5, -1.0 - number, 0.0] for name in LOG_PROBS}
+    return row | {"responses": [one | logps for one in row["responses"]]}
 
 
 def preference(number: int) -> dict:
@@ -84,6 +92,17 @@ def is_group(row: Any) -> bool:
     return own and len(row["responses"]) > 0 and all(map(is_response, row["responses"]))
 
 
+def is_told(row: Any) -> bool:
+    return is_group(row) and all(
+        isinstance(one[name], list)
+        and len(one[name]) == len(one["tokens"])
+        and all(map(is_number, one[name]))
+        for one in row["responses"]
+        for name in LOG_PROBS
+        if name in one
+    )
+
+
 def is_scored(row: Any) -> bool:
     return is_group(row) and all(is_number(one["reward"]) for one in row["responses"])
 
@@ -105,6 +124,7 @@ def is_preference(row: Any) -> bool:
 JSON_LINES = {
     "prompts": (prompt, records.Prompt, "prompt_id", is_prompt),
     "responses": (group, records.Group, "group", is_group),
+    "responses with log-probabilities": (told, records.Group, "group", is_told),
     "rewards": (scored, records.ScoredGroup, "group", is_scored),
     "preferences": (preference, records.Preference, "pair", is_preference),
 }

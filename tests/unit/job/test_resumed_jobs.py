@@ -49,11 +49,13 @@ class Case(NamedTuple):
     calls: int
 
 
-def sampling(prompts: dict, samples: int, seed: int, batch_rows: int, calls: int) -> Case:
+def sampling(
+    prompts: dict, samples: int, seed: int, batch_rows: int, calls: int, **more: object
+) -> Case:
     return Case(
         sample_responses,
         {"prompts": prompts, "samples": samples, "noise": {"purpose": "responses", "seed": seed}}
-        | {"decoding": DECODING | {"batch_rows": batch_rows}, **COMMON},
+        | {"decoding": DECODING | {"batch_rows": batch_rows} | more, **COMMON},
         {"prompts": "prompts", "reference": "reference"},
         "responses",
         DECODE,
@@ -72,6 +74,7 @@ def logps(responses: str, first: int | None, calls: int) -> Case:
     return Case(compute_reference_logps, spec, inputs, "logps", LOGPS, calls)
 
 
+FIRST = {"pool": HELD_OUT, "asked_by": "toy.prompts", "order_seed": None, "groups": HELD_OUT}
 CASES = {
     # Groups 6 to 12 of a seed's own order, two prompts a batch.
     "sample a shard": sampling(
@@ -90,18 +93,18 @@ CASES = {
     ),
     # The first five prompts as the pool has them, two a batch.
     "sample held-out prompts": sampling(
-        {
-            "pool": HELD_OUT,
-            "asked_by": "toy.prompts",
-            "order_seed": None,
-            "groups": HELD_OUT,
-            "shard": 0,
-            "shards": 1,
-        },
+        FIRST | {"shard": 0, "shards": 1},
         SAMPLES,
         9,
         6,
         calls=3,
+    ),
+    "sample with log-probabilities": sampling(
+        FIRST | {"shard": 0, "shards": 1},
+        *(SAMPLES, 9, 6),
+        calls=3,
+        temperature=0.7,
+        log_probs=True,
     ),
     "score shards": scoring("responses", None, calls=SHARDS),
     # Shards of 3, 6 and 6 responses, 4 at once: 1 + 2 + 2.

@@ -19,10 +19,12 @@ from prefgrid.objectives import (
     ospo,
     ospo_orthogonal,
     pspo,
+    reinforce,
     robust_dpo,
     rspo,
     sft,
     simpo,
+    softpo,
 )
 from prefgrid.objectives.smoothers import SMOOTHERS
 
@@ -169,7 +171,21 @@ def test_link_before_any_fit_is_logistic(module):
 
 @pytest.mark.parametrize(
     "module",
-    [dpo, pspo, ospo, ospo_orthogonal, rspo, sft, ipo, robust_dpo, cdpo, hinge, simpo],
+    [
+        dpo,
+        pspo,
+        ospo,
+        ospo_orthogonal,
+        rspo,
+        sft,
+        ipo,
+        robust_dpo,
+        cdpo,
+        hinge,
+        simpo,
+        softpo,
+        reinforce,
+    ],
 )
 def test_constants_are_literal(module):
     """NEEDS and OPTIONS are readable without importing torch."""

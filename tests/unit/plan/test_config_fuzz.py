@@ -68,6 +68,17 @@ SANE = {
     **dict.fromkeys(("num_attention_heads", "num_key_value_heads"), (1, 1e4)),
     **dict.fromkeys(("num_hidden_layers", "shards"), (1, 1e5)),
     **dict.fromkeys(("dimension", "actions", "hidden"), (1, 1e6)),
+    # Soft-Q regression, and its numbers.
+    **dict.fromkeys(("beta", "betas", "beta_start", "floor_nats", "huber_nats"), (1e-7, 1e7)),
+    **dict.fromkeys(("anneal_share", "value_rate", "cap_nats"), (1e-7, 1)),
+    "hinge": (0, 1e7),
+    **dict.fromkeys(("min_valid_mass", "uniform", "policy"), (0, 1)),
+    **dict.fromkeys(("targets", "lo", "hi", "center", "trained", "tested"), (0, 1e5)),
+    "r_invalid": (-1e7, 1e7),
+    **dict.fromkeys(
+        ("answers", "group_size", "replay", "value_samples", "final_samples"), (1, 1e7)
+    ),
+    **dict.fromkeys(("refresh_steps", "patience"), (1, 1e10)),
     # Machines.
     **dict.fromkeys(("torch_threads", "torch_threads_of", "jobs_per_gpu"), (1, 4096)),
     "gpus_per_job": (0, 4096),
@@ -84,6 +95,9 @@ SCALES = (
     "tau",
     "reward_scale",
     "kappa",
+    "beta",
+    "betas",
+    "beta_start",
 )
 # As large as a log-ratio of a response, a logit or a reward gets.
 LARGE_NATS = np.float32(1e3)
@@ -98,7 +112,10 @@ def whole(name: str | None) -> dict[str, Any]:
     return config_mutations.complete(raw)
 
 
-STARTS = (None, None, "spo_published", "single_index_baselines", "spo_link_stress")
+STARTS = (
+    *(None, None, "spo_published", "single_index_baselines", "spo_link_stress"),
+    "softpo_published",
+)
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +155,10 @@ def test_what_is_not_mutated_is_sane(name):
         (("link_robustness", "generation", "temperature"), 1e-300),
         (("execution", "torch_threads"), 10**6),
         (("training", "warmup_steps"), 10**5),
+        (("soft_policy", "drawing", "samples"), 2801),
+        (("soft_policy", "overrides", "softpo_squared", "drawing", "mix"), {"uniform": 0.5}),
+        (("soft_policy", "reference", "training", "warmup_steps"), 500),
+        (("soft_policy", "targets"), [101]),
     ],
 )
 def test_insanity_is_seen(path, value):
@@ -234,6 +255,24 @@ def insane_in(config: Any, packages: dict[str, str]) -> Iterator[str]:
             training = config.training_of(config.methods[label].training)
             for n in study.n:
                 yield from slow(training.options, n, label)
+    if "soft_policy" in packages:
+        study = config.soft_policy
+        for label in study.methods:
+            drawing = study.drawing_of(label)
+            training = config.training_of(config.methods[label].training)
+            a_step = drawing.group_size * training.batch_size
+            if drawing.samples % a_step or drawing.samples // a_step % drawing.refresh_steps:
+                yield f"soft_policy: {label} leaves out some of its {drawing.samples} samples"
+            if not math.isclose(sum(drawing.mix.values()), 1):
+                yield f"soft_policy: {label} draws by shares {drawing.mix}"
+            steps = {"epochs": None, "max_steps": drawing.epochs * (drawing.samples // a_step)}
+            yield from slow(training.options | steps, 1, f"soft_policy: {label}")
+        taught = config.training_of(study.reference.training).options
+        if taught["max_steps"] is None:
+            yield "soft_policy: the reference is taught without end"
+        yield from slow(taught, 1, "soft_policy: reference")
+        if not study.task.lo <= min(study.targets) <= max(study.targets) <= study.task.hi:
+            yield f"soft_policy: targets {study.targets} are no answers"
     sft = config.reference.sft
     if sft is not None and sft.prompts is not None and config.world == "tiny":
         training = config.training_of(sft.training).options

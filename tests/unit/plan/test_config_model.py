@@ -6,6 +6,8 @@ from test_config import HUB, changed, mistakes
 from prefgrid.plan.load import load
 
 FLASH = {"world": "hub", "hub": HUB, "model.attention": "flash_attention_2"}
+# One whose methods are adapters.
+FLASH |= {"studies": ["link_robustness"]}
 HALVES = {"training.precision": "bf16", "judges.reward.options": {"precision": "bf16"}}
 
 
@@ -33,6 +35,15 @@ def test_flash_attention_needs_an_adapter_since_all_weights_are_float32():
             line.startswith(f"{key}.lora: is null, so weights are float32") for line in lines
         )
     assert len(lines) == 2
+
+
+def test_flash_attention_asks_nothing_of_methods_that_no_study_trains():
+    """Some that come with prefgrid are full fine-tunes."""
+    adapters = {"reference.sft.training": {"lora": {"rank": 8}}, "execution.gpus_per_job": 1}
+    load(changed({**FLASH, **HALVES, **adapters, "methods.ipo.training": {"lora": None}}))
+    lines = mistakes({**FLASH, **HALVES, **adapters, "studies": ["soft_policy"]})
+    assert any(line.startswith("methods.softpo.training.lora: is null, so") for line in lines)
+    assert not any(line.startswith("methods.ipo") for line in lines)
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])

@@ -9,14 +9,15 @@ import pytest
 import rule_graph
 import yaml
 
+from prefgrid.config import objectives
 from prefgrid.plan import fingerprint as module
 from prefgrid.plan.load import load
 from prefgrid.studies import registry
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SOURCE = REPOSITORY / "workflow_scripts"
-# Labels that a study cannot train: a single action has no length.
-BARRED = {"single_index": ["simpo"]}
+# Labels that a study cannot train: a single action has no length, preferences between numbers no link.
+BARRED = {"single_index": ["simpo"], "soft_policy": ["true_link"]}
 
 # What is edited → file, old text, new text, scripts that run again. `script(module)` is a script with
 # what its spec chooses by name (an objective, a judge, a figure); the script alone stands for all of
@@ -75,7 +76,10 @@ EDITS = {
     "an objective": (
         "prefgrid/objectives/ospo_orthogonal.py",
         *("import torch", "import math\n\nimport torch"),
-        "train_policy(ospo_orthogonal) train_single_index(ospo_orthogonal)",
+        """
+        train_policy(ospo_orthogonal) train_single_index(ospo_orthogonal)
+        train_soft_policy(ospo_orthogonal)
+        """,
     ),
     "a part that two objectives share": (
         "prefgrid/objectives/ospo.py",
@@ -83,6 +87,7 @@ EDITS = {
         """
         train_policy(ospo) train_policy(ospo_orthogonal)
         train_single_index(ospo) train_single_index(ospo_orthogonal)
+        train_soft_policy(ospo) train_soft_policy(ospo_orthogonal)
         """,
     ),
     "a figure": (
@@ -127,16 +132,45 @@ EDITS = {
         build_prompt_pools
         """,
     ),
+    "an objective on scores": (
+        "prefgrid/objectives/soft_losses.py",
+        *("import torch", "import math\n\nimport torch"),
+        "train_soft_policy(softpo) train_soft_policy(reinforce)",
+    ),
+    "the scores of a task": (
+        "prefgrid/studies/soft_policy/task.py",
+        *("abs(number - self.target)", "abs(self.target - number)"),
+        "teach_numbers train_soft_policy",
+    ),
+    "estimates of a soft value": (
+        "prefgrid/statistics/soft_value.py",
+        *("PUBLISHED_FALLBACK = -0.5", "PUBLISHED_FALLBACK = -0.4"),
+        """
+        train_soft_policy draw_figure(soft_policy.values) describe_study(soft_policy.section)
+        """,
+    ),
     "the training loop": (
         "prefgrid/training/loop.py",
+        *('float("inf")', "1.0e30"),
+        """
+        train_tiny_base train_tiny_reward train_policy train_reference teach_numbers
+        train_soft_policy
+        """,
+    ),
+    "training rows that are described": (
+        "prefgrid/training/ratios.py",
         *("DESCRIBED_ROWS = 128", "DESCRIBED_ROWS = 64"),
-        "train_tiny_base train_tiny_reward train_policy train_reference",
+        """
+        train_tiny_base train_tiny_reward train_policy train_reference teach_numbers
+        train_soft_policy
+        """,
     ),
     "intervals": (
         "prefgrid/statistics/intervals.py",
         *("LEVEL = 0.95", "LEVEL = 0.9"),
         """
-        tabulate_results tabulate_single_index draw_figure(link_robustness.calibration)
+        tabulate_results tabulate_single_index tabulate_soft_policy
+        draw_figure(link_robustness.calibration)
         draw_figure(single_index.correlation) draw_figure(single_index.frontier)
         draw_figure(single_index.robustness) describe_study
         """,
@@ -146,8 +180,13 @@ EDITS = {
         *("MIN_CHUNK = 256", "MIN_CHUNK = 128"),
         """
         rehearse_model train_tiny_base train_tiny_reward train_reference compute_reference_logps
-        train_policy evaluate_policy
+        train_policy evaluate_policy teach_numbers train_soft_policy
         """,
+    ),
+    "log-probabilities of drawn tokens": (
+        "prefgrid/sampling/recording.py",
+        *("self.step += 1", "self.step = self.step + 1"),
+        "sample_responses train_soft_policy",
     ),
     "the renderer of prompts": (
         "prefgrid/chat.py",
@@ -155,7 +194,7 @@ EDITS = {
         """
         fetch_model rehearse_model train_tiny_base train_tiny_reward assess_tiny_world
         train_reference sample_responses score_responses evaluate_policy export_preferences
-        export_policy
+        export_policy teach_numbers train_soft_policy
         """,
     ),
     "a trial of chat templates": (
@@ -178,8 +217,8 @@ EDITS = {
         *("np.random.Philox(", "np.random.SFC64("),
         """
         write_tiny_data train_tiny_tokenizer train_tiny_base train_tiny_reward assess_tiny_world
-        train_reference sample_responses label_preferences train_policy
-        train_single_index(pspo) train_single_index(true_link) evaluate_policy tabulate_results
+        train_reference sample_responses label_preferences train_policy teach_numbers
+        train_soft_policy train_single_index(pspo) train_single_index(true_link) evaluate_policy tabulate_results
         draw_figure(link_robustness.reference_rewards) draw_figure(link_robustness.frontier)
         draw_figure(link_robustness.robustness) draw_figure(link_robustness.convergence)
         describe_study(link_robustness.section)
@@ -210,11 +249,19 @@ def forget() -> None:
 
 
 def wirings() -> dict[str, Any]:
-    """Of both studies, each with every method that it can train."""
+    """Of all studies, each with every method that it can train: numbers have scores, and pairs of them
+    labels."""
     raw = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     for study in raw["studies"]:
-        barred = BARRED.get(study, [])
-        raw[study]["methods"] = [label for label in raw["methods"] if label not in barred]
+        targets = ("scores", "labels") if study == "soft_policy" else ("labels",)
+        raw[study]["methods"] = [
+            label
+            for label, method in raw["methods"].items()
+            if objectives.constants(method["objective"]).needs["targets"] in targets
+            and label not in BARRED.get(study, [])
+        ]
+    # A step of 32 groups.
+    raw["soft_policy"]["drawing"] |= {"epochs": 100, "samples": 32 * 112}
     config = load(raw)
     return {study: registry.wiring(package, config) for study, package in config.packages.items()}
 

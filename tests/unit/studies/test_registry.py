@@ -88,7 +88,11 @@ def test_mistakes_in_its_section_are_reported_with_all_others(lab):
 @pytest.mark.parametrize(
     ("studies", "line"),
     [
-        (["toy"], "studies.0: 'toy' should be a study; allowed: link_robustness, single_index, or"),
+        (
+            ["toy"],
+            "studies.0: 'toy' should be a study; allowed: link_robustness, single_index, soft_policy, "
+            "or the dotted",
+        ),
         (["{lab}.toi"], "studies.0: '{lab}.toi' should be a study, but {lab}.toi.config is no"),
         (["{lab}.toy", "{lab}.toy"], "studies: every value may appear once; repeated"),
         (["{lab}.single_index"], "studies: '{lab}.single_index' and another study are both named"),

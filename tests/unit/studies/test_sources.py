@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import rule_graph
 import yaml
 
 from prefgrid.config.merging import merged
-from prefgrid.plan.load import load
+from prefgrid.plan import wirings as plan_wirings
+from prefgrid.plan.load import ConfigError, load
 from prefgrid.studies import registry, sources
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -74,6 +76,41 @@ def test_only_what_a_study_uses_is_named():
     assert list(sources.named(config, [], [judge])) == ["run", "base_model"]
 
 
+@pytest.mark.parametrize(
+    ("hub", "study", "sft", "said"),
+    [
+        (
+            {"models": {"reward": None}},
+            "link_robustness",
+            None,
+            "hub.models.reward is null, but a judge",
+        ),
+        ({"dataset": None}, "link_robustness", None, "hub.dataset is null, but this study reads"),
+        (
+            {"dataset": None},
+            "soft_policy",
+            {"prompts": 10},
+            "hub.dataset is null, but .*reference.sft",
+        ),
+    ],
+)
+def test_what_the_hub_leaves_out_and_a_study_needs_is_named(hub, study, sft, said):
+    changes = {**HUB, "studies": [study], "reference": {"sft": sft}}
+    changes = merged(changes, {"hub": {"dataset": {"source": "lab/data", "revision": "main"}}})
+    if sft is None:
+        changes["reference"] = {"sft": None}
+    plan_wirings.of(load(merged(DEFAULT, changes)))
+    with pytest.raises(ConfigError, match=rf"study '{study}'.*{said}.*allowed: a source"):
+        plan_wirings.of(load(merged(DEFAULT, merged(changes, {"hub": hub}))))
+
+
+def test_a_study_without_prompts_needs_no_reward_model_and_no_dataset():
+    bare = {"world": "hub", "hub": {"models": {"base": HUB["hub"]["models"]["base"]}}}
+    changes = {**bare, "studies": ["soft_policy"], "reference": {"sft": None}}
+    named = wirings(**changes)["soft_policy"].sources
+    assert named == {"run": "default", "base_model": "lab/base@c1899de289a0"}
+
+
 def test_figures_and_tables_get_them():
     for wiring in wirings().values():
         for name in wiring.figures:
@@ -97,6 +134,11 @@ def test_a_new_name_of_the_run_retabulates_and_redraws_and_trains_nothing():
     before, after = steps(), steps(run_name="Läufe, second try")
     assert before.keys() == after.keys() and len(before) > 100
     changed = {name for name, *_ in (key for key in before if before[key] != after[key])}
-    assert changed == {"draw_figure", "tabulate_results", "tabulate_single_index"}
+    assert changed == {
+        "draw_figure",
+        "tabulate_results",
+        "tabulate_single_index",
+        "tabulate_soft_policy",
+    }
     named = {name for name, *_ in before if name.startswith(("train", "evaluate", "describe"))}
-    assert {"train_policy", "train_single_index", "evaluate_policy"} <= named
+    assert {"train_policy", "train_single_index", "train_soft_policy", "evaluate_policy"} <= named

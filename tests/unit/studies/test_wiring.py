@@ -17,8 +17,13 @@ from prefgrid.studies import registry, rehearsal
 SCRIPTS = rule_graph.REPOSITORY / "workflow_scripts"
 STUDIES = SCRIPTS / "prefgrid" / "studies"
 RAW = yaml.safe_load((rule_graph.REPOSITORY / "config.yaml").read_text())
-# Per study: methods × seeds × shifts × n, or blocks of seeds × shifts × τ × n.
-POLICIES = {"link_robustness": 4 * 2 * 2 * 2, "single_index": 6 * 1 * 3 * 1 * 1}
+# Per study: methods × seeds × shifts × n; blocks of seeds × shifts × τ × n; methods at two values of β and
+# at one, × references × targets × blocks of seeds.
+POLICIES = {
+    "link_robustness": 4 * 2 * 2 * 2,
+    "single_index": 6 * 1 * 3 * 1 * 1,
+    "soft_policy": (2 * 2 + 3 * 1) * 2 * 1 * 1,
+}
 PLANNING = sorted(
     path.relative_to(SCRIPTS).with_suffix("").as_posix().replace("/", ".")
     for path in STUDIES.rglob("*.py")
@@ -53,8 +58,10 @@ CONFIGS = {
     "one cell": {
         "link_robustness": {"seeds": [7], "methods": ["dpo"], "shifts": [0.5], "n": [100]},
         "single_index": {"seeds": 1, "methods": ["dpo"], "shifts": [0.0, 1.5], "n": [100]},
+        "soft_policy": {"seeds": 1, "methods": ["softpo"], "references": ["peaked"]},
     },
-    "several blocks of seeds": {"single_index": {"seeds": 25}},
+    "several blocks of seeds": {"single_index": {"seeds": 25}, "soft_policy": {"seeds": 25}},
+    "named targets": {"soft_policy": {"many": {"trained": 20, "tested": 5}}},
 }
 
 
@@ -122,9 +129,9 @@ def _plain(value: Any) -> Any:
 def test_a_gathered_table_has_the_cells_that_are_tracked_for_it(jobs):
     """The script opens what the spec lists; Snakemake waits for the inputs."""
     gathered = [job.step for job in jobs if job.rule.name == "gather_table"]
-    assert len(gathered) == 8
+    assert len(gathered) == 12
     for step in gathered:
-        listed = cells.every(dict(step.spec["axes"]))
+        listed = [cell for axes in step.spec["grids"] for cell in cells.every(dict(axes))]
         opened = [f"{step.spec['folder']}/{cell}/{step.spec['file']}" for cell in listed]
         assert opened == step.inputs["cells"]
 
@@ -338,7 +345,7 @@ def test_planning_loads_no_data_or_model_library(module):
 
 
 def test_several_kls_reach_tables_figures_and_exact_evaluations_only():
-    """No scan of a language model knows at which KLs it is read."""
+    """No scan of a language model knows at which KLs it is read; on numbers none is looked at."""
     kappas = [0.5, 0.1]
     one, several = (
         wirings(),
@@ -349,6 +356,9 @@ def test_several_kls_reach_tables_figures_and_exact_evaluations_only():
             }
         ),
     )
+    numbers = several.pop("soft_policy")
+    assert numbers.tabulation() == one["soft_policy"].tabulation()
+    assert numbers.section() == one["soft_policy"].section()
     for study, wiring in several.items():
         assert wiring.tabulation().spec["kappas"] == kappas
         assert wiring.section().spec["kappas"] == kappas

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from tiny_runs import (
     BATCH,
+    KILLED,
     ROWS,
     SHARED_STEPS,
     contents,
@@ -91,8 +92,10 @@ def test_processes_drop_out_different_units_and_the_first_those_of_a_run_of_one(
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-def test_killed_processes_resume_together(two):
-    assert contents(two / "rank=0" / "resumed") == contents(two / "rank=0" / "quiet")
+@pytest.mark.parametrize("label", KILLED)
+def test_killed_processes_resume_together(two, label):
+    first = two / "rank=0"
+    assert contents(first / "resumed" / label) == contents(first / "quiet" / label)
 
 
 def test_all_processes_stop_and_the_first_writes_why(two):

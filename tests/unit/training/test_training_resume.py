@@ -223,7 +223,7 @@ def test_state_of_float16_training_is_carried(tmp_path):
         optimizer = torch.optim.AdamW([weight], lr=0.1)
         scaler = torch.amp.GradScaler("cpu", init_scale=scale)
         return checkpoint.RunState(
-            {"weight": weight}, optimizer, scaler, _Stateless(), torch.zeros(1, 2)
+            {"weight": weight}, optimizer, scaler, {"objective": _Stateless()}, torch.zeros(1, 2)
         )
 
     first, second = state(512.0), state(65536.0)

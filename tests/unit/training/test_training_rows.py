@@ -5,7 +5,7 @@ import torch
 from tiny_policy import LORA, PAD, logps_of, random_groups, tiny_lora, tiny_model, trainable_of
 
 from prefgrid.objectives import dpo, pspo
-from prefgrid.training import loop
+from prefgrid.training import loop, ratios
 from prefgrid.training.options import TrainingOptions
 from prefgrid.training.step import PolicyForward
 
@@ -90,7 +90,7 @@ def test_a_step_of_link_rows_alone_has_no_gradient_and_goes_on(tmp_path, monkeyp
 
 def test_the_index_of_few_rows_is_the_finished_policy_s(tmp_path, monkeypatch):
     """DPO wants none; the first rows have their final t, which later steps have moved on."""
-    monkeypatch.setattr(loop, "DESCRIBED_ROWS", 5)
+    monkeypatch.setattr(ratios, "DESCRIBED_ROWS", 5)
     kinds = {"few": dpo.Objective, "all": Watchful}
     few, every = (trained(tmp_path, kind, monkeypatch, {})[1].index for kind in kinds.values())
     assert few.isnan().tolist() == [False] * 5 + [True] * 15

@@ -136,7 +136,7 @@ class Wiring(base.Wiring):
             {
                 "folder": folder,
                 "file": "evaluation.csv",
-                "axes": list(self._axes.items()),
+                "grids": [list(self._axes.items())],
                 "drop": [],
             },
         )

@@ -16,7 +16,9 @@ class HubModels(Section):
     """The models that the tiny world makes."""
 
     base: HubSource = Field(description="the base language model")
-    reward: HubSource = Field(description="the reward model")
+    reward: HubSource | None = Field(
+        None, description="the reward model; null: no study of the run asks one"
+    )
 
 
 class HubDataset(HubSource):
@@ -26,7 +28,11 @@ class HubDataset(HubSource):
 
 
 class Hub(Section):
-    """No key has a default: what a run on real models used must be written down."""
+    """No key has a default but null, for what the run's studies do not use: what a run on real models used
+    must be written down."""
 
     models: HubModels = Field(description="models of the hub world")
-    dataset: HubDataset = Field(description="the preference dataset that `data.dataset` reads")
+    dataset: HubDataset | None = Field(
+        None,
+        description="the preference dataset that `data.dataset` reads; null: no study of the run does",
+    )

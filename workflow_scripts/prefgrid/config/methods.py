@@ -48,6 +48,7 @@ def ours() -> dict[str, Method]:
         "cdpo": Method(objective="cdpo", options={"flip_rate": 0.1}),
         "hinge": Method(objective="hinge"),
         "simpo": Method(objective="simpo"),
+        **_on_scores(),
     }
 
 
@@ -115,4 +116,50 @@ def _published() -> dict[str, Method]:
             options={"beta_train": 1.0, "include_diagonal": True, "block_size": 4},
             training=training,
         ),
+    }
+
+
+# Of all weights, on groups of a hundred responses; how long it trains is `soft_policy`'s.
+ON_SCORES_TRAINING = {
+    "batch_size": 1,
+    "micro_batch_size": 1,
+    "learning_rate": 2.0e-3,
+    "max_grad_norm": 0.1,
+    "lora": None,
+}
+# SoftPO's code at its released constants; how long it trains is `soft_policy`'s.
+PUBLISHED_SOFTPO_TRAINING = {
+    "batch_size": 1,
+    "micro_batch_size": 1,
+    "learning_rate": 1.0e-4,
+    "learning_rate_schedule": "constant",
+    "warmup_steps": 0,
+    "weight_decay": 0.01,
+    "max_grad_norm": 1.0,
+    "lora": None,
+}
+
+
+def _on_scores() -> dict[str, Method]:
+    """Labels with one method differ in what `soft_policy` draws for them, or in their Q̂₀."""
+    annealed = Method(
+        objective="softpo",
+        options={"beta_start": 0.1, "anneal_share": 0.6, "cap_nats": 0.2},
+        training=ON_SCORES_TRAINING,
+    )
+    published = Method(
+        objective="softpo",
+        options={"loss": "published_squared", "value": "given"},
+        training=PUBLISHED_SOFTPO_TRAINING,
+    )
+    return {
+        "softpo": annealed,
+        "softpo_sampled_value": annealed,
+        "softpo_squared": Method(
+            objective="softpo", options={"loss": "squared"}, training=ON_SCORES_TRAINING
+        ),
+        "reinforce": Method(objective="reinforce", training=ON_SCORES_TRAINING),
+        "softpo_published": published,
+        "softpo_published_exact": published,
+        "softpo_published_log": published,
     }

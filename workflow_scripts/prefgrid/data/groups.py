@@ -1,5 +1,6 @@
 """Groups: a prompt with its K responses, as rows of responses.jsonl and rewards.jsonl."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,11 +14,18 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 
+# Fields of a response for which a step's `decoding.log_probs` asks: one number a token, nats.
+LOG_PROBS = ("token_logps", "sampling_token_logps")
+
+
 class Sampled(Protocol):
-    """What a sampler returns: token ids and why they end ("stop" or "length")."""
+    """What a sampler returns: token ids, why they end ("stop" or "length"), and, where it was asked
+    for them, each token's log-probability under the model and under what it was drawn from."""
 
     tokens: list[int]
     finish: str
+    token_logps: list[float] | None
+    sampling_token_logps: list[float] | None
 
 
 def row(
@@ -25,9 +33,32 @@ def row(
 ) -> dict[str, Any]:
     """A row of responses.jsonl from the (text, response) of each of the group's samples."""
     responses = [
-        {"text": text, "tokens": one.tokens, "finish": one.finish} for text, one in sampled
+        {"text": text, "tokens": one.tokens, "finish": one.finish} | _log_probs(one)
+        for text, one in sampled
     ]
     return {"group": group, **prompt, "prompt_tokens": prompt_tokens, "responses": responses}
+
+
+def _log_probs(one: Sampled) -> dict[str, list[float]]:
+    found = {name: getattr(one, name, None) for name in LOG_PROBS}
+    return {name: logps for name, logps in found.items() if logps is not None}
+
+
+def check_log_probs(sampled: Iterable[Sampled], sampler: str) -> None:
+    """ValueError naming the sampler and a response without a finite number a token in LOG_PROBS."""
+    for number, one in enumerate(sampled):
+        found = _log_probs(one)
+        for name in LOG_PROBS:
+            if name not in found:
+                raise ValueError(
+                    f"{sampler} gave response {number} without {name}, which decoding.log_probs asks "
+                    "for; allowed: a sampling backend that gives it"
+                )
+            if len(found[name]) != len(one.tokens) or not all(map(math.isfinite, found[name])):
+                raise ValueError(
+                    f"{sampler} gave response {number} of {len(one.tokens)} tokens the {name} "
+                    f"{found[name]}; allowed: one finite number a token"
+                )
 
 
 def scored(rows: Iterable[Row], rewards: Iterable[float]) -> Iterable[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """What a policy is trained on, from the files of a study: groups with the targets of its objective."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +9,27 @@ from prefgrid.files import reading, records
 
 # Targets of one number a response → the field of a group's responses that holds it.
 FIELDS = {"scores": "reward", "win_probabilities": "win_probability", "weights": "weight"}
+SAMPLING = "sampling_token_logps"
 
 
-def read(path: Path | str, targets: str) -> list[dict[str, Any]]:
-    """{group, prompt_tokens, responses: [{tokens, …}], target} of every row, in the file's order.
+def read(path: Path | str, targets: str, sampling_logps: bool = False) -> list[dict[str, Any]]:
+    """{group, prompt_tokens, responses: [{tokens, …}], target, sampling_logps} of every row, in the
+    file's order.
 
     targets: as an objective's NEEDS names them. `labels`: a file of preferences, the target is z;
     `none`: groups of responses, the target is None; else groups with a number for each response.
-    DataError naming the row that lacks it.
+    sampling_logps: whether the objective needs what responses were drawn with: a sum over its tokens
+    for each, float64 nats; else None. DataError naming the row that lacks what is asked for.
     """
     if targets == "labels":
-        return preferences.groups(reading.read_jsonl(path, records.Preference, key="pair"))
-    rows = reading.read_jsonl(path, records.Group, key="group")
-    return [row | {"target": _target(path, row, FIELDS.get(targets))} for row in rows]
+        rows = preferences.groups(reading.read_jsonl(path, records.Preference, key="pair"))
+    else:
+        rows = reading.read_jsonl(path, records.Group, key="group")
+        rows = [row | {"target": _target(path, row, FIELDS.get(targets))} for row in rows]
+    return [
+        row | {"sampling_logps": _sampling_logps(path, row) if sampling_logps else None}
+        for row in rows
+    ]
 
 
 def _target(path: Path | str, row: dict[str, Any], name: str | None) -> list[float] | None:
@@ -32,3 +41,12 @@ def _target(path: Path | str, row: dict[str, Any], name: str | None) -> list[flo
         raise reading.DataError(
             f"{path}, group {row['group']}: every response needs a number {name!r}"
         ) from None
+
+
+def _sampling_logps(path: Path | str, row: dict[str, Any]) -> list[float]:
+    if not all(SAMPLING in response for response in row["responses"]):
+        raise reading.DataError(
+            f"{path}, group {row['group']}: every response needs {SAMPLING!r}, which are sampled with "
+            "decoding.log_probs"
+        )
+    return [math.fsum(response[SAMPLING]) for response in row["responses"]]

@@ -29,6 +29,8 @@ FAMILY_NAMES = {
     "hinge": "Hinge",
     "simpo": "SimPO",
     "true_link": "True link",
+    "softpo": "SoftPO",
+    "reinforce": "REINFORCE",
 }
 # Of families that are not listed above, in the order in which they come.
 SPARE_COLOURS = ("#882255", "#6B6B6B", "#117733")
@@ -95,7 +97,7 @@ class MethodStyle:
 def display_name(label: str) -> str:
     """`pspo_published` → "PSPO (published)"; an unknown family keeps its own spelling."""
     family, variant = _parts(label)
-    if family not in FAMILY_COLOURS:
+    if family not in FAMILY_COLOURS and family not in FAMILY_NAMES:
         return FAMILY_NAMES.get(label, label.replace("_", " "))
     name = FAMILY_NAMES.get(family, family.upper())
     return f"{name} ({variant.replace('_', ' ')})" if variant else name

@@ -63,12 +63,15 @@ class Prompt(TypedDict):
 
 
 class Response(TypedDict):
-    """One response within a group."""
+    """One response within a group; log-probabilities, where sampling was asked for them, in nats."""
 
     __pydantic_config__ = STRICT
     text: Text
     tokens: TokenIds
     finish: Finish
+    # Under the model at temperature 1, and under what the token was drawn from.
+    token_logps: NotRequired[list[float]]
+    sampling_token_logps: NotRequired[list[float]]
 
 
 class Scored(Response):
@@ -77,12 +80,26 @@ class Scored(Response):
     reward: float
 
 
+def _a_number_a_token(response: Response) -> Response:
+    count = len(response["tokens"])
+    for name in ("token_logps", "sampling_token_logps"):
+        if len(response.get(name, response["tokens"])) != count:
+            raise ValueError(
+                f"has {count} tokens and {len(response[name])} {name}; they must be as many"
+            )
+    return response
+
+
+OneResponse = Annotated[Response, AfterValidator(_a_number_a_token)]
+OneScored = Annotated[Scored, AfterValidator(_a_number_a_token)]
+
+
 class Group(Prompt):
     """A row of responses.jsonl: a prompt and its K responses."""
 
     group: Count
     prompt_tokens: TokenIds
-    responses: Annotated[list[Response], Field(min_length=1)]
+    responses: Annotated[list[OneResponse], Field(min_length=1)]
 
 
 class ScoredGroup(Prompt):
@@ -90,7 +107,7 @@ class ScoredGroup(Prompt):
 
     group: Count
     prompt_tokens: TokenIds
-    responses: Annotated[list[Scored], Field(min_length=1)]
+    responses: Annotated[list[OneScored], Field(min_length=1)]
 
 
 class Preference(Prompt):

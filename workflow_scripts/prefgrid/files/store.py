@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 INERT = True
 
+SECONDS_A_LINE = 5.0
+
 
 class DataError(ValueError):
     """An input file does not hold what it should; the message says where and what is allowed."""
@@ -35,6 +37,18 @@ def cut_file(where: Path | str, path: Path | str) -> DataError:
 def log(message: str) -> None:
     """One progress line on standard error, which the job runner copies to the rule's log."""
     print(f"[{time.strftime('%H:%M:%S')}] {message}", file=sys.stderr, flush=True)
+
+
+class Progress:
+    """Progress lines about a loop: one in `SECONDS_A_LINE` at most, so none of what is over sooner."""
+
+    def __init__(self) -> None:
+        self.said = time.monotonic()
+
+    def say(self, message: str) -> None:
+        if time.monotonic() - self.said >= SECONDS_A_LINE:
+            self.said = time.monotonic()
+            log(message)
 
 
 def sha256_file(path: Path | str) -> str:

@@ -30,7 +30,7 @@ def dataset_logps(
 
     Batches hold groups of similar size, largest first, and are fixed by the data and `batch_size`
     alone. Returns (logp_sums float32 [N, K] nats, lengths int64 [N, K]) in the given order, on the
-    CPU, where they arrive in one transfer at the end; K as there. Logs progress about five times.
+    CPU, where they arrive in one transfer at the end; K as there. Logs its progress where it takes long.
     """
     width = max(map(len, response_tokens)) if width is None else width
     sizes = [
@@ -38,9 +38,8 @@ def dataset_logps(
         for prompt, responses in zip(prompt_tokens, response_tokens, strict=True)
     ]
     order = sorted(range(len(sizes)), key=lambda group: (-sizes[group], group))
-    starts = range(0, len(order), batch_size)
-    sums, lengths = [], []
-    for number, start in enumerate(starts, start=1):
+    sums, lengths, progress = [], [], store.Progress()
+    for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
         with without_dropout(model):
             batch_sums, batch_lengths = sequence_logps(
@@ -52,8 +51,7 @@ def dataset_logps(
             )
         sums.append(batch_sums)
         lengths.append(batch_lengths)
-        if number == len(starts) or number % max(1, len(starts) // 5) == 0:
-            store.log(f"log-probabilities: {min(number * batch_size, len(order))}/{len(order)}")
+        progress.say(f"log-probabilities: {start + len(batch)}/{len(order)}")
     back = torch.tensor(order).argsort()
     return torch.cat(sums).cpu()[back], torch.cat(lengths).cpu()[back]
 

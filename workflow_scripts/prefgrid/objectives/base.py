@@ -50,6 +50,9 @@ class Batch:
     share: of the step's rows that `trained_rows` left in it, the same in every part of a batch.
     sampling_logps: Tensor[G, K], log-probability of each response under what it was drawn from,
         nats; None where the training set does not hold them.
+    prompt_values: Tensor[G], value Q̂0 of each group's prompt, in units of the score; None where the
+        training set does not hold them.
+    prompts: LongTensor[G], ids of the groups' prompts; None where every row is a prompt of its own.
     """
 
     rows: Tensor
@@ -59,6 +62,8 @@ class Batch:
     targets: Tensor | None
     share: float = 1.0
     sampling_logps: Tensor | None = None
+    prompt_values: Tensor | None = None
+    prompts: Tensor | None = None
 
     @property
     def present(self) -> Tensor:
@@ -163,7 +168,11 @@ class Objective(ABC):
             raise ValueError(f"{type(self).__module__}: has no state, was given {sorted(state)}")
 
 
+def module(name: str) -> Any:
+    """The module `prefgrid.objectives.<name>`, or any if `name` has a dot."""
+    return importlib.import_module(name if "." in name else f"prefgrid.objectives.{name}")
+
+
 def create(name: str, options: dict[str, Any], schedule: Schedule) -> Objective:
-    """The objective `prefgrid.objectives.<name>`, or of any module if `name` has a dot."""
-    module = importlib.import_module(name if "." in name else f"prefgrid.objectives.{name}")
-    return module.Objective(options, schedule)
+    """The objective of such a module."""
+    return module(name).Objective(options, schedule)

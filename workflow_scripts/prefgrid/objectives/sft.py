@@ -3,7 +3,8 @@
     L = −Σ_i log π(y_i | x_i) / Σ_i |y_i|
 
 the mean negative log-likelihood of a token (EOS included), over all tokens of the batch.  It is a
-ratio of two sums over the batch, not a mean over responses, hence `coupled`.
+ratio of two sums over the batch, not a mean over responses, hence `coupled`; a prompt may have several
+responses.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from prefgrid.objectives import base
 
-NEEDS = {"targets": "none", "responses": 1, "reference_logps": False, "coupled": True}
+NEEDS = {"targets": "none", "responses": None, "reference_logps": False, "coupled": True}
 OPTIONS = {}
 
 

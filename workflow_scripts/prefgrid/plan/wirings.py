@@ -43,6 +43,7 @@ def step(wiring: Wiring, block: str, cell: str) -> Step:
 
 
 def _check(wiring: Wiring, study: str) -> None:
+    _ = wiring.sources  # refuses what `hub` leaves out
     _check_names("figures", wiring.figures, FIGURE, "curve")
     _check_names("gathers", wiring.gathers, TABLE, "evaluations.csv, metrics.parquet")
     _check_names("tables", wiring.tables, FIGURE, "summary")

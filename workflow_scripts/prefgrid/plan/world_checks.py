@@ -20,15 +20,16 @@ def _hub_is_described(config: Config) -> Iterator[Problem]:
 
 
 def _hub_sources(config: Config) -> dict[str, HubSource]:
-    """Place in the section `hub` → what it names; none in another world."""
+    """Place in the section `hub` → what it names, if anything; none in another world."""
     if config.world != "hub" or config.hub is None:
         return {}
     models = config.hub.models
-    return {
+    named = {
         "models.base": models.base,
         "models.reward": models.reward,
         "dataset": config.hub.dataset,
     }
+    return {place: what for place, what in named.items() if what is not None}
 
 
 def _local_sources_can_be_read(config: Config) -> Iterator[Problem]:
@@ -68,6 +69,12 @@ def _tiny_attention_is_its_own(config: Config) -> Iterator[Problem]:
         )
 
 
+def _trained(config: Config) -> dict[str, None]:
+    """Labels of the methods that some study of the run trains, in order."""
+    named = (getattr(config.section(study), "methods", ()) for study in config.packages)
+    return dict.fromkeys(label for labels in named for label in labels if label in config.methods)
+
+
 def _flash_attention_has_halves(config: Config) -> Iterator[Problem]:
     """Its kernels take no float32, and run on GPUs alone."""
     if config.world != "hub" or config.model.attention != "flash_attention_2":
@@ -75,8 +82,8 @@ def _flash_attention_has_halves(config: Config) -> Iterator[Problem]:
     if config.execution.gpus_per_job == 0:
         yield "model.attention", "'flash_attention_2' needs a GPU (execution.gpus_per_job)"
     trainings = {
-        f"methods.{label}.training": config.training_of(method.training)
-        for label, method in config.methods.items()
+        f"methods.{label}.training": config.training_of(config.methods[label].training)
+        for label in _trained(config)
     }
     if config.reference.sft is not None:
         sft = config.training_of(config.reference.sft.training)

@@ -9,11 +9,12 @@ from prefgrid.statistics.verdict import Verdict, chance_of_a_hint
 
 @dataclass(frozen=True)
 class Finding:
-    """`sentences`: the first carries the result. `verdict`: "premise" of what no verdict is about."""
+    """`sentences`: the first carries the result. `verdict`: of a comparison; else "premise" of what others
+    rest on, "measured" of what was counted rather than compared, "warning" of what spoils a result."""
 
     heading: str
     sentences: list[str]
-    verdict: Verdict | Literal["premise"]
+    verdict: Verdict | Literal["premise", "measured", "warning"]
 
 
 def shift_heading(

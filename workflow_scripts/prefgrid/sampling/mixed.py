@@ -85,8 +85,10 @@ def sample_mixed(
     model, reference: as in `policy_and_reference`, in eval mode; each step runs both. uniforms: float64
     [prompts·samples, max_new_tokens], a prompt's rows together, shared by all weights.
     `options.batch_rows` counts responses; in one forward an adapted model sees twice as many rows.
-    Returns responses ordered by prompt, then weight, then sample.
+    Returns responses ordered by prompt, then weight, then sample. ValueError for `options.log_probs`.
     """
+    if options.log_probs:
+        raise ValueError("log_probs: mixed decoding keeps the KL; allowed: in plain sampling alone")
     noise = uniforms_per_prompt(uniforms, len(prompts), options.max_new_tokens)
     samples = noise.shape[1]
     labels = [(weight, sample) for weight in weights for sample in range(samples)]

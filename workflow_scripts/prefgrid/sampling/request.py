@@ -15,6 +15,7 @@ class DecodingOptions:
 
     temperature 0 is greedy decoding. `batch_rows` is the number of responses decoded at once: it
     fixes the composition of batches, hence the rounding, and belongs to the configuration.
+    log_probs: whether each `Response` says how likely its tokens were; what is drawn stays the same.
     """
 
     eos_ids: tuple[int, ...]
@@ -23,6 +24,7 @@ class DecodingOptions:
     temperature: float = 1.0
     top_p: float = 1.0
     batch_rows: int = 256
+    log_probs: bool = False
 
     def __post_init__(self) -> None:
         if not self.eos_ids:
@@ -39,10 +41,19 @@ class DecodingOptions:
 
 @dataclass(frozen=True)
 class Response:
-    """One decoded response: token ids, ending with EOS iff `finish` is "stop", else "length"."""
+    """One decoded response: token ids, ending with EOS iff `finish` is "stop", else "length".
+
+    Log-probabilities are nats, float32, one a token (EOS included), or None unless asked for:
+    token_logps: under the model at temperature 1 over its whole vocabulary; they sum to the
+        response's `logprobs.sequence.response_logps`.
+    sampling_token_logps: under the distribution that the token was drawn from, temperature and top-p
+        included; 0 in greedy decoding, and `token_logps` where temperature and top-p are 1.
+    """
 
     tokens: list[int]
     finish: str
+    token_logps: list[float] | None = None
+    sampling_token_logps: list[float] | None = None
 
     @property
     def said(self) -> list[int]:

@@ -18,6 +18,7 @@ from prefgrid.job import devices
 from prefgrid.models import loading
 from prefgrid.sampling.decode import decode
 from prefgrid.sampling.distribution import draw, sampled_log_probs
+from prefgrid.sampling.recording import Recording
 from prefgrid.sampling.request import DecodingOptions, Response, prompt_batches, uniforms_per_prompt
 
 # Read from the source, without an import, by whoever plans a run.
@@ -48,6 +49,7 @@ def sample_responses(
     prompts: token ids, ready to be continued. uniforms: float64 [prompts·samples, max_new_tokens]
     in [0, 1), the rows of a prompt together; responses come back in the same order. What a row
     draws depends on its prompt and its uniforms, on batch and neighbours only through rounding.
+    With `options.log_probs` each response has its tokens' log-probabilities.
     keep: (name, compute) → `compute()`, or what it was before, as `jobs.Job.part`. Prompts and
     options alone fix the batches, so a job that continues has those of an undisturbed one.
     """
@@ -55,23 +57,26 @@ def sample_responses(
     samples = noise.shape[1]
     batches = prompt_batches(prompts, samples, options.batch_rows)
     responses: list[Response | None] = [None] * (len(prompts) * samples)
-    done = 0
+    done, progress = 0, store.Progress()
 
     def choose(logits: Tensor, rows: Tensor, uniform: Tensor, live: Tensor) -> Tensor:
         return draw(sampled_log_probs(logits[0], options.temperature, options.top_p).exp(), uniform)
 
-    def sample(batch: list[int]) -> list[tuple[list[int], str]]:
+    def sample(batch: list[int]) -> list[Response]:
         batch_noise = torch.from_numpy(noise[batch].reshape(-1, options.max_new_tokens))
+        batch_noise = batch_noise.to(model.device)
         batch_prompts = [prompts[position] for position in batch]
-        decoded = decode(model, batch_prompts, batch_noise.to(model.device), choose, options)
-        return [(response.tokens, response.finish) for response in decoded]
+        if not options.log_probs:
+            return decode(model, batch_prompts, batch_noise, choose, options)
+        recording = Recording(len(batch_noise), options, model.device)
+        return recording.told(decode(model, batch_prompts, batch_noise, recording, options))
 
     for number, batch in enumerate(batches, start=1):
-        rows = keep(f"responses-{number}", lambda batch=batch: sample(batch))
-        for row, (tokens, finish) in enumerate(rows):
-            responses[batch[row // samples] * samples + row % samples] = Response(tokens, finish)
+        rows = keep(f"responses-{number}", lambda batch=batch: list(map(vars, sample(batch))))
+        for row, fields in enumerate(rows):
+            responses[batch[row // samples] * samples + row % samples] = Response(**fields)
         done += len(batch)
-        store.log(
+        progress.say(
             f"sampled batch {number} of {len(batches)}: {samples} responses to each of "
             f"{done}/{len(prompts)} prompts"
         )

@@ -49,6 +49,8 @@ class Wiring:
     figures: tuple[str, ...] = ()
     # Files below `gathered/`, of all cells of the grid.
     gathers: tuple[str, ...] = ()
+    # Whether it takes prompts, or anything else, of the preference dataset itself.
+    reads_dataset = True
     # Files below `tables/`, made by a rule of the study's own.
     tables: tuple[str, ...] = ()
 
@@ -76,11 +78,8 @@ class Wiring:
     def cells(self, stage: str) -> list[str]:
         """The files of one of STAGES that this study's grid has."""
         if stage == "figures":
-            return [
-                f"{self.root}/figures/{name}.{form}"
-                for name in self.figures
-                for form in ("svg", "png")
-            ]
+            forms = ("svg", "png")
+            return [f"{self.root}/figures/{name}.{form}" for name in self.figures for form in forms]
         if stage == "tables":
             return [f"{self.root}/tables/{name}.csv" for name in self.tables]
         return []
@@ -121,7 +120,7 @@ class Wiring:
     @cached_property
     def sources(self) -> dict[str, str]:
         """Which run, models and data the study is of, as it names them: see `sources.named`."""
-        return sources.named(self.config, self.trainings(), self.asked())
+        return sources.named(self.config, self.trainings(), self.asked(), self.reads_dataset)
 
     def figure(self, name: str) -> Step:
         """One figure, by the literals of its module."""

@@ -6,8 +6,10 @@ Each takes the key that its message is about, or the study's name, and the whole
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from prefgrid.config import objectives
-from prefgrid.config.fields import Problem, Unusable
+from prefgrid.config.fields import Problem, Section, Unusable
 from prefgrid.config.suggestions import allowed
 from prefgrid.config.training import Lora, Training
 from prefgrid.limits import bounds, lengths, tiny_world
@@ -169,3 +171,25 @@ def response_fits(key: str, longest: int, config: Any) -> Iterator[Problem]:
             f"{longest} exceeds max_response_tokens = {config.max_response_tokens}; "
             "responses are never cut after sampling, so raise that limit or lower this one",
         )
+
+
+def rate_is_reached(place: str, where: str, training: Training, steps: int) -> Iterator[Problem]:
+    """For a training of so many steps: its warm-up ends, and its rate is not 0 before the end."""
+    share = training.final_learning_rate_share
+    if problem := bounds.warm_up_problem(training.warmup_steps, steps):
+        yield place, f"{where} {problem}"
+    if training.learning_rate_schedule != "constant" and (
+        problem := bounds.standstill_problem(training.schedule_steps, share, steps)
+    ):
+        yield place, f"{where} {problem}"
+
+
+def told(error: ValidationError, place: str, model: type[Section]) -> Iterator[Problem]:
+    """What is wrong with a dictionary of overrides, on top of what it overrides."""
+    for one in error.errors():
+        message = f"{one['input']!r} {one['msg'].replace('Input should', 'should')}"
+        if one["type"] == "extra_forbidden":
+            message = f"unknown key; {allowed(str(one['loc'][-1]), model.model_fields)}"
+        if one["type"] == "value_error":
+            message = str(one["ctx"]["error"])
+        yield ".".join(map(str, (place, *one["loc"]))), message

@@ -8,26 +8,44 @@ from typing import Any
 LABELS = {"base_model": "Base model", "reward_model": "Reward model", "dataset": "Dataset"}
 # The column of tables that has the run's name, before those of LABELS.
 RUN = "run"
+# Of what `hub` may leave out: its key, and who misses it.
+NEEDED = {
+    "reward_model": ("hub.models.reward", "a judge of this study asks the reward model"),
+    "dataset": (
+        "hub.dataset",
+        "this study reads its prompts, or reference.sft is trained on it",
+    ),
+}
 COMMIT = re.compile(r"[0-9a-f]{40}")
 # As many digits of a commit as name it for git and the hub alike.
 COMMIT_DIGITS = 12
 
 
 def named(
-    config: Any, trainings: Sequence[Mapping[str, Any]], asked: Sequence[Any]
+    config: Any,
+    trainings: Sequence[Mapping[str, Any]],
+    asked: Sequence[Any],
+    reads_dataset: bool = True,
 ) -> dict[str, str]:
     """RUN → the run's name; then those of LABELS that a study uses → which they are, revisions or seeds
     included.
 
-    trainings, asked: of the study's wiring, its policies' training and the entries of `judges` it asks.
+    trainings, asked, reads_dataset: of the study's wiring, its policies' training, the entries of `judges`
+    it asks, and whether it takes prompts of the dataset; else only the models may be made from that.
+    ValueError for one that `hub` does not name.
     """
+    tiny = config.world == "tiny"
+    from_dataset = reads_dataset or tiny or config.reference.sft is not None
     models = {judge.model for judge in asked}
     used = {
         "base_model": bool(trainings) or "base" in models,
         "reward_model": "reward" in models,
-        "dataset": bool(trainings),
+        "dataset": bool(trainings) and from_dataset,
     }
-    every = _tiny(config.tiny_world) if config.world == "tiny" else _fetched(config.hub)
+    every = _tiny(config.tiny_world) if tiny else _fetched(config.hub)
+    for name, (key, reason) in NEEDED.items():
+        if used[name] and every[name] is None:
+            raise ValueError(f"{key} is null, but {reason}; allowed: a source, and its revision")
     return {RUN: config.run_name} | {name: text for name, text in every.items() if used[name]}
 
 
@@ -57,11 +75,12 @@ def _tiny(world: Any) -> dict[str, str]:
     }
 
 
-def _fetched(hub: Any) -> dict[str, str]:
+def _fetched(hub: Any) -> dict[str, str | None]:
+    data, reward = hub.dataset, hub.models.reward
     return {
         "base_model": _source(hub.models.base),
-        "reward_model": _source(hub.models.reward),
-        "dataset": f"{_source(hub.dataset)}, split {hub.dataset.split}",
+        "reward_model": reward and _source(reward),
+        "dataset": data and f"{_source(data)}, split {data.split}",
     }
 
 

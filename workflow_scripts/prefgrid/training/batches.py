@@ -20,6 +20,9 @@ class Group:
     target: what an objective learns from (`NEEDS["targets"]`): a label, 1 where response 1 is
         preferred, else 0; or one number a response; None without targets.
     sampling_logps: log-probability of each response under what it was drawn from, nats; or None.
+    behaviours: names of what each response was drawn by; or None.
+    prompt: id of the prompt, where several groups have the same; or None.
+    prompt_value: Q̂0 of the prompt, in units of the scores; or None.
     Groups of one data set may differ in K. A group's row id is its position in the list of groups.
     """
 
@@ -27,6 +30,9 @@ class Group:
     responses: Sequence[Sequence[int]]
     target: float | Sequence[float] | None = None
     sampling_logps: Sequence[float] | None = None
+    behaviours: Sequence[str] | None = None
+    prompt: int | None = None
+    prompt_value: float | None = None
 
 
 def length_table(groups: Sequence[Group]) -> Tensor:
@@ -48,15 +54,28 @@ def target_table(groups: Sequence[Group]) -> Tensor | None:
     or has not one number a response.
     """
     if not any(isinstance(group.target, Sequence) for group in groups):
-        labels = [group.target for group in groups]
-        _require_alike("target", labels)
-        return None if labels[0] is None else torch.tensor(labels, dtype=torch.float32)
+        return _numbers("target", [group.target for group in groups], torch.float32)
     return _number_table("target", groups, [group.target for group in groups])
 
 
 def sampling_table(groups: Sequence[Group]) -> Tensor | None:
     """float32 [N, K] nats, as `target_table`."""
     return _number_table("sampling_logps", groups, [group.sampling_logps for group in groups])
+
+
+def value_table(groups: Sequence[Group]) -> Tensor | None:
+    """float32 [N]: `prompt_value` of each group; None without. ValueError where only some have one."""
+    return _numbers("prompt_value", [group.prompt_value for group in groups], torch.float32)
+
+
+def prompt_table(groups: Sequence[Group]) -> Tensor | None:
+    """int64 [N]: `prompt` of each group, as `value_table`."""
+    return _numbers("prompt", [group.prompt for group in groups], torch.int64)
+
+
+def _numbers(name: str, numbers: Sequence[Any], dtype: torch.dtype) -> Tensor | None:
+    _require_alike(name, numbers)
+    return None if numbers[0] is None else torch.tensor(numbers, dtype=dtype)
 
 
 def _number_table(name: str, groups: Sequence[Group], numbers: Sequence[Any]) -> Tensor | None:

@@ -7,9 +7,10 @@ executed. Dropout and data order are keyed by the step and need no place in it.
 
 import json
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import safetensors
 import torch
@@ -17,11 +18,18 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from prefgrid.files import store
-from prefgrid.objectives.base import Objective
 
 POINTER = "checkpoint.json"
 # Key of everything that is no tensor, in the safetensors header.
 VALUES = "values"
+
+
+class Stateful(Protocol):
+    """Something whose state is tensors and JSON values by name."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
 @dataclass
@@ -29,7 +37,8 @@ class RunState:
     """All that a step depends on and that earlier steps, or the start, have made.
 
     weights: the trainable tensors by name. optimizer: its settings are set anew each step and by
-    the options. scaler: the gradient scaler of float16, else None. start_sums: float64 [W, 2],
+    the options. scaler: the gradient scaler of float16, else None. parts: what else changes as the
+    run goes, the objective say, by names without a space. start_sums: float64 [W, 2],
     two sums of each weight before the first step. adapter_off: which reference the run began with
     (`reference.start_reference`). rows: the metrics of every step so far.
     """
@@ -37,7 +46,7 @@ class RunState:
     weights: dict[str, Tensor]
     optimizer: Any
     scaler: Any
-    objective: Objective
+    parts: dict[str, Stateful]
     start_sums: Tensor
     adapter_off: bool | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -51,8 +60,8 @@ class RunState:
         return self.rows[-1]["examples_seen"] if self.rows else 0
 
     def packed(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """(tensors, what else there is, for JSON); TypeError if the objective's state does not fit."""
-        objective = self.objective.state_dict()
+        """(tensors, what else there is, for JSON); TypeError if the state of a part does not fit."""
+        states = {name: part.state_dict() for name, part in self.parts.items()}
         tensors = {f"weight {name}": weight.detach() for name, weight in self.weights.items()}
         for number, moments in self.optimizer.state_dict()["state"].items():
             # Adafactor counts its steps in plain numbers.
@@ -61,35 +70,38 @@ class RunState:
                 for name, value in moments.items()
             }
         tensors["start_sums"] = self.start_sums
-        for name, value in objective.items():
-            if isinstance(value, Tensor):
-                tensors[f"objective {name}"] = value
+        for part, state in states.items():
+            tensors |= {f"{part} {k}": v for k, v in state.items() if isinstance(v, Tensor)}
         values = {
             "rows": self.rows,
             "adapter_off": self.adapter_off,
             "scaler": None if self.scaler is None else self.scaler.state_dict(),
-            "objective": {k: v for k, v in objective.items() if not isinstance(v, Tensor)},
+            "parts": {
+                part: {k: v for k, v in state.items() if not isinstance(v, Tensor)}
+                for part, state in states.items()
+            },
         }
         return tensors, values
 
     def unpack(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Become what `packed` was called on, for the same model, options and objective."""
-        parts: dict[str, dict[str, Tensor]] = {"weight": {}, "optimizer": {}, "objective": {}}
+        kinds: dict[str, dict[str, Tensor]] = defaultdict(dict)
         for key, tensor in tensors.items():
             kind, _, name = key.partition(" ")
-            parts.get(kind, {})[name] = tensor
+            kinds[kind][name] = tensor
         with torch.no_grad():
             for name, weight in self.weights.items():
-                weight.copy_(parts["weight"][name])
+                weight.copy_(kinds["weight"][name])
         moments: dict[int, dict[str, Tensor]] = {}
-        for key, tensor in parts["optimizer"].items():
+        for key, tensor in kinds["optimizer"].items():
             number, name = key.split(" ")
             moments.setdefault(int(number), {})[name] = tensor
         settings = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": settings})
         if self.scaler is not None:
             self.scaler.load_state_dict(values["scaler"])
-        self.objective.load_state_dict({**values["objective"], **parts["objective"]})
+        for name, part in self.parts.items():
+            part.load_state_dict({**values["parts"][name], **kinds[name]})
         self.start_sums = tensors["start_sums"]
         self.adapter_off = values["adapter_off"]
         self.rows = values["rows"]

@@ -8,6 +8,7 @@ from torch import Tensor
 from prefgrid.job import devices
 from prefgrid.objectives.base import Objective
 from prefgrid.training.forward import Forward
+from prefgrid.training.options import TrainingOptions
 
 # Dimensions of the table of targets; all others have two.
 DIMENSIONS = {"none": 0, "labels": 1}
@@ -34,7 +35,7 @@ def check_arguments(forward: Forward, objective: Objective, reference_logps: Ten
         raise ValueError(f"row 0: target {first}, {name} needs targets {needs['targets']!r}")
     if needs.get("sampling_logps", False) and forward.sampling_logps is None:
         raise ValueError(f"{name} needs sampling_logps, the groups' sampling log-probabilities")
-    if needs["reference_logps"] and reference_logps is None:
+    if needs["reference_logps"] and reference_logps is None and forward.reference_logps is None:
         raise ValueError(f"{name} needs reference log-probabilities")
     if reference_logps is not None:
         if len(reference_logps) != len(lengths):
@@ -47,6 +48,10 @@ def check_arguments(forward: Forward, objective: Objective, reference_logps: Ten
                 f"reference log-probabilities of {reference_logps.shape[1]} responses a row for "
                 f"groups of up to {lengths.shape[1]}"
             )
+
+
+def check_precision(options: TrainingOptions) -> None:
+    """ValueError for one that the run's device has not."""
     if options.precision == "fp16" and devices.device().type == "cpu":
         raise ValueError("training: precision fp16 needs a GPU; allowed here: none, bf16")
 

@@ -11,6 +11,8 @@ from prefgrid.models.dropout import without_dropout
 from prefgrid.training.options import TrainingOptions
 from prefgrid.training.processes import Processes
 
+TABLES = ("lengths", "targets", "sampling_logps", "prompt_values", "prompts")
+
 
 class Forward(Protocol):
     """N rows of K values each under a model, and what an objective is told about them.
@@ -23,6 +25,9 @@ class Forward(Protocol):
     lengths: int64 [N, K], tokens of each response; 0 where a row has no such value.
     targets: float32 [N] or [N, K], as in `Batch`; or None. sampling_logps: float32 [N, K] or None.
     processes: of the run. longest: tokens of the longest row, for messages.
+
+    Where they are known: prompt_values float32 [N] and prompts int64 [N], as in `Batch`. One whose rows
+    change while it trains (`drawn`) also knows their reference_logps float32 [N, K].
     """
 
     model: Any
@@ -32,6 +37,9 @@ class Forward(Protocol):
     sampling_logps: Tensor | None
     processes: Processes
     longest: int
+    prompt_values: Tensor | None = None
+    prompts: Tensor | None = None
+    reference_logps: Tensor | None = None
 
     @abstractmethod
     def micro_batch(self, rows: Sequence[int]) -> Tensor:
@@ -63,7 +71,17 @@ class Forward(Protocol):
         """Bring the model and all tables to `device`, as one of `processes`."""
         self.processes = processes
         self.model.to(device)
-        self.lengths = self.lengths.to(device)
-        self.targets = None if self.targets is None else self.targets.to(device)
-        if self.sampling_logps is not None:
-            self.sampling_logps = self.sampling_logps.to(device)
+        for name in TABLES:
+            table = getattr(self, name)
+            setattr(self, name, None if table is None else table.to(device))
+
+    def refresh(self, step: int) -> bool:
+        """Called before optimizer step `step` (0-based): whether the rows are others from now on."""
+        return False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and JSON values from which `load_state_dict` restores the rows, where they change."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what `state_dict` returned; called once the model is on its device."""

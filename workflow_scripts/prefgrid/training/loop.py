@@ -20,25 +20,23 @@ from prefgrid.models import gradient_checkpointing
 from prefgrid.models.dropout import train_adapters
 from prefgrid.objectives.base import Objective, pair_index
 from prefgrid.run import execution
-from prefgrid.training import checks, failures, metrics, progress, trackers
+from prefgrid.training import checks, failures, metrics, progress, ratios, trackers
 from prefgrid.training.batches import DataOrder, Order
 from prefgrid.training.checkpoint import Checkpoints, RunState
 from prefgrid.training.forward import Forward
 from prefgrid.training.optimizers import make_optimizer
 from prefgrid.training.processes import Processes
 from prefgrid.training.reference import AdapterOffReference, own_table, start_reference
-from prefgrid.training.step import Reference, loss_and_gradient
+from prefgrid.training.step import loss_and_gradient
+from prefgrid.training.watch import Watch
 
 PROGRESS_LINES = 20
-# Training rows whose final log-ratios are computed wherever there are targets: they say how far t
-# reaches, and whether the finished weights, which have gone through no loss yet, overflow.
-DESCRIBED_ROWS = 128
 
 
 @dataclass(frozen=True)
 class TrainingResult:
     """metrics: one row per optimizer step. log_ratios: final ones of the training rows that the
-    objective wanted and, with targets, of the first `DESCRIBED_ROWS`, NaN for others, float32
+    objective wanted and, with targets, of the first `ratios.DESCRIBED_ROWS`, NaN for others, float32
     [N, K] nats on the CPU; None where that is no row."""
 
     metrics: list[dict[str, Any]]
@@ -59,15 +57,17 @@ def train(
     reference_logps: Tensor | None = None,
     order: Order | None = None,
     work: Path | None = None,
+    watch: Watch | None = None,
 ) -> TrainingResult:
     """Train `forward.model` in place for `objective.schedule.steps` optimizer steps.
 
     `objective` was made for `forward.options.schedule(N, seed)`; its seed is the run's, and keys
     the data order (unless `order` is given) and dropout. `reference_logps` is float32 [N, K] in
     nats, 0 where a group has fewer responses; None for an objective that needs none, whose
-    log-ratios are then plain log-probabilities. Metrics are streamed to `metrics_path`, JSON lines, and
+    log-ratios are then plain log-probabilities, and for a forward that knows its own. Metrics are streamed to `metrics_path`, JSON lines, and
     shown to trackers; None: nowhere. The folder of `failure_path` is that of the run's result. The loss is float32 over the step's whole batch, whatever the micro-batches. The
-    model ends on the run's device, in evaluation mode.
+    model ends on the run's device, in evaluation mode. A `watch` may end the run early, and put an
+    earlier state of the weights in the place of the last.
 
     In `work`, a folder for this very run, it keeps a checkpoint every
     `execution.checkpoint_seconds` (0: after every step). A run that finds one goes on from there and
@@ -82,7 +82,7 @@ def train(
     lower) or if the trained weights are still the old ones, OSError where a disk is full.
     """
     model, options, schedule = forward.model, forward.options, objective.schedule
-    checks.check_arguments(forward, objective, reference_logps)
+    checks.check_precision(options)
     trainable = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     weights = list(trainable.values())
     checks.check_trainable(weights)
@@ -93,12 +93,14 @@ def train(
     )
     ranks = Processes(accelerator.process_index, accelerator.num_processes)
     forward.place(accelerator.device, ranks)
+    checks.check_arguments(forward, objective, reference_logps)
     forward.check()
     train_adapters(model)
     optimizer = accelerator.prepare(make_optimizer(trainable, options))
     order = order or DataOrder(schedule, options.batch_size)
     checkpoints = Checkpoints(work, execution.setting("checkpoint_seconds", 300))
-    state = RunState(trainable, optimizer, accelerator.scaler, objective, _sums(weights))
+    parts = {"objective": objective, "forward": forward} | ({"watch": watch} if watch else {})
+    state = RunState(trainable, optimizer, accelerator.scaler, parts, _sums(weights))
 
     devices_with_random_state = [model.device] if model.device.type == "cuda" else []
     with (
@@ -127,13 +129,19 @@ def train(
             forward, order, schedule.steps_per_epoch, reference_logps, state.adapter_off
         )
         state.adapter_off = isinstance(reference, AdapterOffReference)
+        if watch is not None and not state.steps_done:
+            watch.begin()
         for step in range(state.steps_done, schedule.steps):
+            if forward.refresh(step):
+                reference = start_reference(
+                    forward, order, schedule.steps_per_epoch, None, state.adapter_off
+                )
             # Keyed by the step, so that nothing depends on what ran before. Processes see different
             # rows, so they must not drop out the same units.
             rank = (ranks.rank,) if ranks.rank else ()
             torch.manual_seed(seeding.torch_seed(schedule.seed, "dropout", step, *rank))
             if (wanted := objective.wanted_rows(step)) is not None:
-                present = _present_ratios(forward, reference, wanted, step, failure_path)
+                present = ratios.present(forward, reference, wanted, step, failure_path)
                 objective.update(step, present, forward.targets)
             drawn = order.rows(step)
             rows = objective.trained_rows(drawn)
@@ -171,6 +179,8 @@ def train(
             state.rows.append(row)
             _report(row, schedule.steps, metrics_file)
             show(row)
+            if watch is not None and watch.ends(step + 1, schedule.steps, trainable):
+                break
             # After the last step the checks below still need its batch.
             if ranks.first and step + 1 < schedule.steps and checkpoints.due():
                 checkpoints.save(state)
@@ -178,13 +188,15 @@ def train(
         # The last step's result has gone through no loss yet.
         if not after.isfinite().all():
             what = "a trained weight"
-            failures.stop_non_finite(failure_path, what, schedule.steps, batch, forward)
+            failures.stop_non_finite(failure_path, what, state.steps_done, batch, forward)
         if torch.equal(after, state.start_sums):
             raise RuntimeError(
-                f"the weights are unchanged after {schedule.steps} steps "
+                f"the weights are unchanged after {state.steps_done} steps "
                 f"(learning_rate {options.learning_rate})"
             )
-        final = _final_ratios(forward, objective, reference, failure_path)
+        if watch is not None:
+            watch.restore(trainable)
+        final = ratios.final(forward, objective, reference, failure_path)
     model.eval()
     return TrainingResult(state.rows, None if final is None else final.cpu())
 
@@ -193,41 +205,6 @@ def _sums(weights: Collection[Tensor]) -> Tensor:
     """float64 [W, 2]: two sums of each weight that any real step changes, without a second copy."""
     wide = (weight.detach().double() for weight in weights)
     return torch.stack([torch.stack([weight.sum(), weight.square().sum()]) for weight in wide])
-
-
-def _final_ratios(
-    forward: Forward, objective: Objective, reference: Reference, failure_path: Path | str
-) -> Tensor | None:
-    """`TrainingResult.log_ratios`, on the run's device; the objective is finished with them."""
-    steps = objective.schedule.steps
-    wanted = objective.wanted_rows(steps)
-    known = torch.arange(0 if forward.targets is None else len(forward.targets))[:DESCRIBED_ROWS]
-    if wanted is not None:
-        known = torch.cat([wanted.cpu(), known]).unique()
-    if not len(known):
-        return None
-    final = _present_ratios(forward, reference, known, steps, failure_path)
-    if wanted is not None:
-        objective.finish(final, forward.targets)
-    return final
-
-
-def _present_ratios(
-    forward: Forward,
-    reference: Reference,
-    wanted: Tensor,
-    steps_done: int,
-    failure_path: Path | str,
-) -> Tensor:
-    """float32 [N, K]: log-ratios of the wanted rows (LongTensor) now, finite or the run stops; NaN
-    elsewhere."""
-    rows = wanted.tolist()
-    found = forward.dataset(rows) - reference.dataset(rows)
-    if not found.isfinite().all():
-        failures.stop_non_finite_ratios(failure_path, steps_done, rows, found, forward)
-    ratios = found.new_full(forward.lengths.shape, torch.nan)
-    ratios[wanted.to(found.device)] = found
-    return ratios
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 class Processes:
     """This process's `rank`, 0-based, among `count`. With one process nothing is exchanged.
 
-    All processes must call `gather`, `sum_gradients`, `wait` and `agree` in the same order.
+    All processes must call `gather`, `gather_objects`, `sum_gradients`, `wait` and `agree` in the same order.
     """
 
     rank: int = 0
@@ -47,6 +47,14 @@ class Processes:
         received = [torch.empty_like(sent) for _ in sizes]
         dist.all_gather(received, sent)
         return torch.cat([part[:size] for part, size in zip(received, sizes, strict=True)])
+
+    def gather_objects(self, own: list[Any]) -> list[Any]:
+        """All items, from the list of each `share`."""
+        if self.count == 1:
+            return own
+        received: list[Any] = [None] * self.count
+        dist.all_gather_object(received, own)
+        return [item for part in received for item in part]
 
     def sum_gradients(self, weights: Sequence[Tensor]) -> None:
         """Give every process the sum of all processes' gradients of `weights`."""

@@ -81,10 +81,12 @@ def start_reference(
     table: Tensor | None,
     adapter_off: bool | None,
 ) -> Reference:
-    """The reference of a run: `table` [N, K], zeros without one, or the adapter switched off.
+    """The reference of a run: `table` [N, K] (of rows that change the forward's own), zeros without one,
+    or the adapter switched off.
 
-    `adapter_off` says which a resumed run began with; None: a run that begins checks the table.
+    `adapter_off` says which the run began with; None: a run that begins checks the table.
     """
+    table = table if forward.reference_logps is None else forward.reference_logps
     if table is None:
         return TableReference(torch.zeros(forward.lengths.shape, device=forward.model.device))
     if adapter_off is not None:

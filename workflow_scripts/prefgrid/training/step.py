@@ -13,7 +13,14 @@ from prefgrid.logprobs.sequence import sequence_logps
 from prefgrid.logprobs.table import dataset_logps
 from prefgrid.models.loading import DTYPES
 from prefgrid.objectives.base import Batch, Objective
-from prefgrid.training.batches import Group, length_table, sampling_table, target_table
+from prefgrid.training.batches import (
+    Group,
+    length_table,
+    prompt_table,
+    sampling_table,
+    target_table,
+    value_table,
+)
 from prefgrid.training.forward import Forward
 from prefgrid.training.options import TrainingOptions
 from prefgrid.training.processes import Processes
@@ -33,10 +40,16 @@ class PolicyForward(Forward):
     processes: Processes = Processes()
 
     def __post_init__(self) -> None:
+        self.tabulate()
+        self.place(self.model.device, self.processes)
+
+    def tabulate(self) -> None:
+        """Make the tables of the groups, on the CPU."""
         self.lengths = length_table(self.groups)
         self.targets = target_table(self.groups)
         self.sampling_logps = sampling_table(self.groups)
-        self.place(self.model.device, self.processes)
+        self.prompt_values = value_table(self.groups)
+        self.prompts = prompt_table(self.groups)
 
     @property
     def longest(self) -> int:
@@ -159,16 +172,21 @@ def loss_and_gradient(
 
 def _batch(forward: Forward, rows: Sequence[int], values: Tensor, share: float) -> Batch:
     """`values` [G, K, 2]: log-prob and log-ratio of each response."""
-    targets, sampling_logps = forward.targets, forward.sampling_logps
     row_ids = torch.tensor(rows, device=values.device)
+
+    def of_rows(table: Tensor | None) -> Tensor | None:
+        return None if table is None else table[row_ids]
+
     return Batch(
         rows=row_ids,
         log_ratios=values[..., 1],
         logp_sums=values[..., 0],
         lengths=forward.lengths[row_ids],
-        targets=None if targets is None else targets[row_ids],
+        targets=of_rows(forward.targets),
         share=share,
-        sampling_logps=None if sampling_logps is None else sampling_logps[row_ids],
+        sampling_logps=of_rows(forward.sampling_logps),
+        prompt_values=of_rows(forward.prompt_values),
+        prompts=of_rows(forward.prompts),
     )
 
 

@@ -199,7 +199,7 @@ class Wiring(base.Wiring):
         folder = f"{self.root}/{stage}"
         return Step(
             {"cells": [f"{folder}/{cell}/{file}" for cell in self._grid]},
-            {"folder": folder, "file": file, "axes": list(self.axes.items()), "drop": []},
+            {"folder": folder, "file": file, "grids": [list(self.axes.items())], "drop": []},
         )
 
     def tabulation(self, _: str = "") -> Step:

@@ -105,7 +105,12 @@ class Wiring(base.Wiring):
         folder = f"{self.root}/evaluations"
         return Step(
             {"cells": [f"{folder}/{cell}/{table}" for cell in cells.every(self.axes)]},
-            {"folder": folder, "file": table, "axes": list(self.axes.items()), "drop": ["seeds"]},
+            {
+                "folder": folder,
+                "file": table,
+                "grids": [list(self.axes.items())],
+                "drop": ["seeds"],
+            },
         )
 
     def tabulation(self, _: str = "") -> Step:
