@@ -354,3 +354,9 @@ class TestKills:
             os.kill(servers.pid("script"), signal.SIGKILL)
             job.wait()
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_the_prompt_of_an_activated_environment_is_no_difference():
+    """Activation exports PS1, which the shell of a job, being no interactive one, drops."""
+    prompts = {"PS1": "(.venv) ", "PS2": "> "}
+    assert address.server_environment(prompts) == address.server_environment({})

@@ -18,8 +18,9 @@ SCRIPTS = Path(__file__).resolve().parents[3]
 # Of the program itself: it changes between jobs, so a server never imports it.
 FIRST_PARTY = (str(SCRIPTS), str(SCRIPTS.parent))
 SUPERVISION = SCRIPTS / "prefgrid" / "run" / "supervision.py"
-# Variables that differ between jobs although no package's import depends on them …
-PRIVATE = ("_", "PWD", "OLDPWD", "SHLVL", "PYTHONPATH")
+# Variables that differ between jobs although no package's import depends on them
+# (the shell of a job drops the prompts that an activated environment exports) …
+PRIVATE = ("_", "PWD", "OLDPWD", "SHLVL", "PYTHONPATH", "PS1", "PS2")
 PRIVATE_PREFIXES = ("PREFGRID_", "PYTEST_", "SNAKEMAKE_")
 # … or that a server must have at one: the pools of these libraries start with their import.
 THREADS = (
