@@ -7,14 +7,13 @@ step), training; for `peaked` center.
 The job fails where the model does not write numbers.
 """
 
-import shutil
-
 import numpy as np
 
 from prefgrid import seeding
-from prefgrid.files import artifacts, store
+from prefgrid.files import store
 from prefgrid.job import devices, jobs
 from prefgrid.models import loading
+from prefgrid.models.adopting import adopt_model
 from prefgrid.objectives import base
 from prefgrid.studies.soft_policy import numbers
 from prefgrid.studies.soft_policy.task import NumberTask
@@ -53,7 +52,7 @@ def main(job: jobs.Job) -> None:
             f"{spec['min_valid_mass']}. Teach it longer, or take another model"
         )
     if spec["kind"] == "model":
-        adopt(job, folder)
+        adopt_model(folder, job.outputs["weights"])
     else:
         loading.save_model(job.folder("manifest"), model, tokenizer)
 
@@ -96,14 +95,6 @@ def weights(spec) -> np.ndarray:
         return np.full(len(values), 1 / len(values))
     heights = np.exp(-((values - spec["center"]) ** 2) / (2 * PEAK_WIDTH**2)) + ELSEWHERE
     return heights / heights.sum()
-
-
-def adopt(job: jobs.Job, folder) -> None:
-    """Take the model as it is; its weights are not stored a second time."""
-    name = job.outputs["weights"].name
-    for path in artifacts.files(folder):
-        take = store.link_or_copy if path.name == name else shutil.copyfile
-        take(path, job.folder("manifest") / path.name)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ each also with " or null" at its end; the numbers are free.
 
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from prefgrid.limits import lengths
@@ -79,6 +80,11 @@ def problems(options: dict[str, Any], bounds: dict[str, Any]) -> list[str]:
         if not fit:
             found.append(f"{name} = {value!r}; allowed: {words(bounds[name])}")
     return found
+
+
+def are_whole(shares: Iterable[float]) -> bool:
+    """Whether the sum of shares is 1, but for rounding."""
+    return abs(sum(shares) - 1) <= 1e-9
 
 
 def warm_up_problem(warmup_steps: int, run_steps: int) -> str | None:

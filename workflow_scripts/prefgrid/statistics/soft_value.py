@@ -108,7 +108,11 @@ def exact(
     reference_logps: np.ndarray, rewards: np.ndarray, rest_reward: float, beta: float
 ) -> SoftValue:
     """Q0 by `enumerated` answers."""
-    masses = enumerated(reference_logps, rewards, rest_reward)
+    return of_masses(enumerated(reference_logps, rewards, rest_reward), beta)
+
+
+def of_masses(masses: Masses, beta: float) -> SoftValue:
+    """Q0 of a reference that is known."""
     value = beta * masses.log_partition(beta)
     return SoftValue(value, 0.0, np.inf, feasibility(value, masses, beta))
 

@@ -81,13 +81,9 @@ def learns_at_every_step(
             lengths.steps(n, training.batch_size, training.epochs, training.max_steps)
             for n in (min(sizes), max(sizes))
         )
-        if problem := bounds.warm_up_problem(training.warmup_steps, fewest):
-            yield place, f"at n = {min(sizes)} {problem}"
-        share = training.final_learning_rate_share
-        if training.learning_rate_schedule != "constant" and (
-            problem := bounds.standstill_problem(training.schedule_steps, share, most)
-        ):
-            yield place, f"at n = {max(sizes)} {problem}"
+        yield from rate_is_reached(
+            place, training, (f"at n = {min(sizes)}", fewest), (f"at n = {max(sizes)}", most)
+        )
 
 
 def has_company(place: str, batch_size: int, constants: objectives.Constants) -> Iterator[Problem]:
@@ -123,12 +119,15 @@ def layers_exist(place: str, lora: Lora, config: Any) -> Iterator[Problem]:
             )
 
 
-def fits_the_device(labels: Iterable[str], config: Any) -> Iterator[Problem]:
-    """For policies that are trained on the run's devices."""
+def fits_the_device(
+    labels: Iterable[str], config: Any, *, alone: bool = False
+) -> Iterator[Problem]:
+    """For policies that are trained on the run's devices; alone: on one of them."""
     for one in grid(labels, config):
         place = f"methods.{one.label}.training"
         yield from float16_has_a_gpu(place, one.training.precision, config)
-        yield from enough_for_the_devices(place, one.training.batch_size, config)
+        if not alone:
+            yield from enough_for_the_devices(place, one.training.batch_size, config)
         yield from has_company(f"{place}.batch_size", one.training.batch_size, one.constants)
 
 
@@ -173,15 +172,30 @@ def response_fits(key: str, longest: int, config: Any) -> Iterator[Problem]:
         )
 
 
-def rate_is_reached(place: str, where: str, training: Training, steps: int) -> Iterator[Problem]:
-    """For a training of so many steps: its warm-up ends, and its rate is not 0 before the end."""
+def rate_is_reached(
+    place: str, training: Training, shortest: tuple[str, int], longest: tuple[str, int]
+) -> Iterator[Problem]:
+    """For trainings of a shortest and a longest number of steps, each with where it is that: the warm-up
+    ends in the shortest, and the rate is not 0 before the longest ends."""
+    if problem := bounds.warm_up_problem(training.warmup_steps, shortest[1]):
+        yield place, f"{shortest[0]} {problem}"
     share = training.final_learning_rate_share
-    if problem := bounds.warm_up_problem(training.warmup_steps, steps):
-        yield place, f"{where} {problem}"
     if training.learning_rate_schedule != "constant" and (
-        problem := bounds.standstill_problem(training.schedule_steps, share, steps)
+        problem := bounds.standstill_problem(training.schedule_steps, share, longest[1])
     ):
-        yield place, f"{where} {problem}"
+        yield place, f"{longest[0]} {problem}"
+
+
+def overridden_methods_exist(
+    study: str, overrides: Iterable[str], config: Any
+) -> Iterator[Problem]:
+    """For a study whose section `overrides` what some methods are."""
+    for label in overrides:
+        if label not in config.methods:
+            yield (
+                f"{study}.overrides",
+                f"unknown label {label!r}; {allowed(label, config.methods)} (see methods)",
+            )
 
 
 def told(error: ValidationError, place: str, model: type[Section]) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from prefgrid import seeding
+from prefgrid.limits import bounds
 from prefgrid.training.batches import Group
 from prefgrid.training.processes import Processes
 
@@ -137,7 +138,7 @@ class MixedSource:
         found: dict[tuple[int, int, int], tuple[str, Drawn]] = {}
         policy: list[tuple[Ask, Drawn]] = []
         for name, behaviour in self.behaviours.items():
-            drawn = self._drawn(behaviour, asks[name], model, processes)
+            drawn = drawn_by(behaviour, asks[name], self.prompts, model, processes)
             pairs = list(zip(asks[name], drawn, strict=True))
             found |= {(ask.step, ask.prompt, ask.sample): (name, one) for ask, one in pairs}
             policy += pairs if name == POLICY else []
@@ -174,12 +175,6 @@ class MixedSource:
         names = zip(self.behaviours, np.diff(bounds).tolist(), strict=True)
         return [name for name, count in names for _ in range(count)]
 
-    def _drawn(
-        self, behaviour: Behaviour, asks: Sequence[Ask], model: Any, processes: Processes
-    ) -> list[Drawn]:
-        own = processes.share(asks)
-        return processes.gather_objects(behaviour.draw(own, self.prompts, model) if own else [])
-
     def _groups(
         self, groups: Sequence[tuple[int, int]], members: Sequence[Sequence[tuple[str, Drawn]]]
     ) -> list[Group]:
@@ -200,6 +195,18 @@ class MixedSource:
         ]
 
 
+def drawn_by(
+    behaviour: Behaviour,
+    asks: Sequence[Ask],
+    prompts: Sequence[Sequence[int]],
+    model: Any,
+    processes: Processes,
+) -> list[Drawn]:
+    """`Behaviour.draw` of all asks, of which each process draws a share."""
+    own = processes.share(asks)
+    return processes.gather_objects(behaviour.draw(own, prompts, model) if own else [])
+
+
 def _label(scores: Sequence[float]) -> float:
     """1 where response 1 has the higher score, 0 where response 0 has, 1/2 where they are equal."""
     first, second = scores
@@ -210,7 +217,7 @@ def check_mix(shares: Mapping[str, float]) -> None:
     """ValueError unless the shares are positive and their sum is 1."""
     values = shares.values()
     # Of no share, or one that is not a number, neither holds.
-    if not (all(share > 0 for share in values) and abs(sum(values) - 1) <= 1e-9):
+    if not (all(share > 0 for share in values) and bounds.are_whole(values)):
         raise ValueError(
-            f"the mix {dict(shares)} has the sum {sum(shares.values()):g}; allowed: positive shares of sum 1"
+            f"the mix {dict(shares)} has the sum {sum(values):g}; allowed: positive shares of sum 1"
         )

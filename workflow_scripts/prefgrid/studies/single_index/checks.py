@@ -6,7 +6,6 @@ from typing import Any
 
 from prefgrid.config import objectives
 from prefgrid.config.fields import Problem, Unusable
-from prefgrid.config.suggestions import allowed
 from prefgrid.limits import bounds, lengths
 from prefgrid.studies import checks
 from prefgrid.studies.single_index.config import Config
@@ -44,12 +43,7 @@ def _kappa_can_be_reached(own: Config, _: Any) -> Iterator[Problem]:
 
 
 def _overridden_methods_exist(own: Config, config: Any) -> Iterator[Problem]:
-    for label in own.overrides:
-        if label not in config.methods:
-            yield (
-                f"{STUDY}.overrides",
-                f"unknown label {label!r}; {allowed(label, config.methods)} (see methods)",
-            )
+    return checks.overridden_methods_exist(STUDY, own.overrides, config)
 
 
 def _overriding_options_fit(own: Config, config: Any) -> Iterator[Problem]:

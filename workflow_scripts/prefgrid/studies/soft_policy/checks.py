@@ -7,7 +7,6 @@ from pydantic import ValidationError
 
 from prefgrid.config import objectives
 from prefgrid.config.fields import Problem, Unusable
-from prefgrid.config.suggestions import allowed
 from prefgrid.config.training import Training
 from prefgrid.limits import bounds
 from prefgrid.studies import checks
@@ -78,16 +77,12 @@ def _the_reference_can_be_taught(own: Config, config: Any) -> Iterator[Problem]:
         reason = "is null, but answers are drawn without end; allowed: a number of steps"
         yield f"{place}.max_steps", reason
     else:
-        yield from checks.rate_is_reached(place, f"in {STUDY}", training, training.max_steps)
+        length = f"in {STUDY}", training.max_steps
+        yield from checks.rate_is_reached(place, training, length, length)
 
 
 def _overridden_methods_exist(own: Config, config: Any) -> Iterator[Problem]:
-    for label in own.overrides:
-        if label not in config.methods:
-            yield (
-                f"{STUDY}.overrides",
-                f"unknown label {label!r}; {allowed(label, config.methods)} (see methods)",
-            )
+    return checks.overridden_methods_exist(STUDY, own.overrides, config)
 
 
 def _overriding_drawings_are_valid(own: Config, _: Any) -> Iterator[Problem]:
@@ -111,11 +106,11 @@ def _drawn(own: Config, config: Any) -> Iterator[tuple[str, str, checks.Trained,
 
 def _mixes_are_whole(own: Config, config: Any) -> Iterator[Problem]:
     for label, place, _, drawing in _drawn(own, config):
-        total = sum(drawing.mix.values())
-        if abs(total - 1) > 1e-9:
+        shares = drawing.mix.values()
+        if not bounds.are_whole(shares):
             yield (
                 f"{place}.mix",
-                f"{drawing.mix} of {label!r} has the sum {total:g}; allowed: shares of sum 1, 0 for what "
+                f"{drawing.mix} of {label!r} has the sum {sum(shares):g}; allowed: shares of sum 1, 0 for what "
                 "shall not draw",
             )
         if "replay" in drawing.shares and "policy" not in drawing.shares:
@@ -142,10 +137,8 @@ def _epochs_have_whole_steps(own: Config, config: Any) -> Iterator[Problem]:
                 f"{drawing.refresh_steps} of {label!r} does not divide the {steps} steps of an epoch; "
                 "allowed: a divisor",
             )
-        trained = f"methods.{label}.training"
-        yield from checks.rate_is_reached(
-            trained, f"in {STUDY}", method.training, drawing.epochs * steps
-        )
+        trained, length = f"methods.{label}.training", (f"in {STUDY}", drawing.epochs * steps)
+        yield from checks.rate_is_reached(trained, method.training, length, length)
 
 
 def _patience_has_a_measure(own: Config, config: Any) -> Iterator[Problem]:
@@ -225,10 +218,7 @@ def _links_can_be_fitted(own: Config, config: Any) -> Iterator[Problem]:
 def _methods_fit_the_device(own: Config, config: Any) -> Iterator[Problem]:
     """Its jobs take one device: a step is one group."""
     yield from checks.targets_exist(own.methods, config)
-    for one in checks.grid(own.methods, config):
-        place = f"methods.{one.label}.training"
-        yield from checks.float16_has_a_gpu(place, one.training.precision, config)
-        yield from checks.has_company(f"{place}.batch_size", one.training.batch_size, one.constants)
+    yield from checks.fits_the_device(own.methods, config, alone=True)
 
 
 CHECKS: tuple[Callable[[Config, Any], Iterator[Problem]], ...] = (

@@ -214,14 +214,13 @@ class Run:
         if "value" not in self.setting.objective_options:
             # It regresses on none, whatever it is given or its groups imply.
             name, found = None, SoftValue(np.nan, np.nan, np.nan, np.nan)
+        elif given is not None:
+            found = given.at(step, place)
         else:
-            if given is None:
-                learned = getattr(self.objective, "values", {}).get(place)
-                judge = self.exact.masses[place]
-                found = values.implied(self.forward, place, self.beta_at(step), judge, learned)
-                values.warn(name, found, self.exact.of(step, place))
-            else:
-                found = given.at(step, place)
+            learned = getattr(self.objective, "values", {}).get(place)
+            judge = self.exact.masses[place]
+            found = values.implied(self.forward, place, self.beta_at(step), judge, learned)
+            values.warn(name, found, self.exact.of(step, place))
         estimator = {"estimator": name, "step_beta": self.beta_at(step)}
         return {**estimator, **asdict(found), "exact": self.exact.of(step, place)}
 

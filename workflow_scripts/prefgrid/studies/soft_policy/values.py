@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,19 +15,42 @@ from prefgrid.statistics.soft_value import Masses, SoftValue
 from prefgrid.studies.soft_policy.numbers import Numbers
 from prefgrid.training.drawn import DrawnForward
 from prefgrid.training.processes import Processes
-from prefgrid.training.sources import Ask, Behaviour, Drawn
+from prefgrid.training.sources import Ask, Behaviour, drawn_by
 
 # (prompts' places, responses) → log-probabilities under the reference, nats.
 ReferenceLogps = Callable[[Sequence[int], Sequence[Sequence[int]]], Sequence[float]]
 
 
-class ExactValues:
+class Estimates:
+    """`training.sources.Values` that stand before the first draw and have no state."""
+
+    def refresh(self, steps: range, model: Any, processes: Processes) -> None: ...
+
+    def of(self, step: int, prompt: int) -> float:
+        return self.at(step, prompt).value
+
+    @abstractmethod
+    def at(self, step: int, prompt: int) -> SoftValue:
+        """The estimate of Q̂0 at a step, with what is known of its error."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+class ExactValues(Estimates):
     """By enumeration of all answers, whatever is left having one score."""
 
-    def __init__(self, numbers: Numbers, answer_logps: Sequence[np.ndarray], beta_at) -> None:
+    def __init__(
+        self,
+        numbers: Numbers,
+        answer_logps: Sequence[np.ndarray],
+        beta_at: Callable[[int], float],
+    ) -> None:
         self.numbers = numbers
         self.answer_logps = answer_logps
-        self.beta_at: Callable[[int], float] = beta_at
+        self.beta_at = beta_at
         self.known: dict[tuple[int, float], SoftValue] = {}
         self.masses = [
             soft_value.enumerated(logps, rewards, task.r_invalid)
@@ -35,33 +59,17 @@ class ExactValues:
             )
         ]
 
-    def refresh(self, steps: range, model: Any, processes: Processes) -> None: ...
-
-    def of(self, step: int, prompt: int) -> float:
-        return self.at(step, prompt).value
-
     def at(self, step: int, prompt: int) -> SoftValue:
         beta = self.beta_at(step)
         if (prompt, beta) not in self.known:
-            self.known[prompt, beta] = soft_value.exact(
-                self.answer_logps[prompt],
-                self.numbers.rewards[prompt],
-                self.numbers.tasks[prompt].r_invalid,
-                beta,
-            )
+            self.known[prompt, beta] = soft_value.of_masses(self.masses[prompt], beta)
         return self.known[prompt, beta]
 
-    def state_dict(self) -> dict[str, Any]:
-        return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
-
-
-class LoggedValues(ExactValues):
+class LoggedValues(Estimates):
     """Those that the published program printed, in each of its three epochs."""
 
     def __init__(self, exact: ExactValues, prompts: Sequence[int], epoch_steps: int) -> None:
-        super().__init__(exact.numbers, exact.answer_logps, exact.beta_at)
         self.exact = exact
         self.prompts = prompts
         self.epoch_steps = epoch_steps
@@ -73,12 +81,12 @@ class LoggedValues(ExactValues):
 
     def at(self, step: int, prompt: int) -> SoftValue:
         epoch = min(step // self.epoch_steps, len(soft_value.PUBLISHED_LOG) - 1)
-        value, masses = soft_value.PUBLISHED_LOG[epoch], self.masses[prompt]
-        feasibility = soft_value.feasibility(value, masses, self.beta_at(step))
+        value, masses = soft_value.PUBLISHED_LOG[epoch], self.exact.masses[prompt]
+        feasibility = soft_value.feasibility(value, masses, self.exact.beta_at(step))
         return SoftValue(value, np.nan, np.nan, feasibility)
 
 
-class SampledValues:
+class SampledValues(Estimates):
     """From samples of the reference, or of the policy as it stands when the first groups of an epoch are
     drawn.
 
@@ -122,10 +130,7 @@ class SampledValues:
             for prompt in self.prompts
             for sample in range(self.samples)
         ]
-        own = processes.share(asks)
-        drawn: list[Drawn] = processes.gather_objects(
-            behaviour.draw(own, numbers.prompts, model) if own else []
-        )
+        drawn = drawn_by(behaviour, asks, numbers.prompts, model, processes)
         places, responses = [ask.prompt for ask in asks], [one.tokens for one in drawn]
         scores = numbers.score(places, responses)
         weights = [0.0] * len(asks)
@@ -137,9 +142,6 @@ class SampledValues:
             self.scores[prompt] = scores[own_rows]
             self.log_weights[prompt] = weights[own_rows]
             warn(self.kind, self.at(steps.start, prompt), self.exact.of(steps.start, prompt))
-
-    def of(self, step: int, prompt: int) -> float:
-        return self.at(step, prompt).value
 
     def at(self, step: int, prompt: int) -> SoftValue:
         scores, beta = np.array(self.scores[prompt]), self.exact.beta_at(step)
