@@ -36,18 +36,18 @@ def main(job: jobs.Job) -> None:
     samples, decoding = spec["samples"], dict(spec["decoding"])
     backend = importlib.import_module(decoding.pop("backend"))
     model = backend.load(folder, job.folders("adapters"), spec["precision"])
-    uniforms = seeding.uniforms(
-        spec["noise"]["seed"],
-        spec["noise"]["purpose"],
-        [(row["prompt_id"], k) for row in prompts for k in range(samples)],
-        decoding["max_new_tokens"],
-    )
     options = DecodingOptions(
         eos_ids=stop_ids(tokenizer, model, spec["prompt_format"]),
         pad_id=loading.pad_id(tokenizer),
         **decoding,
     )
     with devices.explained_out_of_memory("lower evaluation.batch_rows or generation.batch_rows"):
+        uniforms = seeding.uniforms(
+            spec["noise"]["seed"],
+            spec["noise"]["purpose"],
+            [(row["prompt_id"], k) for row in prompts for k in range(samples)],
+            decoding["max_new_tokens"],
+        )
         sampled = backend.sample_responses(model, tokens, uniforms, options, job.part)
     if len(sampled) != len(uniforms):
         raise ValueError(f"{backend.__name__} gave {len(sampled)} responses for {len(uniforms)}")
