@@ -60,7 +60,12 @@ def sampled(world, name: str, **decoding) -> list[dict]:
     return store.read_jsonl(outputs["responses"])
 
 
-def trained(world, name: str, rows: list[dict]) -> list[torch.Tensor]:
+TOLD = ("tests.support.tiny_scores", {})
+# Which of its losses needs them is an option, so its NEEDS do not ask.
+WMLE = ("prefgrid.objectives.softpo", {"loss": "wmle", "beta": 0.5})
+
+
+def trained(world, name: str, rows: list[dict], method: tuple = TOLD) -> list[torch.Tensor]:
     """The `sampling_logps` that the objective's training was given."""
     rewards = [float(number % 5) for number in range(SAMPLES * PROMPTS)]
     store.write_jsonl(world / f"{name}.rewards.jsonl", groups.scored(rows, rewards))
@@ -78,8 +83,8 @@ def trained(world, name: str, rows: list[dict]) -> list[torch.Tensor]:
     options = TrainingOptions(None, 2, 4, 4, learning_rate=1e-3, lora=LORA)
     spec = {
         "seed": 0,
-        "objective": "tests.support.tiny_scores",
-        "options": {},
+        "objective": method[0],
+        "options": method[1],
         "prompt_format": "raw",
     }
     given = []
@@ -97,7 +102,8 @@ def trained(world, name: str, rows: list[dict]) -> list[torch.Tensor]:
     return given
 
 
-def test_what_was_sampled_is_what_the_objective_is_given(world):
+@pytest.mark.parametrize("method", [TOLD, WMLE])
+def test_what_was_sampled_is_what_the_objective_is_given(world, method):
     rows = sampled(world, "told", log_probs=True)
     model = loading.load_causal_lm(world / "reference")
     prompts, tokens = groups.tokens(rows)
@@ -107,7 +113,7 @@ def test_what_was_sampled_is_what_the_objective_is_given(world):
     torch.testing.assert_close(
         torch.tensor([sum(one["token_logps"]) for one in listed]), own, atol=1e-5, rtol=0
     )
-    [given] = trained(world, "told", rows)
+    [given] = trained(world, "told", rows, method)
     drawn = torch.tensor([sum(one["sampling_token_logps"]) for one in listed])
     torch.testing.assert_close(given.flatten(), drawn, atol=1e-6, rtol=0)
     assert (given.flatten() - own).abs().min() > 1e-3

@@ -19,17 +19,18 @@ def read(path: Path | str, targets: str, sampling_logps: bool = False) -> list[d
     targets: as an objective's NEEDS names them. `labels`: a file of preferences, the target is z;
     `none`: groups of responses, the target is None; else groups with a number for each response.
     sampling_logps: whether the objective needs what responses were drawn with: a sum over its tokens
-    for each, float64 nats; else None. DataError naming the row that lacks what is asked for.
+    for each, float64 nats. Where it does not, they are there if all responses have them, else None.
+    DataError naming the row that lacks what is asked for.
     """
     if targets == "labels":
         rows = preferences.groups(reading.read_jsonl(path, records.Preference, key="pair"))
     else:
         rows = reading.read_jsonl(path, records.Group, key="group")
         rows = [row | {"target": _target(path, row, FIELDS.get(targets))} for row in rows]
-    return [
-        row | {"sampling_logps": _sampling_logps(path, row) if sampling_logps else None}
-        for row in rows
-    ]
+    known = sampling_logps or all(
+        SAMPLING in response for row in rows for response in row["responses"]
+    )
+    return [row | {"sampling_logps": _sampling_logps(path, row) if known else None} for row in rows]
 
 
 def _target(path: Path | str, row: dict[str, Any], name: str | None) -> list[float] | None:
