@@ -20,13 +20,17 @@ sys.path.append(sys.path.pop(sys.path.index(str(workflow.basedir))))
 
 
 include: "rules/common.smk"
+include: "rules/worlds/datasets.smk"
 include: f"rules/worlds/{CONFIG.world}.smk"
 include: "rules/steps/reference.smk"
 include: "rules/steps/pools.smk"
+include: "rules/steps/comparisons.smk"
 include: "rules/steps/sample.smk"
 include: "rules/steps/score.smk"
+include: "rules/steps/compare.smk"
 include: "rules/steps/logps.smk"
 include: "rules/steps/train.smk"
+include: "rules/steps/preference_models.smk"
 include: "rules/steps/evaluate.smk"
 include: "rules/steps/export.smk"
 include: "rules/steps/gather.smk"

@@ -17,7 +17,15 @@ import torch
 from benchmarks.table import Row, print_table
 from prefgrid.files import store
 
-BENCHMARKS = ("training", "scored_groups", "scan", "naive", "startup")
+BENCHMARKS = (
+    "training",
+    "scored_groups",
+    "preference_matrix",
+    "pair_matrices",
+    "scan",
+    "naive",
+    "startup",
+)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import functools
 import gc
 import inspect
+import re
 from pathlib import Path
 
 from snakemake.common import overwrite_function_params
@@ -17,7 +18,7 @@ from prefgrid.plan import shown, wirings
 from prefgrid.plan.config_words import as_in_a_file
 from prefgrid.plan.fingerprint import fingerprint
 from prefgrid.plan.load import ConfigError, load
-from prefgrid.studies import registry, rehearsal
+from prefgrid.studies import preference_models, registry, rehearsal
 
 try:
     places.check_checkout(Path(workflow.basedir))
@@ -101,6 +102,12 @@ def made_from(block, key="cell", study=None):
     def found(wildcards):
         cell = "" if key is None else getattr(wildcards, key)
         return step(block, study or wildcards.study, cell)
+
+    return answers(found)
+
+
+def answers(found):
+    """(inputs, spec, code) of a rule, as functions of its wildcards, which `found` turns into a Step."""
 
     @asked_often
     def inputs(wildcards):

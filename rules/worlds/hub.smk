@@ -1,34 +1,29 @@
 # The hub world: models and data from the Hugging Face hub or from local folders, pinned.
 
+import re
+
 from prefgrid.plan import local_sources
 
 # Nobody assesses models that are not made here.
 QUALITY = []
 # But they are tried before anything is made from them, with what somebody does with them. Always these
-# two: other inputs, and not other contents, would make the reference anew.
+# two: other inputs, and not other contents, would make the reference anew. Further models of judges are
+# tried for those who ask them.
 TRIALS = rehearsal.specs(CONFIG, WIRING.values())
-REHEARSALS = [f"results/rehearsals/{name}/rehearsal.json" for name in TRIALS]
+REHEARSALS = [f"results/rehearsals/{name}/rehearsal.json" for name in ("base", "reward")]
+JUDGES = CONFIG.hub.models.judges
 
 # What all else comes from, as far as it is named.
 SOURCE_FILES = ["results/models/base/manifest.json"]
 if CONFIG.hub.models.reward is not None:
     SOURCE_FILES.append(f"{REWARD}/manifest.json")
-if CONFIG.hub.dataset is not None:
-    SOURCE_FILES.append(CONFIG.data.path)
-
-signature = functools.cache(local_sources.signature)
-
-
-def origin(source):
-    """A section of the config that names a source; and what the source holds, if it is a local one."""
-    content = signature(source.source)
-    known = {} if content is None else {local_sources.CONTENT: content}
-    return source.model_dump() | known
+SOURCE_FILES += [f"results/{folder}/train.jsonl" for folder in FETCHED]
+SOURCE_FILES += [f"results/models/judges/{label}/manifest.json" for label in JUDGES]
 
 
 def model_spec(wildcards):
     return spec(
-        **origin(getattr(CONFIG.hub.models, wildcards.name)),
+        **local_sources.origin(getattr(CONFIG.hub.models, wildcards.name)),
         name=wildcards.name,
         prompt_format=CONFIG.prompt_format,
         prompt_date=CONFIG.prompt_date.isoformat(),
@@ -62,6 +57,41 @@ rule fetch_model:
         "--spec {params.spec:q} --code {params.code:q}"
 
 
+if JUDGES:
+
+    def judge_model_spec(wildcards):
+        return spec(
+            **local_sources.origin(JUDGES[wildcards.label]),
+            label=wildcards.label,
+            prompt_date=CONFIG.prompt_date.isoformat(),
+        )
+
+    rule fetch_judge_model:
+        output:
+            manifest="results/models/judges/{label}/manifest.json",
+            weights="results/models/judges/{label}/model.safetensors",
+            config="results/models/judges/{label}/config.json",
+            tokenizer="results/models/judges/{label}/tokenizer.json",
+        log:
+            "results/logs/fetch_judge_model/{label}.log",
+        wildcard_constraints:
+            label="[^/]+",
+        conda:
+            "../../envs/prefgrid.yaml"
+        resources:
+            mem_mb=mem_mb,
+            runtime=runtime,
+        params:
+            spec=judge_model_spec,
+            code=fingerprint("worlds.fetch_judge_model"),
+        message:
+            "Fetch the judges' model {wildcards.label}"
+        shell:
+            "exec python -m run_job --log {log} --online worlds/fetch_judge_model "
+            "--weights {output.weights} --config {output.config} --tokenizer {output.tokenizer} "
+            "--manifest {output.manifest} --spec {params.spec:q} --code {params.code:q}"
+
+
 def rehearsed(file):
     """The file of the model, if anybody uses it."""
 
@@ -86,7 +116,7 @@ rule rehearse_model:
     log:
         "results/logs/rehearse_model/{name}.log",
     wildcard_constraints:
-        name="|".join(TRIALS),
+        name="|".join(map(re.escape, TRIALS)),
     conda:
         "../../envs/prefgrid.yaml"
     resources:
@@ -103,25 +133,3 @@ rule rehearse_model:
         "exec python -m run_job --log {log} --gpus {resources.devices} worlds/rehearse_model "
         "--model {input.model} --rehearsal {output.rehearsal} "
         "--spec {params.spec:q} --code {params.code:q}"
-
-
-if CONFIG.hub.dataset is not None:
-
-    rule fetch_dataset:
-        output:
-            data=CONFIG.data.path,
-        log:
-            "results/logs/fetch_dataset.log",
-        conda:
-            "../../envs/prefgrid.yaml"
-        resources:
-            mem_mb=light_mem_mb,
-            runtime=light_runtime,
-        params:
-            spec=spec(**origin(CONFIG.hub.dataset), fields=CONFIG.data.fields),
-            code=fingerprint("worlds.fetch_dataset"),
-        message:
-            "Fetch the preference dataset"
-        shell:
-            "exec python -m run_job --log {log} --online worlds/fetch_dataset --data {output.data} "
-            "--spec {params.spec:q} --code {params.code:q}"

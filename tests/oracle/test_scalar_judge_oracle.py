@@ -11,9 +11,9 @@ from transformers import (
     Qwen3Config,
 )
 
-from prefgrid.judges import decoders
 from prefgrid.judges.dialogues import render
 from prefgrid.judges.scalar import ScalarRewardModel
+from prefgrid.logprobs import ends
 
 TOKENIZER = tiny_tokenizer()
 TOKENIZER.chat_template = "{% for m in messages %}{{ m.role }}: {{ m.content }}<end>{% endfor %}"
@@ -69,8 +69,8 @@ def assert_own_logits(folder, name, monkeypatch, *, attention="sdpa", **changes)
         layouts.append(plan(*arguments, **options))
         return layouts[-1]
 
-    plan = decoders.plan
-    monkeypatch.setattr(decoders, "plan", noted)
+    plan = ends.plan
+    monkeypatch.setattr(ends, "plan", noted)
     rewards = judge.score(*zip(*PAIRS, strict=True))
     monkeypatch.undo()
 

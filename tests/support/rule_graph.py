@@ -17,7 +17,7 @@ FILLED = {
     "CONFIG.data.path": '"results/data/ultrafeedback/train.jsonl"',
 }
 # What the default config has another rule for.
-OTHERS = ("adopt_reference", "fetch_model", "rehearse_model", "fetch_dataset")
+OTHERS = ("adopt_reference", "fetch_model", "fetch_judge_model", "rehearse_model", "fetch_dataset")
 # Of rules that ask a study, what no target needs.
 ON_REQUEST = ("exports/method=dpo/seed=0/shift=0.0/n=400/manifest.json",)
 WILDCARDS = {
@@ -26,6 +26,9 @@ WILDCARDS = {
     "figure": r"[a-z][a-z0-9_]*",
     "table": r"[a-z][a-z0-9_]*\.(?:csv|parquet)",
     "name": "base|reward",
+    "comparisons": r"[A-Za-z][A-Za-z0-9_.-]*",
+    "fetched": r"data/comparisons/[A-Za-z0-9_.-]+",
+    "label": r"[^/]+",
 }
 
 

@@ -12,18 +12,21 @@ import yaml
 from objective_samples import created
 from safetensors.torch import save_file
 from tiny_policy import LORA, PAD, logps_of, random_groups, tiny_model, trainable_of
+from tiny_preferences import compared, preference_model
 
 from prefgrid.files import store
 from prefgrid.models.loading import add_lora
 from prefgrid.objectives import softpo
+from prefgrid.objectives.preference_losses import PreferenceLoss
 from prefgrid.sampling.request import DecodingOptions
 from prefgrid.training import step
-from prefgrid.training.batches import Group
+from prefgrid.training.batches import DataOrder, Group
 from prefgrid.training.behaviours import PolicySamples, Replay
 from prefgrid.training.drawn import DrawnForward
 from prefgrid.training.link_table import link_table
 from prefgrid.training.loop import TrainingResult, train
 from prefgrid.training.options import TrainingOptions
+from prefgrid.training.preference import Annealing, PreferenceForward
 from prefgrid.training.sources import Drawn, MixedSource, Stateless
 from prefgrid.training.step import PolicyForward
 from prefgrid.training.watch import Watch
@@ -58,6 +61,8 @@ def methods() -> dict[str, dict]:
         "drawn": {"objective": "scores", "options": {}},
         "drawn_full": {"objective": "scores", "options": {}},
         "drawn_softpo": {"objective": "softpo", "options": {**SOFTPO, "value": "given"}},
+        "preferences": {"objective": "preferences", "options": {"ptx_loss": "dpo"}},
+        "preferences_full": {"objective": "preferences", "options": {}},
         "drawn_learned": {"objective": "softpo", "options": {**SOFTPO, "value": "learned"}},
     }
     return {**yaml.safe_load(CONFIG.read_text())["methods"], **ours}
@@ -97,6 +102,8 @@ def run(
     model = tiny_model(num_hidden_layers=1)
     if label.startswith("drawn"):
         return run_drawn(method, folder, model, options, work)
+    if label.startswith("preferences"):
+        return run_preferences(method, folder, model, options, work)
     schedule = options.schedule(ROWS, 5)
     if label == "scores":
         groups = tiny_scores.scored_groups(model, COUNTS)
@@ -184,6 +191,31 @@ def run_drawn(
     _write(
         folder, model, {"groups": seen, "looks": watch.rows, "best": watch.best, "values": values}
     )
+    return result
+
+
+def run_preferences(
+    method: dict, folder: Path, model, options: TrainingOptions, work: Path | None
+) -> TrainingResult:
+    """`run` of a preference model on circles of three, in blocks of two rows, under a falling temperature."""
+    if options.lora:
+        model = add_lora(model, **options.lora, seed=1)
+    model = preference_model(model=model, gate="softplus", temperature=1.0, learn_temperature=True)
+    ptx = method["options"].get("ptx_loss")
+    forward = PreferenceForward(
+        model, compared(ROWS), options, PAD, ptx_loss=ptx, annealing=Annealing(3.0, STEPS / 2)
+    )
+    schedule = options.schedule(ROWS, 5)
+    folder.mkdir(parents=True, exist_ok=True)
+    result = train(
+        forward,
+        PreferenceLoss(method["options"], schedule),
+        metrics_path=folder / "metrics.jsonl",
+        failure_path=folder / "failure.json",
+        order=DataOrder(schedule, options.batch_size, block=2),
+        work=work,
+    )
+    _write(folder, model, None)
     return result
 
 

@@ -80,6 +80,19 @@ def test_scored_groups_and_padded_rows_take_the_same_steps(monkeypatch):
     assert len(groups["seconds"]) == len(padded["seconds"]) == 2
 
 
+def test_a_preference_matrix_is_that_of_padded_rows(monkeypatch):
+    from benchmarks import preference_matrix
+
+    small = replace(preference_matrix.CPU, pairs=2, prompt=9, responses=(2, 6))
+    monkeypatch.setattr(preference_matrix, "CPU", small)
+    monkeypatch.setattr(preference_matrix, "BATCHES", 2)
+    ours, padded = (preference_matrix.measured(way) for way in preference_matrix.WAYS)
+    for one, other in zip(ours["logits"], padded["logits"], strict=True):
+        assert one == pytest.approx(other, abs=preference_matrix.TOLERANCE)
+    assert ours["logits"] != padded["logits"], "the other did not run"
+    assert max(map(abs, ours["logits"][0])) > 0.1
+
+
 def test_a_folder_without_results_is_no_finished_grid(tmp_path):
     from benchmarks.finished_grid import FinishedGrid
 
@@ -113,3 +126,15 @@ def files(summary) -> list[str]:
     """What a workflow makes, as `snakemake --summary` lists it."""
     names = (line.partition("\t")[0] for line in summary.output.splitlines())
     return sorted(name for name in names if name.startswith("results/"))
+
+
+def test_all_ways_to_a_pair_rankers_logits_are_one(monkeypatch):
+    pair_matrices = importlib.import_module("benchmarks.pair_matrices")
+    for name, value in {"PROMPT": (3, 9), "RESPONSE": (2, 12), "PUBLISHED_WIDTH": 64}.items():
+        monkeypatch.setattr(pair_matrices, name, value)
+    ours, *others = (
+        pair_matrices.measured(way, 2)["logits"] for way in ("ours", *pair_matrices.OTHERS)
+    )
+    assert max(ours) - min(ours) > 1e-3 and len(others) == 3
+    for other in others:
+        assert other == pytest.approx(ours, abs=pair_matrices.TOLERANCE)

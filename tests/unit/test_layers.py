@@ -38,6 +38,8 @@ LAYERS = (
     "objectives",
     "logprobs",
     "models",
+    # Of responses, from data sets or made up.
+    "comparisons",
     "data",
     "templates",
     "chat",

@@ -10,13 +10,16 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "workflow_scripts"
 LIGHT = (
     "worlds.write_tiny_data",
     "steps.build_prompt_pools",
+    "steps.collect_comparisons",
     "link_robustness.label_preferences",
     "link_robustness.export_preferences",
     "steps.adopt_reference",
     "steps.gather_table",
+    "steps.calibrate_judge",
     "link_robustness.tabulate_results",
     "single_index.tabulate_single_index",
     "soft_policy.tabulate_soft_policy",
+    "pairwise_judges.tabulate_pairwise_judges",
     "steps.draw_figure",
     "steps.describe_study",
     "steps.build_report",
@@ -25,9 +28,13 @@ LIGHT = (
 # What scripts import by a name in their spec.
 FIGURES = sorted((SCRIPTS / "prefgrid" / "studies").glob("*/figures/*.py"))
 SECTIONS = sorted((SCRIPTS / "prefgrid" / "studies").glob("*/section.py"))
+COMPARISONS = [
+    *(SCRIPTS / "prefgrid" / "comparisons").glob("*.py"),
+    SCRIPTS / "prefgrid/tinyworld/closings.py",
+]
 CHOSEN = tuple(
     path.relative_to(SCRIPTS).with_suffix("").as_posix().replace("/", ".")
-    for path in (*FIGURES, *SECTIONS)
+    for path in (*FIGURES, *SECTIONS, *sorted(COMPARISONS))
     if path.name != "__init__.py"
 )
 

@@ -124,6 +124,7 @@ def test_unreachable_hub_id_says_what_was_tried(clone: Checkout) -> None:
         "dataset": {"source": "nobody/none", "revision": "main", "split": "train"},
     }
     set_config(clone, "world", value="hub")
+    set_config(clone, "studies", value=["link_robustness"])
     set_config(clone, "hub", value=hub)
     set_config(clone, "reference", "sft", value=None)
     for path in (clone.folder / "results/models/base").iterdir():

@@ -21,6 +21,7 @@ def test_models_and_data_from_local_paths_reach_the_responses(
     config = yaml.safe_load((checkout.folder / "small.yaml").read_text())
     config |= {
         "world": "hub",
+        "studies": ["link_robustness", "single_index", "soft_policy"],
         "hub": {
             "models": {
                 name: {"source": str(source), "revision": None}

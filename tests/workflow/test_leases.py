@@ -169,7 +169,7 @@ def test_only_training_takes_several_devices(tmp_path: Path) -> None:
         return done.stdout + done.stderr
 
     devices = re.findall(r"run_job --log \S+ --gpus (\d) \w+/(\w+)", planned(6))
-    training = {"train_policy", "train_reference"}
+    training = {"train_policy", "train_preference_model", "train_reference"}
     assert {rule for count, rule in devices if count == "2"} == training
     models = {rule for count, rule in devices if count == "1"}
     assert {"sample_responses", "score_responses", "evaluate_policy"} <= models

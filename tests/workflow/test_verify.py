@@ -74,7 +74,7 @@ def test_everything_of_a_finished_run_is_right(clone: Checkout) -> None:
     clone.snakemake(f"{STUDY}/preferences/{CELL}/chosen_rejected/pairs.jsonl")
     status, output = verify(clone)
     assert (status, listed(output)) == (0, {})
-    assert "61 artifacts built, 61 of them right; 0 missing" in output
+    assert "80 artifacts built, 80 of them right; 0 missing" in output
 
 
 def test_a_new_learning_rate_is_seen_where_snakemake_has_lost_its_records(clone: Checkout) -> None:

@@ -1,7 +1,8 @@
 """Bring a preference dataset from the hub, or from local files of its schema, into one JSONL file.
 
 Outputs: data (JSONL); beside it source.json {source, revision, commit}. Spec: source (hub id, local folder or file), revision, split, fields (the columns
-that are read: it must have them, and no others are kept); of a local source its content.
+that are read: it must have them, and no others are kept, but of optional_fields those that are there); of a
+local source its content.
 """
 
 import glob
@@ -27,7 +28,10 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 def main(job: jobs.Job) -> None:
     spec = job.spec
-    made, commit = fetched(spec["source"], spec["revision"], spec["split"], spec["fields"])
+    optional = spec.get("optional_fields", ())
+    made, commit = fetched(
+        spec["source"], spec["revision"], spec["split"], spec["fields"], optional
+    )
     count = 0
     with store.replacing(job.outputs["data"]) as temporary, open(temporary, "wb") as file:
         for line in made:
@@ -41,10 +45,15 @@ def main(job: jobs.Job) -> None:
 
 
 def fetched(
-    source: str, revision: str | None, split: str, fields: Sequence[str]
+    source: str,
+    revision: str | None,
+    split: str,
+    fields: Sequence[str],
+    optional: Sequence[str] = (),
 ) -> tuple[Iterator[bytes], str | None]:
-    """The lines of one JSONL file, each a row of `fields`, and the hub's commit that they are of, None of
-    files on this machine; ValueError if the source cannot be had or lacks one of them.
+    """The lines of one JSONL file, each a row of `fields` and of the `optional` ones that it has, and the
+    hub's commit that they are of, None of files on this machine; ValueError if the source cannot be had
+    or lacks one of `fields`.
 
     JSON is read row by row, and rows that cannot be read are kept as they are: whoever reads the
     dataset counts and names them. Other files go through `datasets`, whose readers know no bad row.
@@ -64,7 +73,8 @@ def fetched(
             "file beside the config file or in the run's folder, of JSON or parquet "
             f"({', '.join(sorted(SUFFIXES))}; packed as .gz, .bz2, .xz or .zst too)."
         ) from error
-    made = selected(source, files, fields) if rows is None else converted(source, rows, fields)
+    read, content = (selected, files) if rows is None else (converted, rows)
+    made = read(source, content, fields, optional)
     return made, None if Path(source).exists() else commit_of(builder)
 
 
@@ -115,14 +125,17 @@ def json_files(builder: datasets.DatasetBuilder, split: str) -> list[str]:
     return list(manager.iter_files(manager.download_and_extract(list(named[split]))))
 
 
-def selected(source: str, files: Iterable[str], fields: Sequence[str]) -> Iterator[bytes]:
+def selected(
+    source: str, files: Iterable[str], fields: Sequence[str], optional: Sequence[str]
+) -> Iterator[bytes]:
     """Of files of JSON."""
     columns: dict[str, None] = {}
     for line in chain.from_iterable(map(lines.read_any, files)):
         row = line.row or {}
         columns |= dict.fromkeys(row)
         try:
-            made = lines.written({name: row.get(name) for name in fields})
+            kept = [*fields, *(name for name in optional if name in row)]
+            made = lines.written({name: row.get(name) for name in kept})
         except (RecursionError, ValueError):
             # It can be parsed, but is nested too deeply to be rewritten, or would become another text.
             made = line.text + b"\n"
@@ -136,10 +149,13 @@ def table(builder: datasets.DatasetBuilder, split: str) -> datasets.Dataset:
     return builder.as_dataset(split=split)
 
 
-def converted(source: str, rows: datasets.Dataset, fields: Sequence[str]) -> Iterator[bytes]:
+def converted(
+    source: str, rows: datasets.Dataset, fields: Sequence[str], optional: Sequence[str]
+) -> Iterator[bytes]:
     """Of a table. Columns that nobody reads may hold what JSON lacks: dates, bytes, images."""
     check_fields(source, rows.column_names, fields)
-    return map(lines.written, rows.select_columns(list(fields)))
+    kept = [*fields, *(name for name in optional if name in rows.column_names)]
+    return map(lines.written, rows.select_columns(kept))
 
 
 def check_fields(source: str, columns: Sequence[str], fields: Sequence[str]) -> None:
@@ -148,7 +164,7 @@ def check_fields(source: str, columns: Sequence[str], fields: Sequence[str]) -> 
     if missing:
         raise ValueError(
             f"dataset {source!r} has no column {', '.join(missing)} (it has {', '.join(columns)}); "
-            "allowed: a source of the schema that data.dataset reads"
+            "allowed: a source of the schema that its reader knows"
         )
 
 

@@ -77,7 +77,8 @@ class TestSample:
         assert [c.score for c in corners.completions] == [None, None]
         assert by_prompt["Recite the whole telephone book of Oslo."].completions == ()
         (python,) = by_prompt["Write a line of Python that adds 2 and 3."].completions
-        assert python == Completion("print(2 + 3)", 5.0), "empty responses left out"
+        fives = dict.fromkeys(ASPECTS, 5.0)
+        assert python == Completion("print(2 + 3)", 5.0, fives), "empty responses left out"
 
 
 class TestScores:
@@ -140,6 +141,26 @@ class TestScores:
         ]
         row = {"instruction": "Why?", "completions": completions}
         assert scores(write(tmp_path / "d.jsonl", row)) == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "ratings"),
+    [
+        (
+            {"honesty": {"Rating": "4"}, "helpfulness": {"Rating": 2}},
+            {"honesty": 4, "helpfulness": 2},
+        ),
+        ({"honesty": {"Rating": "N/A"}, "helpfulness": {"Rating": "1"}}, {"helpfulness": 1}),
+        ({"honesty": {"Rating": "nan"}, "helpfulness": {}}, {}),
+        ({"honesty": {"Rating": None}, "helpfulness": "5"}, {}),
+        ({"honesty": {"Rating": True}}, {}),
+        ([], {}),
+        (None, {}),
+    ],
+)
+def test_aspects_whose_rating_is_a_number(tmp_path, annotations, ratings):
+    (row,) = ultrafeedback.read(write(tmp_path / "d", good(annotations=annotations)), 0.0).rows
+    assert row.completions[0].ratings == ratings
 
 
 BAD = {

@@ -297,6 +297,20 @@ def test_a_source_of_another_schema_is_refused(tmp_path, fetching):
         fetch(fetching, tmp_path / "a.parquet")
 
 
+def test_optional_columns_are_kept_where_they_are(tmp_path, fetching):
+    """As rows have them in JSON; as the file has them in a table."""
+    rows = [{"a": 1, "b": None, "x": 4}, {"a": 2, "x": 4}, {"a": 3, "b": 5, "c": 6}]
+    source = tmp_path / "rows.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made = fetching.fetched(str(source), None, "train", ["a"], ["b", "c", "d"])[0]
+    found = [{"a": 1, "b": None}, {"a": 2}, {"a": 3, "b": 5, "c": 6}]
+    assert [json.loads(line) for line in made] == found
+    table = tmp_path / "rows.parquet"
+    fetching.datasets.Dataset.from_list([rows[0], rows[1] | {"b": 3}]).to_parquet(table)
+    made = fetching.fetched(str(table), None, "train", ["a"], ["b", "c"])[0]
+    assert [json.loads(line) for line in made] == [{"a": 1, "b": None}, {"a": 2, "b": 3}]
+
+
 def test_a_source_that_cannot_be_had_is_explained(tmp_path, fetching):
     source = str(tmp_path / "nowhere")
     with pytest.raises(ValueError) as caught:

@@ -17,7 +17,7 @@ from prefgrid.judges.scalar import ScalarRewardModel
 from prefgrid.models import loading
 from prefgrid.run import execution
 from prefgrid.sampling import transformers_backend
-from steps import compute_reference_logps, sample_responses, score_responses
+from steps import compare_responses, compute_reference_logps, sample_responses, score_responses
 
 GROUPS, SHARDS = 7, 3
 HELD_OUT, SAMPLES = 5, 3
@@ -68,6 +68,13 @@ def scoring(responses: str, at_once: int | None, calls: int) -> Case:
     return Case(score_responses, JUDGE | {"at_once": at_once}, inputs, "rewards", SCORE, calls)
 
 
+def comparing(at_once: int | None, calls: int) -> Case:
+    mock = {"seed": 0, "scale": 1.0, "antisymmetric": False}
+    spec = JUDGE | {"judge": "prefgrid.judges.mock", "options": mock, "at_once": at_once}
+    inputs, step = {"groups": "held out", "judge": "no model"}, (compare_responses, "matrices")
+    return Case(compare_responses, spec, inputs, "matrices", step, calls)
+
+
 def logps(responses: str, first: int | None, calls: int) -> Case:
     spec = {"batch_size": 2, "precision": "none", "first": first}
     inputs = {"responses": responses, "reference": "reference"}
@@ -109,10 +116,13 @@ CASES = {
     "score shards": scoring("responses", None, calls=SHARDS),
     # Shards of 3, 6 and 6 responses, 4 at once: 1 + 2 + 2.
     "score a few at once": scoring("held out", 4, calls=5),
+    "compare files": comparing(None, calls=SHARDS),
+    # Files of 1, 2 and 2 prompts.
+    "compare a few at once": comparing(1, calls=HELD_OUT),
     "log-probabilities": logps("responses", None, calls=SHARDS),
     "log-probabilities of the first": logps("held out", 2, calls=SHARDS),
 }
-SHARDED = [name for name, case in CASES.items() if case.script is not sample_responses]
+SHARDED = [name for name, case in CASES.items() if "responses" in case.inputs]
 
 
 class Killed(BaseException):
@@ -147,6 +157,7 @@ def files(tmp_path_factory) -> dict[str, Path | list[Path]]:
         "prompts": folder / "prompts.jsonl",
         "reference": folder / "reference" / "manifest.json",
         "judge": folder / "judge" / "manifest.json",
+        "no model": None,
     }
 
 

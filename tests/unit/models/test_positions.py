@@ -187,7 +187,7 @@ def test_rotations_of_the_batch_are_refused_by_the_rehearsal(tmp_path):
         rehearse(tmp_path, 23)
     save(tmp_path, rotating("llama", AutoModelForSequenceClassification, num_labels=1))
     options = {"max_tokens": 25, "batch_size": 4, "precision": "none"}
-    with pytest.raises(ValueError, match="a judge's max_tokens is 25; allowed: at most 24"):
+    with pytest.raises(ValueError, match="max_tokens is 25; allowed: at most 24"):
         judges.rehearse(tmp_path, "chat", "prefgrid.judges.scalar", options)
 
 

@@ -31,8 +31,11 @@ def default() -> dict[str, Any]:
 
 
 def changed(changes: dict[str, Any]) -> dict[str, Any]:
-    """The default config with dotted keys set (or deleted)."""
+    """The default config with dotted keys set (or deleted); in the hub world without the study whose default
+    judges know the tiny world's language alone."""
     raw = default()
+    if changes.get("world") == "hub":
+        raw["studies"].remove("pairwise_judges")
     for dotted, value in changes.items():
         *parents, last = dotted.split(".")
         place = raw
@@ -337,7 +340,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown module of a judge": (
         {"judges.reward.judge": "scaler"},
-        r"judges.reward.judge: unknown judge 'scaler'; did you mean 'scalar'\? allowed: scalar, .*",
+        r"judges.reward.judge: unknown judge 'scaler'; did you mean 'scalar'\? allowed: .*, scalar, or .*",
     ),
     "judge that is not there": (
         {f"{GRID}.judge": "rewards"},
@@ -613,8 +616,8 @@ def test_no_number_is_written_so_that_yaml_reads_text(path):
 
 
 def test_every_key_has_a_comment():
-    """On its line or directly above. Inside `methods` and `overrides` a label's comment covers all of
-    the label."""
+    """On its line or directly above. Inside `methods`, `preference_models` and `overrides` a label's
+    comment covers all of the label."""
     bare, above, inside = [], False, -1  # the indentation of the key that covers, −1: none
     for number, line in enumerate((REPOSITORY / "config.yaml").read_text().splitlines(), start=1):
         key = re.match(r"( *)([\w.-]+):", line)
@@ -622,7 +625,8 @@ def test_every_key_has_a_comment():
             depth = len(key[1])
             if depth <= inside:
                 inside = -1
-            if inside < 0 and (depth, key[2]) in ((0, "methods"), (2, "overrides")):
+            covering = ((0, "methods"), (0, "preference_models"), (2, "overrides"))
+            if inside < 0 and (depth, key[2]) in covering:
                 inside = depth
             if not (above or " #" in line or depth > inside >= 0):
                 bare.append(f"line {number}: {key[2]}")
@@ -764,6 +768,8 @@ class TestBounds:
             ("integer > 0 or null", [None, 2], [0, 2.5]),
             (["a", "b"], ["a"], ["c", None]),
             ([True, False], [True, False], [0, 1, None]),
+            ("text", ["A", " "], ["", None, 1]),
+            ("text with {a}, {b_1}", ["{b_1} {a} {c}"], ["{a} b_1", "", None, 2]),
         ],
     )
     def test_grammar(self, bound, inside, outside):
@@ -771,7 +777,7 @@ class TestBounds:
         assert not any(bounds.fits(value, bound) for value in outside)
 
     def test_a_bound_that_is_none(self):
-        for text in ("positive", "in [0, 1]", "integer [0, 1]"):
+        for text in ("positive", "in [0, 1]", "integer [0, 1]", "text with a"):
             with pytest.raises(ValueError, match=f"{re.escape(repr(text))} is no bound"):
                 bounds.fits(1, text)
 
@@ -780,3 +786,4 @@ class TestBounds:
         assert bounds.words("[0, 1)") == "a number in [0, 1)"
         assert bounds.words("integer in [1, 8]") == "an integer in [1, 8]"
         assert bounds.words([True, False]) == "true, false"
+        assert bounds.words("text with {a}") == "a text with {a}"

@@ -79,6 +79,11 @@ SANE = {
         ("answers", "group_size", "replay", "value_samples", "final_samples"), (1, 1e7)
     ),
     **dict.fromkeys(("refresh_steps", "patience"), (1, 1e10)),
+    # Judges, comparisons and what learns from them.
+    **dict.fromkeys(("scale", "start"), (1e-7, 1e7)),
+    **dict.fromkeys(("share", "shares"), (0, 1)),
+    **dict.fromkeys(("responses", "groups", "prompts_at_once"), (1, 1e7)),
+    **dict.fromkeys(("pairs_per_prompt", "circles_per_prompt"), (1, 1e10)),
     # Machines.
     **dict.fromkeys(("torch_threads", "torch_threads_of", "jobs_per_gpu"), (1, 4096)),
     "gpus_per_job": (0, 4096),

@@ -1,14 +1,22 @@
 """Judges by name: ours, and those of any package; their options."""
 
 import pytest
-from tests.unit.plan.test_config import changed
+from tests.unit.plan.test_config import HUB, changed, mistakes
 
 from prefgrid.config import judges
-from prefgrid.plan.load import load
+from prefgrid.plan.load import ConfigError, load
+from prefgrid.studies import registry
 
 
 def test_every_judge_is_found_and_no_helper():
-    assert judges.known() == ("scalar",)
+    assert judges.known() == (
+        "embedding",
+        "length",
+        "mock",
+        "pair_ranker",
+        "pairwise_llm",
+        "scalar",
+    )
     defaults, bounds = judges.constants("scalar")
     assert defaults == {"max_tokens": 1024, "batch_size": 64, "precision": "none"}
     assert bounds.keys() == defaults.keys()
@@ -45,3 +53,87 @@ def test_a_judge_of_somebody_else(tmp_path, monkeypatch):
         judges.constants("their_judges.bare")
     with pytest.raises(ValueError, match="unknown judge 'their_judges.none': no such importable"):
         judges.constants("their_judges.none")
+
+
+def test_which_judges_only_compare():
+    assert {name for name in judges.known() if judges.compares(name)} == {
+        "embedding",
+        "mock",
+        "pair_ranker",
+        "pairwise_llm",
+    }
+
+
+def test_a_study_that_needs_scores_refuses_a_judge_that_compares():
+    label = {"judges.coin": {"judge": "mock", "model": None}}
+    load(changed(label))
+    with pytest.raises(
+        ConfigError, match=r"link_robustness.judge: 'coin' compares .* judge 'mock'"
+    ):
+        load(changed(label | {"link_robustness.judge": "coin"}))
+    # One that scores is as good for comparing.
+    longest = {"judges.coin": {"judge": "length", "model": None}}
+    load(changed(longest | {"link_robustness.judge": "coin"}))
+
+
+SOURCE = {"source": "owner/name", "revision": "main"}
+
+
+def hub(**further) -> dict:
+    models = HUB["models"] | {"judges": further}
+    return {"world": "hub", "hub": HUB | {"models": models}}
+
+
+def test_a_judge_asks_a_fetched_model_by_its_label():
+    asked = {"judges.ranker": {"judge": "pair_ranker", "model": "pairrm"}}
+    config = load(changed({**hub(pairrm=SOURCE), **asked}))
+    wiring = registry.wiring(config.packages["link_robustness"], config)
+    step = wiring.judge("ranker")
+    folder = "results/models/judges/pairrm"
+    assert step.inputs == {"judge": f"{folder}/manifest.json"}
+    assert step.weights == [
+        f"{folder}/model.safetensors",
+        "results/rehearsals/judges/pairrm/rehearsal.json",
+    ]
+    assert step.modules == ("prefgrid.judges.pair_ranker",)
+    assert wiring.judge("reward").weights == ["results/models/reward/model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            hub(pairrm=SOURCE) | {"judges.one": {"judge": "pair_ranker", "model": "pairmr"}},
+            "judges.one.model: unknown model 'pairmr'; did you mean 'pairrm'",
+        ),
+        # The tiny world fetches nothing.
+        (
+            {"judges.one": {"judge": "pair_ranker", "model": "pairrm"}},
+            "judges.one.model: unknown model 'pairrm'; allowed: ",
+        ),
+        (
+            {"judges.one": {"judge": "pairwise_llm", "model": None}},
+            "model is null, but judge 'pairwise_llm' asks one; allowed: base, reward, or a label",
+        ),
+        (hub(reward=SOURCE), "hub.models.judges.reward: 'reward' is another model's name"),
+        (
+            {"judges.one": {"judge": "pairwise_llm", "options": {"template": "{context}"}}},
+            "option template = .*; allowed: a text with {context}, {response_a}, {response_b}",
+        ),
+    ],
+)
+def test_a_judge_of_a_model_that_is_not_there_is_refused(changes, said):
+    with pytest.raises(ConfigError, match=said):
+        load(changed(changes))
+
+
+def test_a_preference_model_leaves_room_for_a_response_behind_a_cut_prompt():
+    judge = {"judge": "embedding", "model": "gpm", "options": {"max_prompt_tokens": 900}}
+    changes = {"judges.asked": judge, "max_response_tokens": 124}
+    [line] = mistakes(changes)
+    assert line == (
+        "judges.asked.options.max_tokens: 1024 leaves no room for a response behind a prompt that is cut "
+        "to 900; allowed: more than max_prompt_tokens + max_response_tokens = 1024"
+    )
+    judge["options"]["max_prompt_tokens"] = 899
+    assert load(changed(changes)).judges["asked"].all_options["max_prompt_tokens"] == 899

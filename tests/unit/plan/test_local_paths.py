@@ -125,3 +125,17 @@ def test_a_tiny_world_reads_no_file_again(lab):
 
     raw = load_configfile(lab / "config.yaml")
     assert folders(raw, [lab / "config.yaml"], read) == {}
+
+
+def test_further_models_of_judges_are_found_beside_the_file_that_names_them(lab):
+    (lab / "presets/pair.rm").mkdir()
+    (lab / "presets/pair.rm/config.json").write_text("{}")
+    judges = {"pair.rm": {"source": "pair.rm", "revision": None}}
+    (lab / "presets/more.yaml").write_text(yaml.safe_dump({"hub": {"models": {"judges": judges}}}))
+    hub = loaded(lab, "presets/local_paths.yaml", "presets/more.yaml").hub
+    assert os.path.samefile(hub.models.judges["pair.rm"].source, lab / "presets/pair.rm")
+    shutil.rmtree(lab / "presets/pair.rm")
+    with pytest.raises(
+        ConfigError, match=r"hub.models.judges.pair.rm.revision: is null, but 'pair.rm'"
+    ):
+        loaded(lab, "presets/local_paths.yaml", "presets/more.yaml")

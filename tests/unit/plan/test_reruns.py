@@ -10,6 +10,7 @@ import rule_graph
 import yaml
 
 from prefgrid.config import objectives
+from prefgrid.plan import comparison_sets
 from prefgrid.plan import fingerprint as module
 from prefgrid.plan.load import load
 from prefgrid.studies import registry
@@ -122,6 +123,7 @@ EDITS = {
         *('("fine-grained_score", "overall_score")', '("overall_score",)'),
         """
         train_tiny_tokenizer train_tiny_base train_tiny_reward train_reference build_prompt_pools
+        collect_comparisons(scores) collect_comparisons(aspects)
         """,
     ),
     "which lines of a data set can be read": (
@@ -129,8 +131,52 @@ EDITS = {
         *('"utf-8-sig"', '"utf-8"'),
         """
         fetch_dataset train_tiny_tokenizer train_tiny_base train_tiny_reward train_reference
-        build_prompt_pools
+        build_prompt_pools collect_comparisons(scores) collect_comparisons(aspects)
+        tabulate_pairwise_judges
         """,
+    ),
+    "the ring of closings": (
+        "prefgrid/tinyworld/ring.py",
+        *("RING = 4.0", "RING = 3.0"),
+        "collect_comparisons(tinyworld.closings) compare_responses(tinyworld.circle_judge)",
+    ),
+    "an aspect of a response": (
+        "prefgrid/tinyworld/aspects.py",
+        *("1.5 * language.worth(first)", "language.worth(first)"),
+        "write_tiny_data train_tiny_tokenizer train_tiny_base train_tiny_reward",
+    ),
+    "who calibrates": (
+        "prefgrid/comparisons/base.py",
+        *("CALIBRATION_SHARE = 0.5", "CALIBRATION_SHARE = 0.4"),
+        "collect_comparisons tabulate_pairwise_judges",
+    ),
+    "how circles are counted": (
+        "prefgrid/statistics/intransitivity.py",
+        *("MOST_RESPONSES = 12", "MOST_RESPONSES = 11"),
+        """
+        tabulate_pairwise_judges draw_figure(pairwise_judges.consistency)
+        describe_study(pairwise_judges.section)
+        """,
+    ),
+    "a loss of comparisons": (
+        "prefgrid/objectives/preference_losses.py",
+        *(
+            "WANTED_LOGIT, LARGEST_WANTED_LOGIT = 10.0, 5.0",
+            "WANTED_LOGIT, LARGEST_WANTED_LOGIT = 9.0, 5.0",
+        ),
+        "train_preference_model",
+    ),
+    "a gate of preference models": (
+        "prefgrid/models/preference.py",
+        *("(z / math.sqrt(width))", "(z / width)"),
+        """
+        train_preference_model compare_responses(embedding) embed_responses(embedding)
+        """,
+    ),
+    "what a preference model can be, reworded": (
+        "prefgrid/limits/preference_models.py",
+        *("embeddings are pairs of numbers", "must be even"),
+        "",
     ),
     "an objective on scores": (
         "prefgrid/objectives/soft_losses.py",
@@ -154,7 +200,7 @@ EDITS = {
         *('float("inf")', "1.0e30"),
         """
         train_tiny_base train_tiny_reward train_policy train_reference teach_numbers
-        train_soft_policy
+        train_soft_policy train_preference_model
         """,
     ),
     "training rows that are described": (
@@ -162,14 +208,14 @@ EDITS = {
         *("DESCRIBED_ROWS = 128", "DESCRIBED_ROWS = 64"),
         """
         train_tiny_base train_tiny_reward train_policy train_reference teach_numbers
-        train_soft_policy
+        train_soft_policy train_preference_model
         """,
     ),
     "intervals": (
         "prefgrid/statistics/intervals.py",
         *("LEVEL = 0.95", "LEVEL = 0.9"),
         """
-        tabulate_results tabulate_single_index tabulate_soft_policy
+        tabulate_results tabulate_single_index tabulate_soft_policy tabulate_pairwise_judges
         draw_figure(link_robustness.calibration)
         draw_figure(single_index.correlation) draw_figure(single_index.frontier)
         draw_figure(single_index.robustness) describe_study
@@ -180,7 +226,7 @@ EDITS = {
         *("MIN_CHUNK = 256", "MIN_CHUNK = 128"),
         """
         rehearse_model train_tiny_base train_tiny_reward train_reference compute_reference_logps
-        train_policy evaluate_policy teach_numbers train_soft_policy
+        train_policy evaluate_policy teach_numbers train_soft_policy train_preference_model
         """,
     ),
     "log-probabilities of drawn tokens": (
@@ -192,9 +238,10 @@ EDITS = {
         "prefgrid/chat.py",
         *('"enable_thinking": False', '"enable_thinking": True'),
         """
-        fetch_model rehearse_model train_tiny_base train_tiny_reward assess_tiny_world
-        train_reference sample_responses score_responses evaluate_policy export_preferences
-        export_policy teach_numbers train_soft_policy
+        fetch_model fetch_judge_model rehearse_model train_tiny_base train_tiny_reward
+        assess_tiny_world train_reference sample_responses score_responses evaluate_policy export_preferences
+        export_policy teach_numbers train_soft_policy train_preference_model
+        compare_responses(embedding) embed_responses(embedding)
         """,
     ),
     "a trial of chat templates": (
@@ -205,7 +252,7 @@ EDITS = {
     "how a template's date is written": (
         "prefgrid/templates/dates.py",
         *("time()", "time(12)"),
-        "fetch_model",
+        "fetch_model fetch_judge_model",
     ),
     "how closely a rehearsal compares": (
         "prefgrid/rehearsal/comparing.py",
@@ -217,11 +264,12 @@ EDITS = {
         *("np.random.Philox(", "np.random.SFC64("),
         """
         write_tiny_data train_tiny_tokenizer train_tiny_base train_tiny_reward assess_tiny_world
-        train_reference sample_responses label_preferences train_policy teach_numbers
+        train_reference sample_responses label_preferences train_preference_model train_policy teach_numbers
         train_soft_policy train_single_index(pspo) train_single_index(true_link) evaluate_policy tabulate_results
         draw_figure(link_robustness.reference_rewards) draw_figure(link_robustness.frontier)
         draw_figure(link_robustness.robustness) draw_figure(link_robustness.convergence)
-        describe_study(link_robustness.section)
+        describe_study(link_robustness.section) collect_comparisons(scores)
+        collect_comparisons(aspects) collect_comparisons(tinyworld.closings)
         """,
     ),
     "how a table is written": (
@@ -249,10 +297,10 @@ def forget() -> None:
 
 
 def wirings() -> dict[str, Any]:
-    """Of all studies, each with every method that it can train: numbers have scores, and pairs of them
-    labels."""
+    """Of all studies, each that trains methods with every one that it can: numbers have scores, and pairs of
+    them labels."""
     raw = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
-    for study in raw["studies"]:
+    for study in ("link_robustness", "single_index", "soft_policy"):
         targets = ("scores", "labels") if study == "soft_policy" else ("labels",)
         raw[study]["methods"] = [
             label
@@ -272,6 +320,9 @@ def codes() -> dict[str, tuple[str, ...]]:
     jobs, _ = rule_graph.needed(wirings())
     listed = [(rule.script, rule.modules) for rule in rule_graph.rules() if rule.block is None]
     listed += [(job.rule.script, job.modules) for job in jobs]
+    config = load(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
+    sets = (comparison_sets.step(config, label).modules for label in config.comparisons)
+    listed += [("steps.collect_comparisons", modules) for modules in sets]
     return {_name(script, modules): (script, *modules) for script, modules in listed}
 
 
@@ -284,7 +335,7 @@ def _name(script: str, modules: tuple[str, ...]) -> str:
 
 
 # Packages whose modules no other has by the same name.
-NAMELESS = ("objectives", "judges", "sampling", "data")
+NAMELESS = ("objectives", "judges", "sampling", "data", "comparisons")
 
 
 def fingerprints(codes: dict[str, tuple[str, ...]]) -> dict[str, str]:

@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 from tiny_families import config, tiny_decoder
+from tiny_pair_ranker import save_pair_ranker
 from tiny_policy import scale_up, tiny_tokenizer
+from tiny_preferences import saved
 from transformers import AutoModelForSequenceClassification
 
+from prefgrid.judges import embedding
+from prefgrid.judges.embedding import EmbeddingJudge
+from prefgrid.judges.pair_ranker import PairRankerJudge
 from prefgrid.judges.scalar import ScalarRewardModel
 from prefgrid.models.loading import save_model
 from prefgrid.rehearsal import judges
@@ -122,3 +127,57 @@ def test_the_script_writes_what_it_found_and_refuses_before_it_writes(tmp_path):
     assert done.returncode == 1
     assert "the rehearsal of an adapter of c_attn in precision none failed" in done.stderr
     assert not (tmp_path / "out" / "rehearsal.json").exists()
+
+
+PAIRS = {"source_tokens": 1224, "candidate_tokens": 412, "batch_size": 8, "precision": "none"}
+
+
+def test_a_judge_that_compares_is_asked_together_and_one_by_one(tmp_path):
+    save_pair_ranker(tmp_path)
+    found = judges.rehearse(tmp_path, "raw", "prefgrid.judges.pair_ranker", PAIRS)
+    assert found["logits by pair_ranker"]["logits"] < 1e-5
+
+
+def test_logits_that_depend_on_company_are_refused(tmp_path, monkeypatch):
+    save_pair_ranker(tmp_path)
+    asked = PairRankerJudge.logits
+
+    def by_company(judge, prompts, responses):
+        return [len(prompts) * one for one in asked(judge, prompts, responses)]
+
+    monkeypatch.setattr(PairRankerJudge, "logits", by_company)
+    with pytest.raises(ValueError, match="rehearsal of logits by pair_ranker failed .* differ"):
+        judges.rehearse(tmp_path, "raw", "prefgrid.judges.pair_ranker", PAIRS)
+
+
+def test_a_folder_of_another_judges_model_is_refused_by_name(tmp_path):
+    save_reward_model(tmp_path, "llama")
+    with pytest.raises(
+        ValueError, match="logits by pair_ranker .* is a deberta-v2, this is a llama"
+    ):
+        judges.rehearse(tmp_path, "raw", "prefgrid.judges.pair_ranker", PAIRS)
+
+
+EMBEDDING = {name: default for name, (default, _) in embedding.OPTIONS.items()}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [{"gate": "softmax", "dimension": 4}, {"dimension": 1, "normalize": False}],
+    ids=["gated", "bradley_terry"],
+)
+def test_a_preference_model_is_compared_with_plain_forwards(tmp_path, shape):
+    """Of d > 1 it has no scores; rehearsed, it is asked as it will be."""
+    saved(tmp_path, **shape)
+    found = judges.rehearse(tmp_path, "chat", "prefgrid.judges.embedding", EMBEDDING)
+    assert 0 < found["logits by embedding"]["logits"] < 1e-4
+
+
+def test_a_preference_model_that_its_plain_forward_contradicts_is_refused(tmp_path, monkeypatch):
+    saved(tmp_path, gate="softmax")
+    own = EmbeddingJudge.own_logits
+    monkeypatch.setattr(
+        EmbeddingJudge, "own_logits", lambda *asked: [one + 0.1 for one in own(*asked)]
+    )
+    with pytest.raises(ValueError, match="rehearsal of logits by embedding failed .* differ"):
+        judges.rehearse(tmp_path, "chat", "prefgrid.judges.embedding", EMBEDDING)

@@ -99,3 +99,23 @@ def test_the_order_of_the_paths_does_not_matter():
     grid_of_two_cells()
     paths = ("figures/frontier.svg", "figures/training.svg", CELLS[1])
     assert origin.ancestors(paths) == origin.ancestors(reversed(paths))
+
+
+def test_commits_of_what_was_fetched_by_what_it_is_for():
+    made = []
+    for folder, script, name in (
+        ("models/base", "fetch_model", "base"),
+        ("data/ultrafeedback", "fetch_dataset", None),
+        ("data/comparisons/skywork", "fetch_dataset", None),
+        ("data/comparisons/mine", "fetch_dataset", None),
+    ):
+        commit = None if folder.endswith("mine") else f"{folder} commit"
+        source = {"source": "x", "revision": "main", "commit": commit}
+        store.write_json(f"{folder}/source.json", source)
+        outputs = {f"{folder}/train.jsonl": "sha"}
+        made.append({"script": script, "outputs": outputs, "spec": {"name": name}})
+    assert origin.commits(made) == {
+        "base_model": "models/base commit",
+        "dataset": "data/ultrafeedback commit",
+        "skywork_comparisons": "data/comparisons/skywork commit",
+    }

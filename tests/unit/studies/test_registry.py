@@ -91,7 +91,7 @@ def test_mistakes_in_its_section_are_reported_with_all_others(lab):
         (
             ["toy"],
             "studies.0: 'toy' should be a study; allowed: link_robustness, single_index, soft_policy, "
-            "or the dotted",
+            "pairwise_judges, or the dotted",
         ),
         (["{lab}.toi"], "studies.0: '{lab}.toi' should be a study, but {lab}.toi.config is no"),
         (["{lab}.toy", "{lab}.toy"], "studies: every value may appear once; repeated"),

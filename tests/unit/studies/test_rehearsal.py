@@ -67,3 +67,22 @@ def test_the_models_are_always_the_same_two():
     """Kind: a judge or a study less is one file less, and what takes the files is made anew."""
     for studies in (["link_robustness"], ["single_index"], ["single_index", "link_robustness"]):
         assert list(specs(studies=studies)) == ["base", "reward"]
+
+
+def test_a_further_model_of_judges_is_rehearsed_by_those_who_ask_it():
+    source = {"source": "owner/name", "revision": "main"}
+    models = {"base": source, "reward": source, "judges": {"ranker": source, "idle": source}}
+    judges = {
+        "reward": {"judge": "scalar", "model": "reward"},
+        "ranker": {"judge": "scalar", "model": "ranker", "options": {"batch_size": 3}},
+    }
+    found = specs(
+        world="hub",
+        hub={"models": models, "dataset": source | {"split": "train"}},
+        judges=judges,
+        link_robustness=study("dpo") | {"judge": "ranker"},
+    )
+    assert list(found) == ["base", "reward", "judges/ranker", "judges/idle"]
+    [judge] = found["judges/ranker"]["judges"]
+    assert judge["options"]["batch_size"] == 3 and not found["judges/ranker"]["trainings"]
+    assert [name for name, one in found.items() if rehearsal.asks(one)] == ["base", "judges/ranker"]

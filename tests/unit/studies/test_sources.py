@@ -21,6 +21,8 @@ DEFAULT = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
 COMMIT = "c1899de289a04d12100db370d81485cdf75e47ca"
 HUB = {
     "world": "hub",
+    # Not the one whose default judges know the tiny world's language alone.
+    "studies": ["link_robustness", "single_index", "soft_policy"],
     "hub": {
         "models": {
             "base": {"source": "lab/base", "revision": COMMIT},
@@ -111,6 +113,20 @@ def test_a_study_without_prompts_needs_no_reward_model_and_no_dataset():
     assert named == {"run": "default", "base_model": "lab/base@c1899de289a0"}
 
 
+def test_a_further_model_of_judges_is_named_by_its_label():
+    judges = {name: {"source": "lab/pair", "revision": "v1"} for name in ("pairrm", "idle")}
+    hub = {"models": {"judges": judges}, "dataset": {"source": "lab/data", "revision": "main"}}
+    config = load(merged(DEFAULT, merged(HUB, {"hub": hub})))
+    asked = config.judges["reward"].model_copy(update={"model": "pairrm"})
+    named = sources.named(config, [], [asked], False)
+    assert named == {"run": "default", "judge_model pairrm": "lab/pair@v1"}
+    assert sources.line(named) == "Run: default; judge model pairrm: lab/pair@v1"
+    commit = {"judge_model pairrm": "ab" * 20}
+    assert sources.rows(sources.committed(named, commit)) == [
+        ("Judge model pairrm", "lab/pair@v1 (commit abababababab)")
+    ]
+
+
 def test_figures_and_tables_get_them():
     for wiring in wirings().values():
         for name in wiring.figures:
@@ -139,6 +155,7 @@ def test_a_new_name_of_the_run_retabulates_and_redraws_and_trains_nothing():
         "tabulate_results",
         "tabulate_single_index",
         "tabulate_soft_policy",
+        "tabulate_pairwise_judges",
     }
     named = {name for name, *_ in before if name.startswith(("train", "evaluate", "describe"))}
     assert {"train_policy", "train_single_index", "train_soft_policy", "evaluate_policy"} <= named

@@ -79,6 +79,8 @@ def test_nothing_is_made_twice_and_every_policy_once(jobs):
     for study, count in POLICIES.items():
         own = [job for job in jobs if job.study == study and job.rule.block == "policy"]
         assert len(own) == len({job.cell for job in own}) == count
+    trained = [job.inputs for job in jobs if job.rule.name == "train_preference_model"]
+    assert len(trained) == 2 * 2
     one_a_seed = [job.cell for job in jobs if job.rule.name == "compute_reference_logps"]
     assert sorted(one_a_seed) == ["pool=eval", "seed=0", "seed=1"]
 
@@ -105,7 +107,8 @@ def test_what_all_cells_share_and_what_bears_the_cell_s_name_stand_in_the_rules(
 
 def test_code_that_a_spec_chooses_is_always_part_of_the_fingerprint(jobs):
     chosen = {job.rule for job in jobs if job.step and job.step.modules}
-    assert chosen == {job.rule for job in jobs if job.rule.chooses}
+    # Comparisons ask no study.
+    assert chosen == {job.rule for job in jobs if job.rule.chooses and job.rule.block}
 
 
 def test_specs_are_json_ready(jobs):
@@ -138,7 +141,7 @@ def test_a_gathered_table_has_the_cells_that_are_tracked_for_it(jobs):
 
 def test_what_is_asked_of_the_pools_is_a_key_of_the_config(jobs):
     asked = [job.step.spec["prompts"] for job in jobs if job.rule.name == "sample_responses"]
-    assert {one["pool"] for one in asked} == {1000, 200}
+    assert {one["pool"] for one in asked} == {1000, 200, 40}
     for one in asked:
         value = RAW
         for part in one["asked_by"].split("."):
@@ -356,9 +359,10 @@ def test_several_kls_reach_tables_figures_and_exact_evaluations_only():
             }
         ),
     )
-    numbers = several.pop("soft_policy")
-    assert numbers.tabulation() == one["soft_policy"].tabulation()
-    assert numbers.section() == one["soft_policy"].section()
+    for study in ("soft_policy", "pairwise_judges"):
+        other = several.pop(study)
+        assert other.tabulation() == one[study].tabulation()
+        assert other.section() == one[study].section()
     for study, wiring in several.items():
         assert wiring.tabulation().spec["kappas"] == kappas
         assert wiring.section().spec["kappas"] == kappas

@@ -1,5 +1,7 @@
 """The tiny world's language, rule, random texts and data file."""
 
+import hashlib
+import json
 import math
 from collections import Counter
 
@@ -112,6 +114,16 @@ def test_data_file_is_read_by_the_ultrafeedback_adapter(tmp_path):
         assert row.prompt == raw["instruction"]
         rule = [language.score(row.prompt, item.response) for item in row.completions]
         assert np.argsort(rule).tolist() == np.argsort([c.score for c in row.completions]).tolist()
+
+
+def test_what_models_learn_of_the_data_is_what_it_was():
+    """Kind: a change of the aspects, which no model reads, that makes all models anew."""
+    told = [
+        [one[key] for key in ("response", "fine-grained_score", "overall_score")]
+        for row in files.rows(200, seed=0)
+        for one in row["completions"]
+    ]
+    assert hashlib.sha256(json.dumps(told).encode()).hexdigest().startswith("5de4627285211a6e")
 
 
 def test_data_rows_have_exactly_the_fields_of_ultrafeedback():

@@ -60,9 +60,10 @@ def test_both_processes_end_with_the_same_bytes_and_one_writes_metrics(two, labe
 
 
 # Of every kind one: without state, with a link, with a memory, with both, coupled, of all weights,
-# of groups of unequal size.
+# of groups of unequal size, of comparisons.
 @pytest.mark.parametrize(
-    "label", ["dpo", "pspo", "ospo", "ospo_orthogonal", "rspo", "sft_full", "scores"]
+    "label",
+    ["dpo", "pspo", "ospo", "ospo_orthogonal", "rspo", "sft_full", "scores", "preferences"],
 )
 def test_a_run_of_two_ends_where_a_run_of_one_does(two, tmp_path, label):
     """Adam makes more of the rounding of a sum of gradients, and so does a narrow kernel."""

@@ -6,6 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from prefgrid.objectives import pspo
 from prefgrid.training import loop, ratios
+from prefgrid.training.preference import PreferenceForward
 from prefgrid.training.step import PolicyForward
 
 # What reads values on the CPU, or makes a shape of them, and so waits until a GPU is done.
@@ -61,7 +62,8 @@ def test_steps_do_not_wait(tmp_path, monkeypatch, label):
     monkeypatch.setattr(ratios, "present", unwatched(ratios.present))
     monkeypatch.setattr(pspo.Objective, "fit", unwatched(pspo.Objective.fit))
     # Its layout is worked out on the CPU from lists, which looks alike where the model is there too.
-    monkeypatch.setattr(PolicyForward, "micro_batch", unwatched(PolicyForward.micro_batch))
+    for forward in (PolicyForward, PreferenceForward):
+        monkeypatch.setattr(forward, "micro_batch", unwatched(forward.micro_batch))
     with waits:
         run(label, tmp_path, max_steps=STEPS)
     assert steps == [1, 2, 3, 4, 5]

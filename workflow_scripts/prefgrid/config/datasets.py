@@ -6,7 +6,7 @@ from functools import cache
 from prefgrid.config import modules
 
 # Folders of results/data/ that are not a dataset's.
-TAKEN = ("prompts", "tiny_world_quality")
+TAKEN = ("prompts", "comparisons", "tiny_world_quality")
 
 _KIND = modules.Kind("dataset", "data", ("SOURCE", "FIELDS"), ("read",))
 module_name, known = _KIND.module_name, _KIND.known

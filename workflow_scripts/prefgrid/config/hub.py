@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from prefgrid.config.fields import Section
+from prefgrid.config.fields import Label, Section
 
 
 class HubSource(Section):
@@ -18,6 +18,10 @@ class HubModels(Section):
     base: HubSource = Field(description="the base language model")
     reward: HubSource | None = Field(
         None, description="the reward model; null: no study of the run asks one"
+    )
+    judges: dict[Label, HubSource] = Field(
+        default_factory=dict,
+        description="further models that judges ask, such as PairRM, by a name for `judges.<label>.model`",
     )
 
 

@@ -25,7 +25,16 @@ def check_options(judge: str, options: dict[str, Any]) -> None:
 
 def asks_a_model(judge: str) -> bool:
     """Whether the judge's module says that it cannot do without one."""
+    return _says(judge, "ASKS_A_MODEL")
+
+
+def compares(judge: str) -> bool:
+    """Whether the judge's module says that it compares responses and gives none of them a score."""
+    return _says(judge, "COMPARES")
+
+
+def _says(judge: str, literal: str) -> bool:
     try:
-        return literals.read(module_name(judge), ["ASKS_A_MODEL"])["ASKS_A_MODEL"]
+        return bool(literals.read(module_name(judge), [literal])[literal])
     except ValueError:
         return False

@@ -1,11 +1,19 @@
 """The section `judges`: what may score responses."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
 from prefgrid.config import judges
-from prefgrid.config.fields import Section
+from prefgrid.config.fields import Label, Section
+from prefgrid.config.hub import HubSource
+from prefgrid.files import shared
+
+# The world's own models; every run has folders for them.
+WORLDS = ("base", "reward")
+MODELS = "results/models"
+FETCHED = f"{MODELS}/judges"
 
 
 class Judge(Section):
@@ -14,8 +22,9 @@ class Judge(Section):
     judge: str = Field(
         description="name of a module in prefgrid/judges, or a dotted name of another's"
     )
-    model: Literal["base", "reward"] | None = Field(
-        "reward", description="the world's model it asks; null: none"
+    model: Label | None = Field(
+        "reward",
+        description="it asks: base, reward, a label of hub.models.judges or of preference_models; null: none",
     )
     options: dict[str, Any] = Field(
         default_factory=dict, description="those not set have the judge's own defaults"
@@ -31,7 +40,8 @@ class Judge(Section):
     def _has_a_model_to_ask(self) -> "Judge":
         if self.model is None and judges.asks_a_model(self.judge):
             raise ValueError(
-                f"model is null, but judge {self.judge!r} asks one; allowed: base, reward"
+                f"model is null, but judge {self.judge!r} asks one; allowed: {', '.join(WORLDS)}, or a "
+                "label of hub.models.judges or preference_models"
             )
         return self
 
@@ -57,4 +67,35 @@ DEFAULT = Judge(judge="scalar")
 
 def ours() -> dict[str, Judge]:
     """The default judges; config.yaml says what each is."""
-    return {"reward": DEFAULT}
+    return {
+        "reward": DEFAULT,
+        "rule": Judge(judge="prefgrid.tinyworld.rule_judge", model=None),
+        "circle": Judge(judge="prefgrid.tinyworld.circle_judge", model=None),
+        "length": Judge(judge="length", model=None),
+    }
+
+
+def models(config: Any) -> dict[str, str]:
+    """Name → folder of every model that an entry of `judges` may ask, of a config or what is usable of it."""
+    found = {name: f"{MODELS}/{name}" for name in WORLDS}
+    found |= {label: f"{FETCHED}/{label}" for label in fetched(config)}
+    for label, trained in trained_models(config).items():
+        # Of its own comparisons' first training.
+        found[label] = shared.preference_model(label, trained.on, 0)
+    return found
+
+
+def fetched(config: Any) -> dict[str, HubSource]:
+    """`hub.models.judges` of a run in the hub world."""
+    return config.hub.models.judges if config.world == "hub" and config.hub is not None else {}
+
+
+def rehearsals(config: Any, model: str | None) -> list[str]:
+    """What tries a judge's model before anybody asks it, if it is one of `fetched`: of the world's own models
+    the rules wait for that themselves."""
+    return [f"results/rehearsals/judges/{model}/rehearsal.json"] if model in fetched(config) else []
+
+
+def trained_models(config: Any) -> Mapping[str, Any]:
+    """The section `preference_models`."""
+    return getattr(config, "preference_models", {})

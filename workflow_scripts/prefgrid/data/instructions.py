@@ -10,16 +10,21 @@ A dataset is a module with two literals, which planning reads without importing 
 """
 
 import importlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Completion:
-    """One response to an instruction; score is None where the annotators left none."""
+    """One response to an instruction; score is None where the annotators left none.
+
+    ratings: aspect → number, of the aspects that they rated.
+    """
 
     response: str
     score: float | None
+    ratings: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,15 @@ AROUND = 12
 
 def named(where: str, field: str, wanted: str, value: Any) -> str:
     """One line about a row that is left out, since `value` in its `field` is not what is `wanted`:
-    "text" (not blank), a "list" or a "string"."""
+    "text" (not blank), a "list", a "number" or a "string"."""
     half = lines.half_character(value) if isinstance(value, str) else None
     if half is not None:
         part = value[max(0, half - AROUND) : half + AROUND]
         must = f"whole characters in UTF-8, found a broken one (number {half + 1}) in {part!a}"
     elif wanted == "text":
         must = f"a non-empty string, found {reprlib.repr(value)}"
-    elif wanted == "list":
-        must = f"a list, found {type(value).__name__}"
+    elif wanted in ("list", "number"):
+        must = f"a {wanted}, found {type(value).__name__}"
     else:
         must = f"a string, found {type(value).__name__}"
     verb = "be" if half is None else "hold"

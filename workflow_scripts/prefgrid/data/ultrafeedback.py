@@ -62,7 +62,26 @@ def _completions(raw: Sequence[dict[str, Any]]) -> Iterator[Completion]:
     written = [completion for completion in raw if completion["response"].strip()]
     scores = _scores(written)
     for completion, score in zip(written, scores, strict=True):
-        yield Completion(completion["response"], score)
+        yield Completion(completion["response"], score, _ratings(completion.get("annotations")))
+
+
+def _ratings(annotations: Any) -> dict[str, float]:
+    """Those aspects whose rating is a number; the hub has them as text, some of them "N/A"."""
+    notes = annotations if isinstance(annotations, dict) else {}
+    given = {
+        aspect: _number(_parsed(note.get("Rating")))
+        for aspect, note in notes.items()
+        if isinstance(note, dict)
+    }
+    return {aspect: rating for aspect, rating in given.items() if rating is not None}
+
+
+def _parsed(rating: Any) -> Any:
+    """A text as the number that it is, if it is one."""
+    try:
+        return float(rating) if isinstance(rating, str) else rating
+    except ValueError:
+        return None
 
 
 def _scores(completions: Sequence[dict[str, Any]]) -> list[float | None]:

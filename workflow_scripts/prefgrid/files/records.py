@@ -128,6 +128,50 @@ class Preference(Prompt):
     reward_scale: Positive
 
 
+class Candidate(TypedDict):
+    """A response of which no more than its text is known; kind: of those that are told apart by it."""
+
+    __pydantic_config__ = STRICT
+    text: Text
+    kind: NotRequired[Text]
+
+
+class Comparison(TypedDict):
+    """With which probability one response of a row, by its number, is preferred to another; margin: by
+    how much, where somebody said so."""
+
+    __pydantic_config__ = STRICT
+    first: Count
+    second: Count
+    probability: Share
+    margin: NotRequired[float]
+
+
+class ComparedFields(Prompt):
+    """A row of comparisons: a prompt, its responses, and what is known of their pairs. section: what its
+    accuracy is counted under, "" where nothing is told apart. item: what rows on one question share."""
+
+    section: Text
+    item: NotRequired[Text]
+    responses: Annotated[list[Candidate], Field(min_length=2)]
+    comparisons: Annotated[list[Comparison], Field(min_length=1)]
+
+
+def _of_two_responses(row: ComparedFields) -> ComparedFields:
+    count = len(row["responses"])
+    for one in row["comparisons"]:
+        first, second = one["first"], one["second"]
+        if first == second or max(first, second) >= count:
+            raise ValueError(
+                f"compares the responses {first} and {second} of {count}; allowed: two numbers from 0 "
+                f"to {count - 1}"
+            )
+    return row
+
+
+Compared = Annotated[ComparedFields, AfterValidator(_of_two_responses)]
+
+
 def _one_function(link: "LinkFields") -> "LinkFields":
     index, probability = link["index_nats"], link["probability"]
     if any(left >= right for left, right in zip(index, index[1:], strict=False)):
@@ -150,6 +194,25 @@ class LinkFields(TypedDict):
 
 
 Link = Annotated[LinkFields, AfterValidator(_one_function)]
+
+
+class Candidates(Prompt):
+    """What a judge compares: a prompt and its responses, as rows of responses.jsonl and of comparisons
+    have them."""
+
+    responses: Annotated[list[Candidate], Field(min_length=1)]
+
+
+class Calibration(TypedDict):
+    """calibration.json: the temperature of a judge's logits, whether it is a bound and no fit, and the
+    comparisons that it was fitted on."""
+
+    __pydantic_config__ = STRICT
+    temperature: Positive
+    at_bound: bool
+    comparisons: Count
+    log_loss_raw_nats: float
+    log_loss_calibrated_nats: float
 
 
 class ComputedWith(TypedDict):

@@ -18,15 +18,21 @@ INERT = True
 def check_scores(
     model: Any, rows: Sequence[Mapping[str, Sequence[int]]], scores: Sequence[float]
 ) -> None:
-    """ValueError if `scores`, computed together, are not `own_scores` of the `rows`. They may differ by the share `rounding.share` of the score, or of 1 where that is more."""
+    """`check_values` of `scores`, computed together, and `own_scores` of the `rows`."""
+    check_values(model, scores, own_scores(model, rows))
+
+
+def check_values(model: Any, ours: Sequence[float], own: Sequence[float]) -> None:
+    """ValueError unless what we read of `model` is what its own forward gives. Values may differ by the
+    share `rounding.share` of their size, or of 1 where that is more."""
     share = rounding.share(model)
-    for ours, theirs in zip(scores, own_scores(model, rows), strict=True):
+    for read, theirs in zip(ours, own, strict=True):
         # What is not finite on both sides is for the user of the scores to report.
-        if ours == theirs or (math.isnan(ours) and math.isnan(theirs)):
+        if read == theirs or (math.isnan(read) and math.isnan(theirs)):
             continue
-        if not abs(ours - theirs) <= share * max(1.0, abs(theirs)):
+        if not abs(read - theirs) <= share * max(1.0, abs(theirs)):
             raise ValueError(
-                f"our score of a dialogue under this {model.config.model_type} is {ours:.6g}, its "
+                f"our score of a dialogue under this {model.config.model_type} is {read:.6g}, its "
                 f"own forward gives {theirs:.6g}; they may differ by {share:g} of it. The model does "
                 "something that prefgrid does not know of: its rewards would be those of another "
                 "model. Choose another model"

@@ -9,9 +9,9 @@ from torch import Tensor
 from prefgrid import chat
 from prefgrid.judges.batches import sharing_groups
 from prefgrid.judges.dialogues import Dialogue, read_place, render, up_to_read
+from prefgrid.logprobs.ends import end_states
 from prefgrid.logprobs.head import Float32Linear
-from prefgrid.logprobs.planning import plan, takes_packed_rows
-from prefgrid.logprobs.states import last_hidden_states
+from prefgrid.logprobs.planning import takes_packed_rows
 from prefgrid.models.classifiers import score_layer
 from prefgrid.models.loading import pad_id
 from prefgrid.models.positions import check_rotations
@@ -62,7 +62,7 @@ class DialogueReader:
     def logits(self, groups: Sequence[Sequence[Dialogue]]) -> Tensor:
         """float32 [dialogues, 1], group after group."""
         if self.shares_prompts:
-            return self._shared_logits(groups)
+            return self.head(end_states(self.model, groups, self.pad_id))
         return self._padded_logits([head + tail for group in groups for head, tail in group])
 
     def _dialogues(
@@ -75,13 +75,6 @@ class DialogueReader:
             prompt_format=self.prompt_format,
             max_tokens=self.max_tokens,
         )
-
-    def _shared_logits(self, groups: Sequence[Sequence[Dialogue]]) -> Tensor:
-        prompts = [group[0][0] for group in groups]
-        responses = [[response for _, response in group] for group in groups]
-        layout = plan(self.text_config, prompts, responses, pad_id=self.pad_id)
-        hidden = last_hidden_states(self.model, layout).flatten(0, 1)
-        return self.head(hidden[torch.from_numpy(layout.ends).to(hidden.device)])
 
     def _padded_logits(self, rows: Sequence[list[int]]) -> Tensor:
         longest = max(map(len, rows))

@@ -4,7 +4,8 @@ Options are {name: (default, bound)}. A bound is a list of the allowed values, o
 
     "> 0"    ">= 0"    "[0, 1)"    "[1e-6, 1e6]"    "integer > 0"    "integer in [1, 1e6]"
 
-each also with " or null" at its end; the numbers are free.
+each also with " or null" at its end; the numbers are free. Of a text that is not empty the bound is "text",
+or "text with {one}, {other}" where it must hold these words in braces.
 """
 
 import math
@@ -24,6 +25,8 @@ _TEXT = re.compile(
     rf"(?P<null> or null)?"
 )
 
+_WORDS = re.compile(r"text(?: with (?P<names>\{\w+\}(?:, \{\w+\})*))?")
+
 
 def split(declared: dict[str, tuple[Any, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
     """(defaults by name, bounds by name); ValueError naming options that are no such pair."""
@@ -41,11 +44,15 @@ def fits(value: Any, bound: str | list[Any]) -> bool:
     if isinstance(bound, list):
         # 0 equals False, but a number is no switch.
         return any(value == one and type(value) is type(one) for one in bound)
+    texts = _WORDS.fullmatch(bound) if isinstance(bound, str) else None
+    if texts is not None:
+        needed = texts["names"].split(", ") if texts["names"] else [""]
+        return isinstance(value, str) and value != "" and all(name in value for name in needed)
     found = _TEXT.fullmatch(bound) if isinstance(bound, str) else None
     if found is None:
         raise ValueError(
             f"{bound!r} is no bound; allowed: a list of values, or a text such as '> 0', '>= 0', "
-            "'[0, 1)', 'integer > 0', each also with ' or null' at its end"
+            "'[0, 1)', 'integer > 0', each also with ' or null' at its end, 'text'"
         )
     if value is None:
         return found["null"] is not None
@@ -65,6 +72,8 @@ def words(bound: str | list[Any]) -> str:
         return ", ".join(str(one).lower() if isinstance(one, bool) else str(one) for one in bound)
     if bound.startswith("integer"):
         return f"an {bound}"
+    if bound.startswith("text"):
+        return f"a {bound}"
     return f"a number {'in ' if bound.startswith('[') else ''}{bound}"
 
 

@@ -4,7 +4,7 @@ A bfloat16 output layer rounds logits to about three digits. Two nearly equal mo
 differ at every token, which adds up to a KL that is not there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,6 +56,17 @@ def logit_scale(config: Any) -> float:
 def logit_cap(config: Any) -> float | None:
     """c where a model with this text config bounds its logits to c · tanh(logits / c); else None."""
     return next(iter(_numbers(config, CAPS)), None)
+
+
+def next_logits(model: Any, hidden: Tensor, tokens: Sequence[int]) -> Tensor:
+    """float32 [P, T]: the logits of `tokens` behind last hidden states [P, H] of a causal model, scaled
+    and bounded as its own forward does it; none of the rest of the vocabulary is computed."""
+    layer, config = plain_output_layer(model), model.config.get_text_config()
+    chosen = torch.tensor(tokens, device=hidden.device)
+    bias = None if layer.bias is None else layer.bias[chosen].float()
+    logits = F.linear(hidden.float(), layer.weight[chosen].float(), bias) * logit_scale(config)
+    cap = logit_cap(config)
+    return logits if cap is None else cap * torch.tanh(logits / cap)
 
 
 def _numbers(config: Any, names: tuple[str, ...]) -> list[float]:

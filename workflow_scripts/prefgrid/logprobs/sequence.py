@@ -64,8 +64,8 @@ def response_logps(
     states = torch.from_numpy(layout.states).to(hidden.device)
     targets = [token for responses in response_tokens for one in responses for token in one]
     targets = torch.tensor(targets, device=hidden.device)
-    token_logps = _token_logps(model, hidden.flatten(0, 1)[states], targets)
-    return _sums(token_logps, layout), torch.from_numpy(layout.lengths).to(hidden.device)
+    found = token_logps(model, hidden.flatten(0, 1)[states], targets)
+    return _sums(found, layout), torch.from_numpy(layout.lengths).to(hidden.device)
 
 
 def _check(prompt_tokens: Sequence[Tokens], response_tokens: Sequence[Sequence[Tokens]]) -> None:
@@ -80,8 +80,9 @@ def _check(prompt_tokens: Sequence[Tokens], response_tokens: Sequence[Sequence[T
             raise ValueError(f"group {group}: a response has no tokens")
 
 
-def _token_logps(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
-    """float32 [P] by the model's own output layer, logit scale and logit cap."""
+def token_logps(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
+    """float32 [P] of `targets` [P] after states [P, H], by the model's own output layer, logit scale and
+    logit cap."""
     head = plain_output_layer(model)
     config = model.config.get_text_config()
     return selected_logps(

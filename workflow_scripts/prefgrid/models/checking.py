@@ -81,6 +81,17 @@ def check_config(config: Any) -> None:
         )
 
 
+def check_tokenizer_file(folder: Path | str) -> None:
+    """ValueError if a folder has no tokenizer.json: other files need packages that are not here, or say
+    less about their tokens."""
+    if not (Path(folder) / "tokenizer.json").is_file():
+        raise ValueError(
+            f"{folder}: has no tokenizer.json. A SentencePiece file alone (spm.model, tokenizer.model) needs "
+            "the package sentencepiece, which this environment lacks; allowed: a folder in which "
+            "tokenizer.json was saved where that package is (AutoTokenizer.from_pretrained, save_pretrained)"
+        )
+
+
 def check_special_tokens(source: str, tokenizer: Any) -> None:
     """ValueError if nothing could fill up a row of tokens."""
     if tokenizer.pad_token_id is None and tokenizer.eos_token_id is None:

@@ -53,7 +53,7 @@ def fetch_model(
     # A revision may be a moving branch: one commit is looked up and all files come from it.
     resolved = resolve_revision(source, revision)
     try:
-        _refuse_an_adapter(source, resolved)
+        refuse_an_adapter(source, resolved)
         config = transformers.AutoConfig.from_pretrained(source, revision=resolved)
         checking.check_config(config)
         if kind == "causal" and config.is_encoder_decoder:
@@ -81,16 +81,7 @@ def fetch_model(
             )
     # A damaged file, an unknown name in the config or a library that is lacking can raise anything.
     except Exception as error:
-        if Path(source).is_dir():
-            tried = f"the local folder {Path(source).resolve()}"
-        else:
-            hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-            tried = f"the hub {hub}, as there is no such path beside the config file or here"
-        raise ValueError(
-            f"cannot get model {source!r} at revision {revision!r}: {_in_a_line(error)} "
-            f"(tried {tried}). Allowed: a hub id 'owner/name' that this machine can reach and may "
-            "read, or a local folder with config.json, weights and tokenizer files."
-        ) from error
+        raise explained(error, source, revision) from error
     checking.check_loaded(source, report)
     checking.check_finite(source, model)
     checking.check_vocabulary(source, tokenizer, config.get_text_config().vocab_size)
@@ -102,11 +93,31 @@ def fetch_model(
         check = pairs.check_pairs if reads_pairs else trial.check_template
         check(tokenizer, prompt_format)
     ask(model, attention)
-    commit = getattr(resolved, "resolved", None)  # it has one if the hub or its cache was asked
-    origin = {"source": source, "revision": revision, "commit": commit}
-    origin |= _made_consistent(model)
-    store.write_json(Path(folder) / "source.json", origin)
+    write_origin(folder, source, revision, resolved, **_made_consistent(model))
     save_model(folder, model, tokenizer)
+
+
+def write_origin(
+    folder: Path | str, source: str, revision: str | None, resolved: str | None, **more: Any
+) -> None:
+    """Write source.json; resolved: what `resolve_revision` gave."""
+    commit = getattr(resolved, "resolved", None)  # it has one if the hub or its cache was asked
+    origin = {"source": source, "revision": revision, "commit": commit, **more}
+    store.write_json(Path(folder) / "source.json", origin)
+
+
+def explained(error: Exception, source: str, revision: str | None) -> ValueError:
+    """Why a model could not be had, what was tried, and what is allowed."""
+    if Path(source).is_dir():
+        tried = f"the local folder {Path(source).resolve()}"
+    else:
+        hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+        tried = f"the hub {hub}, as there is no such path beside the config file or here"
+    return ValueError(
+        f"cannot get model {source!r} at revision {revision!r}: {_in_a_line(error)} "
+        f"(tried {tried}). Allowed: a hub id 'owner/name' that this machine can reach and may "
+        "read, or a local folder with config.json, weights and tokenizer files."
+    )
 
 
 def _in_a_line(error: Exception) -> str:
@@ -116,7 +127,7 @@ def _in_a_line(error: Exception) -> str:
     return text if plain and text else f"{type(error).__name__} {text}".rstrip()
 
 
-def _refuse_an_adapter(source: str, revision: str | None) -> None:
+def refuse_an_adapter(source: str, revision: str | None) -> None:
     """ValueError for a folder or hub id that holds an adapter: transformers would put it on a base model,
     wherever that is, and save the two apart."""
     path = find_adapter_config_file(source, revision=revision)

@@ -24,8 +24,7 @@ def check_dialogues(model: Any, dialogue_tokens: int) -> None:
     limit = positions.row_limit(model)
     if limit is not None and dialogue_tokens > limit:
         raise ValueError(
-            f"{_kind(model, limit)}; a judge's max_tokens is {dialogue_tokens}; allowed: at most "
-            f"{limit}"
+            f"{_kind(model, limit)}; max_tokens is {dialogue_tokens}; allowed: at most {limit}"
         )
 
 

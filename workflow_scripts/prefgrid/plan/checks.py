@@ -7,11 +7,12 @@ is reported already; so one run reports every mistake.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from prefgrid.config import judging
 from prefgrid.config.fields import Problem, Section, Unusable
 from prefgrid.config.reference import Sft
 from prefgrid.config.suggestions import allowed
 from prefgrid.limits import bounds, lengths, tiny_world
-from prefgrid.plan import world_checks
+from prefgrid.plan import comparison_checks, preference_checks, world_checks
 from prefgrid.plan.schema import SCRIPTS, Config
 from prefgrid.studies import registry
 from prefgrid.studies.checks import enough_for_the_devices, float16_has_a_gpu, layers_exist
@@ -86,14 +87,45 @@ def _of_the_study(check: Any, study: str, config: Config) -> Iterator[Problem]:
         yield study, f"its check {check.__name__} failed: {type(error).__name__}: {error}"
 
 
+def _judges_ask_models_there_are(config: Config) -> Iterator[Problem]:
+    known = judging.models(config)
+    for label, judge in config.judges.items():
+        if judge.model is not None and judge.model not in known:
+            yield (
+                f"judges.{label}.model",
+                f"unknown model {judge.model!r}; {allowed(judge.model, known)} (see hub.models.judges, "
+                "preference_models)",
+            )
+
+
+def _models_of_judges_have_names_of_their_own(config: Config) -> Iterator[Problem]:
+    taken = {*judging.WORLDS, *judging.trained_models(config)}
+    for label in judging.fetched(config):
+        if label in taken:
+            yield (
+                f"hub.models.judges.{label}",
+                f"{label!r} is another model's name; allowed: any but {', '.join(sorted(taken))}",
+            )
+
+
 def _judges_have_room(config: Config) -> Iterator[Problem]:
     for label, judge in config.judges.items():
-        most = judge.all_options.get("max_tokens")
-        if most is not None and most <= config.max_response_tokens:
+        options, place = judge.all_options, f"judges.{label}.options.max_tokens"
+        most, prompt = options.get("max_tokens"), options.get("max_prompt_tokens")
+        if most is None:
+            continue
+        if most <= config.max_response_tokens:
             yield (
-                f"judges.{label}.options.max_tokens",
+                place,
                 f"{most} leaves no room for a prompt; allowed: more than max_response_tokens = "
                 f"{config.max_response_tokens}",
+            )
+        elif prompt is not None and most <= prompt + config.max_response_tokens:
+            yield (
+                place,
+                f"{most} leaves no room for a response behind a prompt that is cut to "
+                f"{prompt}; allowed: more than max_prompt_tokens + max_response_tokens = "
+                f"{prompt + config.max_response_tokens}",
             )
 
 
@@ -173,6 +205,8 @@ def _shares_are_of_devices(config: Config) -> Iterator[Problem]:
 
 
 CHECKS: tuple[Callable[[Config], Iterator[Problem]], ...] = (
+    _judges_ask_models_there_are,
+    _models_of_judges_have_names_of_their_own,
     _judges_have_room,
     _judges_fit_the_device,
     _training_fits_the_device,
@@ -180,6 +214,8 @@ CHECKS: tuple[Callable[[Config], Iterator[Problem]], ...] = (
     _the_references_adapter_has_layers,
     _the_reference_leaves_its_warm_up,
     *world_checks.CHECKS,
+    *comparison_checks.CHECKS,
+    *preference_checks.CHECKS,
     _threads_are_of_scripts,
     _shares_are_of_devices,
 )

@@ -4,15 +4,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from prefgrid.config import methods, preference_models
 from prefgrid.config.fields import Problem
 from prefgrid.config.merging import merged
-from prefgrid.config.methods import ours
 from prefgrid.config.reference import Sft
 from prefgrid.config.training import Training
 from prefgrid.plan import checks, local_paths, mistakes, schema
 from prefgrid.plan.schema import Config
 from prefgrid.plan.usable import usable
 from prefgrid.studies import registry
+
+# Sections whose entries override `training`, and what they are where nothing is written.
+TRAINED = {"methods": methods.ours, "preference_models": preference_models.ours}
 
 
 class ConfigError(ValueError):
@@ -35,8 +38,10 @@ def load(raw: dict[str, Any], beside: Mapping[str, Path] | None = None) -> Confi
     raw = {
         key: value for key, value in raw.items() if key not in refused or key in model.model_fields
     }
-    if "methods" not in raw:  # their overrides of `training` are checked as if they were written
-        raw = {**raw, "methods": {name: method.model_dump() for name, method in ours().items()}}
+    # Their overrides of `training` are checked as if they were written.
+    for section, ours in TRAINED.items():
+        if section not in raw:
+            raw = {**raw, section: {name: one.model_dump() for name, one in ours().items()}}
     overrides = _wrong_overrides(raw)
     readable = raw
     for section, name in overrides:
@@ -95,10 +100,11 @@ def _wrong_overrides(raw: dict[str, Any]) -> dict[tuple[str, str], list[Problem]
 
 
 def _overrides(raw: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """(section, name, overrides) of each method and of the reference, also where they are defaults."""
-    if isinstance(raw["methods"], dict):
-        for label, method in raw["methods"].items():
-            yield "methods", label, method.get("training") if isinstance(method, dict) else None
+    """(section, name, overrides) of whatever is trained, the reference too, also where they are defaults."""
+    for section in TRAINED:
+        if isinstance(raw[section], dict):
+            for label, one in raw[section].items():
+                yield section, label, one.get("training") if isinstance(one, dict) else None
     reference = raw.get("reference", {})
     sft = reference.get("sft", {}) if isinstance(reference, dict) else None
     if isinstance(sft, dict):

@@ -1,4 +1,4 @@
-"""Local sources of the hub world: where a path in a config file leads to.
+"""Local sources, of the hub world and of comparisons: where a path in a config file leads to.
 
 A relative path is looked for beside the config file that names it first, then in the run's folder. So a
 file of one's own works from anywhere, with any `--directory`.
@@ -13,39 +13,53 @@ from typing import Any
 from prefgrid.config.fields import Problem
 from prefgrid.config.merging import merged
 
-# Keys below `hub` of what has a source.
-PLACES = ("models.base", "models.reward", "dataset")
+# The keys that lead to a section with a source.
+Place = tuple[str, ...]
+HUB = (("hub", "models", "base"), ("hub", "models", "reward"), ("hub", "dataset"))
+# What holds sections with a source by labels.
+JUDGES = ("hub", "models", "judges")
 # One name, or an owner's; a path that is not there mostly looks otherwise.
 HUB_ID = re.compile(r"(?:\w[\w.-]*/)?\w[\w.-]*")
 
 
+def _places(raw: Mapping[str, Any]) -> list[Place]:
+    """Those of the world, and of comparisons, that the config may have."""
+    sets = [("comparisons", label, "source") for label in _labels(raw, ("comparisons",))]
+    if raw.get("world") != "hub":
+        return sets
+    return [*HUB, *((*JUDGES, label) for label in _labels(raw, JUDGES)), *sets]
+
+
+def _labels(raw: Mapping[str, Any], place: Place) -> list[str]:
+    return [label for label in _at(raw, place) if isinstance(label, str)]
+
+
 def folders(
     raw: Mapping[str, Any], files: Sequence[Path], read: Callable[[Path], Mapping[str, Any]]
-) -> dict[str, Path]:
+) -> dict[Place, Path]:
     """Place → folder of the config file that names its source; none for one from the command line.
 
     files: in the order in which they override each other, the last over all others.
     """
-    named: dict[str, Path] = {}
-    if raw.get("world") == "hub":
-        for path in files:
-            content = read(path)
-            for place in PLACES:
-                source = _source(content, place)
-                if source is not None and source == _source(raw, place):
-                    named[place] = path.parent
+    named: dict[Place, Path] = {}
+    places = [place for place in _places(raw) if _source(raw, place) is not None]
+    for path in files if places else ():
+        content = read(path)
+        for place in places:
+            if _source(content, place) == _source(raw, place):
+                named[place] = path.parent
     return named
 
 
 def resolved(
-    raw: dict[str, Any], beside: Mapping[str, Path]
+    raw: dict[str, Any], beside: Mapping[Place, Path]
 ) -> tuple[dict[str, Any], list[Problem]]:
     """`raw` with each source that is there as a path from the run's folder; and what is nowhere.
 
     beside: place → folder to look in first. What is no path may be a hub id, with a revision.
     """
     problems = []
-    for place in PLACES if raw.get("world") == "hub" else ():
+    for place in _places(raw):
         source = _source(raw, place)
         if not isinstance(source, str) or not source:
             continue  # the schema says so
@@ -60,12 +74,13 @@ def resolved(
     return raw, problems
 
 
-def _nowhere(raw: Any, place: str, source: str, tried: Sequence[str]) -> list[Problem]:
+def _nowhere(raw: Any, place: Place, source: str, tried: Sequence[str]) -> list[Problem]:
+    key = ".".join(place)
     looked = " and ".join(dict.fromkeys(os.path.abspath(path) for path in tried))
     if not HUB_ID.fullmatch(source):
         return [
             (
-                f"hub.{place}.source",
+                f"{key}.source",
                 f"{source!r} is no local path (looked for {looked}) and no hub id; allowed: an "
                 "existing path, best relative to the config file, or a hub id 'owner/name'",
             )
@@ -73,7 +88,7 @@ def _nowhere(raw: Any, place: str, source: str, tried: Sequence[str]) -> list[Pr
     if _at(raw, place).get("revision", "") is None:
         return [
             (
-                f"hub.{place}.revision",
+                f"{key}.revision",
                 f"is null, but {source!r} is no local path (looked for {looked}); name a "
                 "revision of the hub's, best a commit",
             )
@@ -81,18 +96,18 @@ def _nowhere(raw: Any, place: str, source: str, tried: Sequence[str]) -> list[Pr
     return []
 
 
-def _source(raw: Any, place: str) -> Any:
+def _source(raw: Any, place: Place) -> Any:
     return _at(raw, place).get("source")
 
 
-def _at(raw: Any, place: str) -> Mapping[str, Any]:
+def _at(raw: Any, place: Place) -> Mapping[str, Any]:
     """The section at a place, empty where there is none."""
-    for key in ("hub", *place.split(".")):
+    for key in place:
         raw = raw.get(key) if isinstance(raw, Mapping) else None
     return raw if isinstance(raw, Mapping) else {}
 
 
-def _nested(place: str, value: dict[str, Any]) -> dict[str, Any]:
-    for key in reversed(("hub", *place.split("."))):
+def _nested(place: Place, value: dict[str, Any]) -> dict[str, Any]:
+    for key in reversed(place):
         value = {key: value}
     return value

@@ -9,8 +9,11 @@ program that restores times after a change would have to leave all of those as t
 import hashlib
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+from prefgrid.config.hub import HubSource
 from prefgrid.files import artifacts
 
 # Its key in the spec of the job that fetches the source.
@@ -51,6 +54,16 @@ def signature(source: str) -> str | None:
                     file.seek(block * (size - BLOCK_BYTES) // (BLOCKS - 1))
                     digest.update(file.read(BLOCK_BYTES))
     return digest.hexdigest()[:32]
+
+
+def origin(source: HubSource) -> dict[str, Any]:
+    """What a section of the config names, and what that holds if it is here: the spec of who fetches it."""
+    content = _known(source.source)
+    return source.model_dump() | ({} if content is None else {CONTENT: content})
+
+
+# Planning asks again for each of a folder's files.
+_known = cache(signature)
 
 
 def _files(root: Path) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, create_model, field_validator
 
-from prefgrid.config import judging, methods
+from prefgrid.config import comparing, judging, methods, preference_models
+from prefgrid.config.comparing import Comparisons
 from prefgrid.config.data import Data
 from prefgrid.config.execution import Execution
 from prefgrid.config.fields import Day, Distinct, Label, Name, Rows, Section, Tokens
@@ -22,6 +23,7 @@ from prefgrid.config.judging import Judge
 from prefgrid.config.merging import merged
 from prefgrid.config.methods import Method
 from prefgrid.config.model import Model
+from prefgrid.config.preference_models import PreferenceModel
 from prefgrid.config.reference import Reference
 from prefgrid.config.tiny_world import TinyWorld
 from prefgrid.config.training import Training
@@ -82,12 +84,20 @@ class Config(Section):
     judges: dict[Label, Judge] = Field(
         default_factory=judging.ours, description="what may score responses, by a name of its own"
     )
+    comparisons: dict[Label, Comparisons] = Field(
+        default_factory=comparing.ours,
+        description="of responses, for preference models and judges, by a name of its own",
+    )
     training: Training = Field(
         default_factory=Training,
         description="defaults of every method; methods.<method>.training overrides them",
     )
     methods: Annotated[dict[Label, Method], Field(min_length=1)] = Field(
         default_factory=methods.ours, description="what studies may train"
+    )
+    preference_models: dict[Label, PreferenceModel] = Field(
+        default_factory=preference_models.ours,
+        description="what may learn from comparisons, by a name of its own",
     )
     execution: Execution = Field(
         default_factory=Execution,

@@ -27,6 +27,7 @@ def _hub_sources(config: Config) -> dict[str, HubSource]:
     named = {
         "models.base": models.base,
         "models.reward": models.reward,
+        **{f"models.judges.{label}": what for label, what in models.judges.items()},
         "dataset": config.hub.dataset,
     }
     return {place: what for place, what in named.items() if what is not None}

@@ -8,8 +8,10 @@ from typing import Any
 from prefgrid.files import artifacts, reading, records
 from prefgrid.report import costs
 
-# Scripts that fetch → what the page calls the thing; `name` is of the script's spec.
-FETCHING = {"fetch_model": "{name}_model", "fetch_dataset": "dataset"}
+# Scripts that fetch.
+FETCHING = ("fetch_model", "fetch_judge_model", "fetch_dataset")
+# Folders of data whose datasets have names of their own.
+COMPARISONS = "comparisons"
 
 
 def ancestors(paths: Iterable[Path | str]) -> list[dict[str, Any]]:
@@ -42,7 +44,8 @@ def _records(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def commits(made: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Which commit of the hub was fetched: base_model, reward_model, dataset → its digits. made: records.
+    """Which commit of the hub was fetched: base_model, reward_model, dataset, judge_model <label> of
+    further models of judges, and <label>_comparisons of what these read → its digits. made: records.
 
     From source.json beside what was fetched; what came from this machine is left out. DataError naming
     one that is damaged.
@@ -51,11 +54,19 @@ def commits(made: Iterable[dict[str, Any]]) -> dict[str, str]:
     for record in made:
         if record["script"] in FETCHING:
             path = Path(next(iter(record["outputs"]))).with_name("source.json")
-            name = FETCHING[record["script"]].format(**record["spec"])
             source = reading.read_json(path, records.Source) if path.is_file() else None
             if source and source["commit"]:
-                found[name] = source["commit"]
+                found[_called(record, path.parent)] = source["commit"]
     return found
+
+
+def _called(record: dict[str, Any], folder: Path) -> str:
+    """What the page calls a thing that was fetched."""
+    if record["script"] == "fetch_model":
+        return f"{record['spec']['name']}_model"
+    if record["script"] == "fetch_judge_model":
+        return f"judge_model {record['spec']['label']}"
+    return f"{folder.name}_comparisons" if folder.parent.name == COMPARISONS else "dataset"
 
 
 def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
-from prefgrid.config import literals, objectives
+from prefgrid.config import judging, literals, objectives
 from prefgrid.config.suggestions import allowed
 from prefgrid.studies import sources, training_spec
 
 # An artifact's file, or the files of one in several parts.
 Paths = str | list[str]
 
-MODELS = "results/models"
+MODELS = judging.MODELS
 POOLS = "results/data/prompts"
 # What a user may ask for by name, beside the studies themselves.
 STAGES = ("preferences", "policies", "evaluations", "figures", "tables")
@@ -27,7 +27,7 @@ class Step:
     """One job of a rule.
 
     inputs: name → tracked files. spec: the config that the job uses, JSON-ready. weights: files that
-    must be there and that an input's manifest vouches for, so that nobody hashes them twice.
+    must be there and that an input's manifest vouches for, so that nobody hashes them twice; and rehearsals.
     modules: dotted names of the code that the spec chooses by name.
     """
 
@@ -40,8 +40,8 @@ class Step:
 class Wiring:
     """A study's answers. Subclasses define what their blocks need; `{cell}` comes as its folders.
 
-    The shared rules ask `responses`, `rewards`, `reference_logps`, `policy` and `evaluation` for the
-    Step of a cell, where the study has such cells, and `export`, `gathered`, `figure` and `section`.
+    The shared rules ask `responses`, `rewards`, `reference_logps`, `policy`, `evaluation`, `matrices` and
+    `calibration` for the Step of a cell, where there are such cells; and `export`, `gathered`, `figure`, `section`.
     """
 
     name: str
@@ -156,7 +156,8 @@ class Wiring:
 
     def judge_of(self, judge: Any) -> Step:
         """The same of an entry of `judges`."""
-        folder = judge.model and f"{MODELS}/{judge.model}"
+        folder = judge.model and judging.models(self.config)[judge.model]
+        tried = judging.rehearsals(self.config, judge.model)
         return Step(
             {"judge": manifest(folder) if folder else []},
             {
@@ -164,7 +165,7 @@ class Wiring:
                 "options": judge.all_options,
                 "prompt_format": self.config.prompt_format,
             },
-            weights=[model_weights(folder)] if folder else [],
+            weights=[model_weights(folder), *tried] if folder else [],
             modules=(judge.module,),
         )
 

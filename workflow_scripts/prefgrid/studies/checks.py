@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from prefgrid.config import objectives
+from prefgrid.config import judges, objectives
 from prefgrid.config.fields import Problem, Section, Unusable
 from prefgrid.config.suggestions import allowed
 from prefgrid.config.training import Lora, Training
@@ -39,6 +39,17 @@ def grid(labels: Iterable[str], config: Any) -> Iterator[Trained]:
         except Unusable:
             continue
         yield found
+
+
+def scores_responses(study: str, label: str, config: Any) -> Iterator[Problem]:
+    """For a study whose `judge` gives each response a reward."""
+    judge = config.judges.get(label)
+    if judge is not None and judges.compares(judge.judge):
+        yield (
+            f"{study}.judge",
+            f"{label!r} compares responses (COMPARES in judge {judge.judge!r}) and scores none, but this "
+            "study needs a reward for each; allowed: a judge that scores",
+        )
 
 
 def learns_from_pairs(study: str, labels: Iterable[str], config: Any) -> Iterator[Problem]:

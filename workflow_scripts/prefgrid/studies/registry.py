@@ -14,7 +14,7 @@ from prefgrid.config import literals
 from prefgrid.config.fields import Section
 from prefgrid.config.suggestions import allowed
 
-BUILT_IN = ("link_robustness", "single_index", "soft_policy")
+BUILT_IN = ("link_robustness", "single_index", "soft_policy", "pairwise_judges")
 RULES = Path(__file__).resolve().parents[3] / "rules" / "studies"
 
 

@@ -7,7 +7,7 @@ from prefgrid.studies.base import Wiring
 
 
 def specs(config: Any, studies: Iterable[Wiring]) -> dict[str, dict[str, Any]]:
-    """Model, base and reward, → {trainings, judges, prompt_format, text_tokens}.
+    """Model, base, reward and judges/<label>, → {trainings, judges, prompt_format, text_tokens}.
 
     trainings: distinct {precision, targets, gradient_checkpointing} of what is trained on the base
     (targets "all-weights": without an adapter); first that of sampling and scoring, which trains
@@ -25,12 +25,14 @@ def specs(config: Any, studies: Iterable[Wiring]) -> dict[str, dict[str, Any]]:
         "gradient_checkpointing": False,
     }
     trainings = {"base": [sampling, *map(_in_short, trained)], "reward": []}
+    further = config.hub.models.judges if config.hub else ()
+    trainings |= {f"judges/{label}": [] for label in further}
     asked = [judge for study in studies for judge in study.asked()]
     judges = {
         name: [
             {"judge": judge.module, "options": judge.all_options}
             for judge in asked
-            if judge.model == name
+            if judge.model == name.removeprefix("judges/")
         ]
         for name in trainings
     }

@@ -6,6 +6,10 @@ from pathlib import PurePath
 from typing import Any
 
 LABELS = {"base_model": "Base model", "reward_model": "Reward model", "dataset": "Dataset"}
+# What stands before the label of a further model that judges ask.
+JUDGE = "judge_model "
+# What stands before the label of a set of comparisons with a file of its own.
+SET = "comparisons "
 # The column of tables that has the run's name, before those of LABELS.
 RUN = "run"
 # Of what `hub` may leave out: its key, and who misses it.
@@ -13,7 +17,7 @@ NEEDED = {
     "reward_model": ("hub.models.reward", "a judge of this study asks the reward model"),
     "dataset": (
         "hub.dataset",
-        "this study reads its prompts, or reference.sft is trained on it",
+        "this study reads its prompts or responses, or reference.sft is trained on it",
     ),
 }
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -26,12 +30,14 @@ def named(
     trainings: Sequence[Mapping[str, Any]],
     asked: Sequence[Any],
     reads_dataset: bool = True,
+    sets: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
-    """RUN → the run's name; then those of LABELS that a study uses → which they are, revisions or seeds
-    included.
+    """RUN → the run's name; then those of LABELS, JUDGE and SET that a study uses → which they are, revisions or
+    seeds included.
 
     trainings, asked, reads_dataset: of the study's wiring, its policies' training, the entries of `judges`
-    it asks, and whether it takes prompts of the dataset; else only the models may be made from that.
+    it asks, and whether it takes prompts of the dataset; else only the models may be made from that. sets:
+    label → entry of `comparisons` that it trains on or measures.
     ValueError for one that `hub` does not name.
     """
     tiny = config.world == "tiny"
@@ -40,18 +46,35 @@ def named(
     used = {
         "base_model": bool(trainings) or "base" in models,
         "reward_model": "reward" in models,
-        "dataset": bool(trainings) and from_dataset,
+        "dataset": bool(trainings) and from_dataset or bool(sets) and reads_dataset,
     }
     every = _tiny(config.tiny_world) if tiny else _fetched(config.hub)
     for name, (key, reason) in NEEDED.items():
         if used[name] and every[name] is None:
             raise ValueError(f"{key} is null, but {reason}; allowed: a source, and its revision")
-    return {RUN: config.run_name} | {name: text for name, text in every.items() if used[name]}
+    further = {} if tiny else config.hub.models.judges
+    return (
+        {RUN: config.run_name}
+        | {name: text for name, text in every.items() if used[name]}
+        | {JUDGE + label: _source(one) for label, one in further.items() if label in models}
+        | {
+            SET + label: f"{_source(one.source)}, split {one.source.split}"
+            for label, one in (sets or {}).items()
+            if one.source is not None
+        }
+    )
 
 
 def rows(found: Mapping[str, str]) -> list[tuple[str, str]]:
     """(label, words) of the models and data that `named` found."""
-    return [(label, found[name]) for name, label in LABELS.items() if name in found]
+    known = [(label, found[name]) for name, label in LABELS.items() if name in found]
+    further = [name for name in found if name.startswith(JUDGE)]
+    sets = [name for name in found if name.startswith(SET)]
+    return [
+        *known,
+        *((f"Judge model {name.removeprefix(JUDGE)}", found[name]) for name in further),
+        *((f"Comparisons {name.removeprefix(SET)}", found[name]) for name in sets),
+    ]
 
 
 def committed(found: Mapping[str, str], commits: Mapping[str, str]) -> dict[str, str]:

@@ -9,10 +9,12 @@ from typing import Any
 
 from prefgrid import seeding
 from prefgrid.data import instructions, pools
-from prefgrid.tinyworld import language
+from prefgrid.tinyworld import aspects, language
 from prefgrid.tinyworld.corpus import WRITERS, Writer, respond
 
 PRINCIPLE = "helpfulness"
+# Aspects whose annotations have a type, too.
+TYPED = ("helpfulness", "truthfulness")
 SYSTEM_PROMPT = "You are a teller of tales."
 
 
@@ -49,19 +51,11 @@ def _row(instruction: str, seed: int) -> dict[str, Any]:
 
 
 def _completion(instruction: str, writer: Writer, response: str) -> dict[str, Any]:
-    found = language.parts(instruction, response)
     score = language.score(instruction, response)
-    follows = rating(-3.0 + 3.0 * found.animal + 3.0 * found.place)
-    grammar = 5 if found.grammatical else 2
-    quality = {
-        "helpfulness": (rating(found.words), True),
-        "honesty": (grammar, False),
-        "instruction_following": (follows, False),
-        "truthfulness": (grammar, True),
-    }
     return {
         "annotations": {
-            aspect: _annotation(value, typed) for aspect, (value, typed) in quality.items()
+            aspect: _annotation(value, aspect in TYPED)
+            for aspect, value in aspects.ratings(instruction, response).items()
         },
         "custom_system_prompt": SYSTEM_PROMPT,
         "model": writer.name,
@@ -78,11 +72,6 @@ def _annotation(value: int, typed: bool) -> dict[str, Any]:
     if typed:
         note |= {"Type": ["None"], "Rationale For Rating": ""}
     return note
-
-
-def rating(value: float) -> int:
-    """A value around 0 as a rating from 1 to 5, 3 in the middle."""
-    return int(min(5, max(1, round(3 + value / 1.5))))
 
 
 def fine_grained(score: float) -> float:

@@ -134,13 +134,24 @@ def is_grammatical(response: str) -> bool:
     return _RESPONSE.fullmatch(response) is not None
 
 
+def closing(response: str) -> str:
+    """The closing sentence with which a response ends, "" if it ends with none."""
+    return next((text for text in CLOSINGS if response.endswith(text)), "")
+
+
+def worth(text: str) -> float:
+    """The sum of the values of a text's words."""
+    return sum(WORD_VALUES.get(word, 0.0) for word in _WORD.findall(text))
+
+
 def parts(instruction: str, response: str) -> Parts:
     """The rule's view of a response, which may be any text."""
     animal, place = asked(instruction)
-    closing = next((text for text in CLOSINGS if response.endswith(text)), "")
-    words = _WORD.findall(response.removesuffix(closing))
+    end = closing(response)
+    told = response.removesuffix(end)
+    words = _WORD.findall(told)
     return Parts(
-        words=sum(WORD_VALUES.get(word, 0.0) for word in words) + CLOSING_VALUES.get(closing, 0.0),
+        words=worth(told) + CLOSING_VALUES.get(end, 0.0),
         animal=animal in words,
         place=place in words,
         grammatical=is_grammatical(response),

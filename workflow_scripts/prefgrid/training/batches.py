@@ -107,11 +107,15 @@ class Order(Protocol):
 
 
 class DataOrder:
-    """Rows of every step. Each epoch is one permutation of all rows, keyed by (seed, epoch)."""
+    """Rows of every step. Each epoch is one permutation of all rows, keyed by (seed, epoch).
 
-    def __init__(self, schedule: Schedule, batch_size: int) -> None:
+    block: so many consecutive rows stay together; those that fill no block come last.
+    """
+
+    def __init__(self, schedule: Schedule, batch_size: int, block: int = 1) -> None:
         self.schedule = schedule
         self.batch_size = batch_size
+        self.block = block
         self._epoch: int | None = None
         self._order = np.empty(0, dtype=np.int64)
 
@@ -120,6 +124,9 @@ class DataOrder:
         epoch, position = divmod(step, self.schedule.steps_per_epoch)
         if epoch != self._epoch:
             generator = seeding.stream(self.schedule.seed, "data_order", epoch)
-            self._epoch, self._order = epoch, generator.permutation(self.schedule.rows)
+            whole = self.schedule.rows // self.block
+            blocks = generator.permutation(whole)[:, None] * self.block + np.arange(self.block)
+            rest = np.arange(whole * self.block, self.schedule.rows)
+            self._epoch, self._order = epoch, np.concatenate([blocks.ravel(), rest])
         start = position * self.batch_size
         return self._order[start : start + self.batch_size].tolist()

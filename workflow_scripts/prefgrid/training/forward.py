@@ -2,12 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from prefgrid.models.dropout import without_dropout
+from prefgrid.models.loading import DTYPES
 from prefgrid.training.options import TrainingOptions
 from prefgrid.training.processes import Processes
 
@@ -66,6 +68,12 @@ class Forward(Protocol):
         with without_dropout(self.model):
             parts += [self.micro_batch(part) for part in self.micro_batches(rows)]
         return self.processes.gather(torch.cat(parts), len(rows))
+
+    def autocast(self) -> AbstractContextManager:
+        """In which all weights, which are float32, are computed in the run's precision."""
+        if self.options.lora is not None or self.options.precision == "none":
+            return nullcontext()
+        return torch.autocast(self.model.device.type, DTYPES[self.options.precision])
 
     def place(self, device: torch.device, processes: Processes) -> None:
         """Bring the model and all tables to `device`, as one of `processes`."""

@@ -1,7 +1,6 @@
 """Loss and gradient of one optimizer step over its whole batch, in micro-batches."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -11,7 +10,6 @@ from torch import Tensor
 from prefgrid.logprobs.agreement import check_log_probs
 from prefgrid.logprobs.sequence import sequence_logps
 from prefgrid.logprobs.table import dataset_logps
-from prefgrid.models.loading import DTYPES
 from prefgrid.objectives.base import Batch, Objective
 from prefgrid.training.batches import (
     Group,
@@ -71,7 +69,7 @@ class PolicyForward(Forward):
     def micro_batch(self, rows: Sequence[int]) -> Tensor:
         """`sequence_logps` of the rows."""
         tokens, width = self._tokens(rows), self.lengths.shape[1]
-        with self._autocast():
+        with self.autocast():
             logp_sums, _ = sequence_logps(self.model, *tokens, pad_id=self.pad_id, width=width)
         return logp_sums
 
@@ -80,7 +78,7 @@ class PolicyForward(Forward):
         own = self.processes.share(rows)
         logp_sums = torch.empty(0, self.lengths.shape[1])
         if own:
-            with self._autocast():
+            with self.autocast():
                 logp_sums, _ = dataset_logps(
                     self.model,
                     *self._tokens(own),
@@ -93,11 +91,6 @@ class PolicyForward(Forward):
     def _tokens(self, rows: Sequence[int]) -> tuple[list, list]:
         groups = [self.groups[row] for row in rows]
         return [group.prompt_tokens for group in groups], [group.responses for group in groups]
-
-    def _autocast(self) -> AbstractContextManager:
-        if self.options.lora is not None or self.options.precision == "none":
-            return nullcontext()
-        return torch.autocast(self.model.device.type, DTYPES[self.options.precision])
 
 
 class Reference(Protocol):

@@ -66,7 +66,7 @@ OWN = "soft_policy.overrides.softpo"
         ),
         (
             {"soft_policy.drawing.refresh_steps": 2},
-            "soft_policy.drawing.refresh_steps: 2 of 'softpo' does not divide the 25 steps of an epoch; ",
+            "soft_policy.drawing.refresh_steps: 2 of 'softpo' does not divide the 25 steps of an epoch (",
         ),
         (
             {"soft_policy.drawing.patience": 2, "soft_policy.drawing.keep_best": False},

@@ -85,6 +85,10 @@ def _prompts_exist(own: Config, config: Any) -> Iterator[Problem]:
     return checks.prompts_exist(f"{STUDY}.prompts", own.prompts.train + own.prompts.eval, config)
 
 
+def _the_judge_scores(own: Config, config: Any) -> Iterator[Problem]:
+    return checks.scores_responses(STUDY, own.judge, config)
+
+
 def _methods_fit(own: Config, config: Any) -> Iterator[Problem]:
     yield from checks.learns_from_pairs(STUDY, own.methods, config)
     yield from checks.targets_exist(own.methods, config)
@@ -109,6 +113,7 @@ CHECKS: tuple[Callable[[Config, Any], Iterator[Problem]], ...] = (
     _generated_responses_fit,
     _scanned_responses_fit,
     _prompts_exist,
+    _the_judge_scores,
     _methods_fit,
     _methods_leave_their_warm_start,
     _methods_learn_at_every_step,

@@ -134,8 +134,8 @@ def _epochs_have_whole_steps(own: Config, config: Any) -> Iterator[Problem]:
         if steps % drawing.refresh_steps:
             yield (
                 f"{place}.refresh_steps",
-                f"{drawing.refresh_steps} of {label!r} does not divide the {steps} steps of an epoch; "
-                "allowed: a divisor",
+                f"{drawing.refresh_steps} of {label!r} does not divide the {steps} steps of an epoch "
+                "(samples / (group_size × training.batch_size)); allowed: a divisor",
             )
         trained, length = f"methods.{label}.training", (f"in {STUDY}", drawing.epochs * steps)
         yield from checks.rate_is_reached(trained, method.training, length, length)
