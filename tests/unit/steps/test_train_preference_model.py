@@ -137,7 +137,7 @@ def test_the_spec_is_the_config_s_and_its_cell_s():
     }
     assert step.weights == ["results/models/base/model.safetensors"]
     assert step.spec["seed"] == 7 and step.spec["shape"]["dimension"] == 1
-    assert step.spec["training"]["max_steps"] == 200 and "seed" not in step.spec["training"]
+    assert step.spec["training"]["max_steps"] == 300 and "seed" not in step.spec["training"]
     folder = shared.preference_model("bt", "scores", 7)
     assert folder == "results/preference_models/model=bt/on=scores/seed=7"
 

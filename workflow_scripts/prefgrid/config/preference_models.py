@@ -130,7 +130,7 @@ class PreferenceModel(Section):
 # Of all weights, on groups of four responses.
 SHORT_FULL_TUNE = {
     "epochs": None,
-    "max_steps": 200,
+    "max_steps": 300,
     "batch_size": 8,
     "micro_batch_size": 8,
     "learning_rate": 2.5e-3,

@@ -138,7 +138,7 @@ def test_sets_name_their_files_and_a_judge_s_model_brings_its_training():
         "comparisons mine": "lab/pairs@v1, split train",
     }
     [training] = own.trainings()
-    assert training["lora"] is None and training["max_steps"] == 200
+    assert training["lora"] is None and training["max_steps"] == 300
     assert ("Comparisons mine", "lab/pairs@v1, split train") in sources.rows(own.sources)
 
 
