@@ -9,6 +9,8 @@ null), truth (set → judge whose probabilities are its true ones), certain (set
 none of which is drawn), sources (which models and data: names and words, on every row).
 """
 
+from functools import partial
+
 import numpy
 import pandas
 from scipy import special
@@ -38,6 +40,15 @@ def main(job: jobs.Job) -> None:
         cell: compared.with_logits(sets[cell[1]], own, spec["measured"])
         for cell, own in logits.items()
     }
+    # Of a plain judge, which has no seed.
+    truths = {
+        name: special.expit(measured[judge, name, None]["logit"].to_numpy())
+        for name, judge in spec["truth"].items()
+    }
+    ceilings = {
+        name: measures.most(own, truths.get(name), certain=name in spec["certain"])
+        for name, own in sets.items()
+    }
     summary, by_section, bins, accuracies = [], [], [], {}
     for cell, path in zip(cells, job.inputs["calibrations"], strict=True):
         judge, name, _ = cell
@@ -46,20 +57,14 @@ def main(job: jobs.Job) -> None:
         fitted = logits[cell].loc[logits[cell]["file"] == spec["calibrates"], "prompt_id"]
         # All of a benchmark is measured, and half of it fits temperatures too.
         apart = ~found["prompt_id"].isin(fitted).to_numpy()
-        truth = None
-        if name in spec["truth"]:
-            # Of a plain judge, which has no seed.
-            truth = special.expit(measured[spec["truth"][name], name, None]["logit"].to_numpy())
-        row = measures.of_comparisons(
-            found, calibration, apart, truth, certain=name in spec["certain"]
-        )
+        row = measures.of_comparisons(found, calibration, apart, truths.get(name), ceilings[name])
         row["antisymmetric"] = bool(logits[cell]["antisymmetric"].all())
         if spec["sampled"] is not None:
             samples = compared.matrices(logits[cell], spec["sampled"])
             row |= measures.of_samples(samples.values())
         summary.append(key | row)
-        matrices = compared.matrices(logits[cell], spec["measured"])
-        by_section += [key | one for one in sections.rows(found, matrices)]
+        of_rows = partial(compared.matrices, logits[cell], spec["measured"])
+        by_section += [key | one for one in sections.rows(found, of_rows)]
         bins += [key | one for one in measures.bins(found, calibration, apart)]
         accuracies.setdefault(name, {}).setdefault(judge, []).append(measures.by_prompt(found))
         store.log(f"{judge} on {name}: {row['accuracy']:.3f} of {row['decided']} comparisons")

@@ -2,12 +2,13 @@
 
 import itertools
 import json
-import random
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from pairwise_checks import assert_company_does_not_count
 from safetensors.torch import load_file, save_file
 from tiny_pair_ranker import marked_tokenizer, pair_ranker, save_pair_ranker
 from transformers import DebertaV2Model
@@ -102,20 +103,7 @@ def test_the_published_padding_to_2048_changes_nothing(folder):
 
 
 def test_neither_batch_nor_order_nor_company_counts(folder):
-    alone = [matrix(load(folder), *row) for row in zip(PROMPTS, GROUPS, strict=True)]
-    draw = random.Random(0)
-    for batch_size in (1, 3, 64):
-        order = draw.sample(range(3), 3)
-        shuffled = [draw.sample(range(len(group)), len(group)) for group in GROUPS]
-        found = matrices(
-            load(folder, batch_size=batch_size),
-            [PROMPTS[n] for n in order],
-            [[GROUPS[n][k] for k in shuffled[n]] for n in order],
-        )
-        for n, logits in zip(order, found, strict=True):
-            np.testing.assert_allclose(
-                logits, alone[n][np.ix_(shuffled[n], shuffled[n])], atol=1e-5, rtol=0
-            )
+    assert_company_does_not_count(partial(load, folder), PROMPTS, GROUPS, (1, 3, 64))
 
 
 def test_what_the_source_leaves_goes_to_both_candidates_of_its_own_prompt(folder):

@@ -1,11 +1,12 @@
 """A causal model asked which response is better, against its plain forward of each question alone."""
 
 import itertools
-import random
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from pairwise_checks import assert_company_does_not_count
 from tiny_families import tiny_decoder
 from tiny_policy import tiny_model, tiny_tokenizer
 from transformers import AutoModelForCausalLM
@@ -69,20 +70,7 @@ def test_logits_are_those_of_each_question_alone_in_both_orders(folder):
 
 
 def test_neither_batch_nor_order_nor_company_counts(folder):
-    alone = [matrix(load(folder), *row) for row in zip(PROMPTS, GROUPS, strict=True)]
-    draw = random.Random(0)
-    for batch_size in (1, 5, 64):
-        order = draw.sample(range(3), 3)
-        shuffled = [draw.sample(range(len(group)), len(group)) for group in GROUPS]
-        found = matrices(
-            load(folder, batch_size=batch_size),
-            [PROMPTS[n] for n in order],
-            [[GROUPS[n][k] for k in shuffled[n]] for n in order],
-        )
-        for n, logits in zip(order, found, strict=True):
-            np.testing.assert_allclose(
-                logits, alone[n][np.ix_(shuffled[n], shuffled[n])], atol=1e-5, rtol=0
-            )
+    assert_company_does_not_count(partial(load, folder), PROMPTS, GROUPS, (1, 5, 64))
 
 
 @pytest.mark.parametrize("family", ["gemma2", "granite", "mistral_window"])

@@ -32,7 +32,7 @@ def test_the_defaults_learn_from_closings_in_equal_trainings():
     models = load({}).preference_models
     assert {label: model.dimension for label, model in models.items()} == {"bt": 1, "gpm": 4}
     assert models["bt"].training == models["gpm"].training
-    assert {model.on for model in models.values()} == {"closings"}
+    assert {model.comparisons for model in models.values()} == {"closings"}
 
 
 @pytest.mark.parametrize(

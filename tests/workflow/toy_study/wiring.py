@@ -59,12 +59,7 @@ class Wiring(base.Wiring):
 
     def rewards(self, cell: str) -> Step:
         judge = self.judge(self.study.judge)
-        return Step(
-            {"responses": self._sampled(cell), **judge.inputs},
-            {**judge.spec, "at_once": None},
-            weights=judge.weights,
-            modules=judge.modules,
-        )
+        return judge.beside({"responses": self._sampled(cell)}, at_once=None)
 
     def reference_logps(self, cell: str) -> Step:
         held_out = cell == HELD_OUT

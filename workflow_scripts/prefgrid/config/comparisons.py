@@ -37,35 +37,23 @@ def constants(comparisons: str) -> Constants:
     ValueError if there is no such module, or its literals are not usable.
     """
     reads = _KIND.read(comparisons)["READS"]
+    module, called = module_name(comparisons), _KIND.called(comparisons)
     if reads not in SOURCES:
-        called = _KIND.called(comparisons)
         raise ValueError(f"{called}: READS {reads!r}; {allowed(str(reads), SOURCES)}")
-    fields = _columns(comparisons, "FIELDS") if reads == "source" else ()
-    optional = _columns(comparisons, "OPTIONAL_FIELDS", ()) if reads == "source" else ()
-    certain = _literal(comparisons, "CERTAIN", False)
+    fields = optional = ()
+    if reads == "source":
+        fields = literals.read(module, ["FIELDS"], called)["FIELDS"]
+        optional = literals.optional(module, "OPTIONAL_FIELDS", (), called)
+        for name, columns in (("FIELDS", fields), ("OPTIONAL_FIELDS", optional)):
+            if not isinstance(columns, tuple) or not all(isinstance(one, str) for one in columns):
+                raise ValueError(f"{called}: {name} must be a tuple of columns")
+    certain = literals.optional(module, "CERTAIN", False, called)
     if not isinstance(certain, bool):
-        raise ValueError(f"{_KIND.called(comparisons)}: CERTAIN {certain!r}; allowed: True, False")
-    read_with = _literal(comparisons, "READ_WITH", {})
-    trains = bool(_literal(comparisons, "TRAINS", True))
+        raise ValueError(f"{called}: CERTAIN {certain!r}; allowed: True, False")
+    read_with = literals.optional(module, "READ_WITH", {}, called)
+    trains = bool(literals.optional(module, "TRAINS", True, called))
     options = _KIND.options(comparisons)
     return Constants(*options, reads, fields, optional, certain, trains, read_with)
-
-
-def _literal(comparisons: str, name: str, default: Any) -> Any:
-    """Of a module that may lack it, unless the default is None."""
-    try:
-        return literals.read(module_name(comparisons), [name], _KIND.called(comparisons))[name]
-    except ValueError:
-        if default is None:
-            raise
-        return default
-
-
-def _columns(comparisons: str, name: str, default: Any = None) -> tuple[str, ...]:
-    called, found = _KIND.called(comparisons), _literal(comparisons, name, default)
-    if not isinstance(found, tuple) or not all(isinstance(one, str) for one in found):
-        raise ValueError(f"{called}: {name} must be a tuple of columns")
-    return found
 
 
 def check_options(comparisons: str, options: dict[str, Any]) -> None:

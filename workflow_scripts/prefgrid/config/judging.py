@@ -1,6 +1,5 @@
 """The section `judges`: what may score responses."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
@@ -79,9 +78,9 @@ def models(config: Any) -> dict[str, str]:
     """Name → folder of every model that an entry of `judges` may ask, of a config or what is usable of it."""
     found = {name: f"{MODELS}/{name}" for name in WORLDS}
     found |= {label: f"{FETCHED}/{label}" for label in fetched(config)}
-    for label, trained in trained_models(config).items():
+    for label, trained in config.preference_models.items():
         # Of its own comparisons' first training.
-        found[label] = shared.preference_model(label, trained.on, 0)
+        found[label] = shared.preference_model(label, trained.comparisons, 0)
     return found
 
 
@@ -94,8 +93,3 @@ def rehearsals(config: Any, model: str | None) -> list[str]:
     """What tries a judge's model before anybody asks it, if it is one of `fetched`: of the world's own models
     the rules wait for that themselves."""
     return [f"results/rehearsals/judges/{model}/rehearsal.json"] if model in fetched(config) else []
-
-
-def trained_models(config: Any) -> Mapping[str, Any]:
-    """The section `preference_models`."""
-    return getattr(config, "preference_models", {})

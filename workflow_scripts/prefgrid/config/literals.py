@@ -46,6 +46,11 @@ def read(module: str, names: Iterable[str], called: str = "") -> dict[str, Any]:
     return wanted
 
 
+def optional(module: str, name: str, default: Any, called: str = "") -> Any:
+    """As `read`, of one constant that the module may leave out."""
+    return read(module, [name], called)[name] if name in _assigned(module) else default
+
+
 def defines(module: str, names: Iterable[str], called: str = "") -> None:
     """ValueError naming the first of `names` that a module's top level neither defines nor imports."""
     called, found = called or f"module {module!r}", set(_assigned(module))

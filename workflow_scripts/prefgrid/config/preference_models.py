@@ -116,11 +116,6 @@ class PreferenceModel(Section):
         return self
 
     @property
-    def on(self) -> str:
-        """As cells of models call the comparisons."""
-        return self.comparisons
-
-    @property
     def shape(self) -> dict[str, Any]:
         """What the model is beside its weights."""
         names = ("dimension", "gate", "normalize", "temperature", "learn_temperature")

@@ -14,6 +14,10 @@ from prefgrid.models import attention, rounding
 
 INERT = True
 
+# What judges read in two ways when their model is loaded: prompts, and tokens that suffice for them.
+CHECKED_PROMPTS = ("What is 2 + 2?", "Is it?")
+CHECKED_TOKENS = 64
+
 
 def check_scores(
     model: Any, rows: Sequence[Mapping[str, Sequence[int]]], scores: Sequence[float]

@@ -8,7 +8,7 @@ config.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,6 +19,14 @@ class Judge(Protocol):
     def score(self, prompts: Sequence[str], responses: Sequence[str]) -> np.ndarray:
         """Rewards float32 [N] in the order asked; ValueError naming a pair it cannot score."""
         ...
+
+
+def if_not_finite(precision: str, folder: Any) -> str:
+    """What to do about a model's value that is no finite number, behind what it is."""
+    return (
+        f"Half precision can overflow (the judge's precision is {precision}; none is float32); else the "
+        f"weights in {folder} are not sound"
+    )
 
 
 def judged_rewards(judge: Judge, prompts: Sequence[str], responses: Sequence[str]) -> np.ndarray:

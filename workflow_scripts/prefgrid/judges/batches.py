@@ -46,6 +46,13 @@ def sharing_groups(
     return sorted(groups, key=tokens, reverse=True)
 
 
+def padded(rows: Sequence[list[int]], pad_id: int) -> tuple[list[list[int]], list[list[int]]]:
+    """(token ids, mask) of rows, filled up on the right to the longest."""
+    longest = max(map(len, rows))
+    ids = [row + [pad_id] * (longest - len(row)) for row in rows]
+    return ids, [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
+
+
 def batches(groups: Sequence[list[int]], most: int) -> Iterator[list[list[int]]]:
     """Whole groups, in the given order, of at most `most` dialogues together; none may have more."""
     batch: list[list[int]] = []

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from prefgrid import chat
-from prefgrid.judges.batches import sharing_groups
+from prefgrid.judges.batches import padded, sharing_groups
 from prefgrid.judges.dialogues import Dialogue, read_place, render, up_to_read
 from prefgrid.logprobs.ends import end_states
 from prefgrid.logprobs.head import Float32Linear
@@ -77,11 +77,9 @@ class DialogueReader:
         )
 
     def _padded_logits(self, rows: Sequence[list[int]]) -> Tensor:
-        longest = max(map(len, rows))
-        check_rotations(self.text_config, longest)
+        input_ids, mask = padded(rows, self.pad_id)
+        check_rotations(self.text_config, len(mask[0]))
         device = self.model.device
-        input_ids = [row + [self.pad_id] * (longest - len(row)) for row in rows]
-        mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
         hidden = self.model.base_model(
             input_ids=torch.tensor(input_ids, device=device),
             attention_mask=torch.tensor(mask, device=device),

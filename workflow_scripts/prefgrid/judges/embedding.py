@@ -11,7 +11,8 @@ from torch import Tensor
 from prefgrid import chat
 from prefgrid.files import store
 from prefgrid.job import devices
-from prefgrid.judges.agreement import check_values
+from prefgrid.judges.agreement import CHECKED_PROMPTS, CHECKED_TOKENS, check_values
+from prefgrid.judges.base import if_not_finite
 from prefgrid.judges.batches import batches, sharing_groups
 from prefgrid.judges.dialogues import Dialogue, DialogueGroup, render_groups
 from prefgrid.judges.preference_states import read
@@ -42,9 +43,7 @@ OPTIONS = {
     "temperature": (None, "[1e-3, 1e3] or null"),
 }
 # What our reading and a plain forward are compared on when the model is loaded.
-CHECKED_PROMPTS = ("What is 2 + 2?", "Is it?")
 CHECKED_RESPONSES = (("4.", "It may be 4."), ("It is.",))
-CHECKED_TOKENS = 64
 
 
 class EmbeddingJudge:
@@ -191,9 +190,8 @@ class EmbeddingJudge:
             first, second = wrong[0].tolist()
             raise ValueError(
                 f"row {row}: the logit of response {first} ({responses[first]!r}) against response "
-                f"{second} ({responses[second]!r}) is {logits[first, second].item()}. Half precision "
-                f"can overflow (the judge's precision is {self.precision}; none is float32); else the "
-                f"weights in {self.folder} are not sound"
+                f"{second} ({responses[second]!r}) is {logits[first, second].item()}. "
+                + if_not_finite(self.precision, self.folder)
             )
 
     @torch.inference_mode()

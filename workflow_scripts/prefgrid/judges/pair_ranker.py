@@ -13,6 +13,8 @@ import torch
 
 from prefgrid.files import store
 from prefgrid.job import devices
+from prefgrid.judges.base import if_not_finite
+from prefgrid.judges.batches import padded
 from prefgrid.judges.marked_pairs import Cut, PairWriter, Row, check_tokenizer
 from prefgrid.models import checking, pair_ranker
 from prefgrid.models.loading import load_config, load_model, load_tokenizer
@@ -102,18 +104,15 @@ class PairRankerJudge:
     @torch.inference_mode()
     def row_logits(self, rows: Sequence[Row]) -> np.ndarray:
         """float32 [rows] of one forward, padded on the right."""
-        longest, device = max(len(row.tokens) for row in rows), self.model.device
-        ids = [row.tokens + [self.pad_id] * (longest - len(row.tokens)) for row in rows]
-        mask = [[1] * len(row.tokens) + [0] * (longest - len(row.tokens)) for row in rows]
         markers = [row.markers for row in rows]
-        inputs = (torch.tensor(one, device=device) for one in (ids, mask, markers))
+        parts = (*padded([row.tokens for row in rows], self.pad_id), markers)
+        inputs = (torch.tensor(one, device=self.model.device) for one in parts)
         return self.model(*inputs).cpu().numpy()
 
     def _refuse(self, prompt: str, first: str, second: str, value: float) -> None:
         raise ValueError(
             f"the pair ranker's logit of {first!r}, shown first, against {second!r} as answers to "
-            f"{prompt!r} is {value}. Half precision can overflow (the judge's precision is "
-            f"{self.precision}; none is float32); else the weights in {self.folder} are not sound"
+            f"{prompt!r} is {value}. " + if_not_finite(self.precision, self.folder)
         )
 
 

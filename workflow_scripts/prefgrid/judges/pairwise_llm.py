@@ -16,6 +16,7 @@ import torch
 from prefgrid import chat
 from prefgrid.files import store
 from prefgrid.job import devices
+from prefgrid.judges.base import if_not_finite
 from prefgrid.judges.batches import batches, sharing_groups
 from prefgrid.judges.dialogues import Dialogue
 from prefgrid.logprobs.agreement import check_log_probs
@@ -121,9 +122,8 @@ class PairwiseLlm:
                 if not np.isfinite(value):
                     raise ValueError(
                         f"the model's logit of {responses[number][i]!r} as A against "
-                        f"{responses[number][j]!r} as B, answers to {prompts[number]!r}, is {value}. Half "
-                        f"precision can overflow (the judge's precision is {self.precision}; none is "
-                        f"float32); else the weights in {self.folder} are not sound"
+                        f"{responses[number][j]!r} as B, answers to {prompts[number]!r}, is {value}. "
+                        + if_not_finite(self.precision, self.folder)
                     )
                 found[number][i, j] = value
         store.log(f"asked {len(questions)} questions; of {cut} the context was cut to fit")

@@ -10,7 +10,8 @@ from transformers import AutoModelForSequenceClassification
 
 from prefgrid.files import store
 from prefgrid.job import devices
-from prefgrid.judges.agreement import check_scores
+from prefgrid.judges.agreement import CHECKED_PROMPTS, CHECKED_TOKENS, check_scores
+from prefgrid.judges.base import if_not_finite
 from prefgrid.judges.batches import batches
 from prefgrid.judges.decoders import DialogueReader
 from prefgrid.judges.encoders import PairReader
@@ -27,9 +28,7 @@ OPTIONS = {
     "precision": ("none", ["none", "bf16", "fp16"]),
 }
 # What our scores and the model's own are compared on when it is loaded.
-CHECKED_PROMPTS = ("What is 2 + 2?", "Is it?")
 CHECKED_RESPONSES = ("4.", "It is.")
-CHECKED_TOKENS = 64
 
 
 class ScalarRewardModel:
@@ -92,9 +91,8 @@ class ScalarRewardModel:
                 if not np.isfinite(rewards[number]):
                     raise ValueError(
                         f"row {number}: the reward model's score of {responses[number]!r} as an "
-                        f"answer to {prompts[number]!r} is {rewards[number]}. Half precision can "
-                        f"overflow (the judge's precision is {self.precision}; none is float32); else "
-                        f"the weights in {self.folder} are not sound"
+                        f"answer to {prompts[number]!r} is {rewards[number]}. "
+                        + if_not_finite(self.precision, self.folder)
                     )
         store.log(f"scored {len(read)} responses; {cut_prompts} prompts were cut to fit")
         return rewards

@@ -99,7 +99,7 @@ def _judges_ask_models_there_are(config: Config) -> Iterator[Problem]:
 
 
 def _models_of_judges_have_names_of_their_own(config: Config) -> Iterator[Problem]:
-    taken = {*judging.WORLDS, *judging.trained_models(config)}
+    taken = {*judging.WORLDS, *config.preference_models}
     for label in judging.fetched(config):
         if label in taken:
             yield (

@@ -30,13 +30,13 @@ def _usable(config: Config) -> Iterator[tuple[str, PreferenceModel, Training]]:
 
 
 def _labels_name_no_other_model(config: Config) -> Iterator[Problem]:
-    taken = [*judging.WORLDS, *judging.fetched(config)]
+    """Those of `hub.models.judges` are compared with these where they are written."""
     for label in config.preference_models:
-        if label in taken:
+        if label in judging.WORLDS:
             yield (
                 f"preference_models.{label}",
                 f"{label!r} names another model that judges ask; allowed: a label other than "
-                f"{', '.join(taken)}",
+                f"{', '.join(judging.WORLDS)}",
             )
 
 

@@ -5,36 +5,18 @@ and dictionaries, made from the config alone: no torch, no file of results is op
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
 from prefgrid.config import judging, literals, objectives
 from prefgrid.config.suggestions import allowed
 from prefgrid.studies import sources, training_spec
-
-# An artifact's file, or the files of one in several parts.
-Paths = str | list[str]
+from prefgrid.studies.step import Paths, Step
 
 MODELS = judging.MODELS
 POOLS = "results/data/prompts"
 # What a user may ask for by name, beside the studies themselves.
 STAGES = ("preferences", "policies", "evaluations", "figures", "tables")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One job of a rule.
-
-    inputs: name → tracked files. spec: the config that the job uses, JSON-ready. weights: files that
-    must be there and that an input's manifest vouches for, so that nobody hashes them twice; and rehearsals.
-    modules: dotted names of the code that the spec chooses by name.
-    """
-
-    inputs: Mapping[str, Paths]
-    spec: Mapping[str, Any]
-    weights: Sequence[str] = ()
-    modules: tuple[str, ...] = ()
 
 
 class Wiring:

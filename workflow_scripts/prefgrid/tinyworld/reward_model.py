@@ -17,8 +17,7 @@ import torch
 from transformers import Qwen3ForSequenceClassification
 
 from prefgrid import chat, seeding
-from prefgrid.logprobs.planning import plan
-from prefgrid.logprobs.states import last_hidden_states
+from prefgrid.logprobs.ends import end_states
 from prefgrid.objectives import base as objectives
 from prefgrid.tinyworld import corpus, language
 from prefgrid.tinyworld.schedule import FixedOrder, passes
@@ -192,7 +191,5 @@ def last_token_states(
     pad_id: int,
 ) -> torch.Tensor:
     """[dialogues, H], at each one's last token, where the class itself reads its score."""
-    prompts, responses = zip(*groups, strict=True)
-    layout = plan(model.config, prompts, responses, pad_id=pad_id)
-    states = last_hidden_states(model, layout).flatten(0, 1)
-    return states[torch.from_numpy(layout.ends)]
+    alone = [[(prompt, response) for response in responses] for prompt, responses in groups]
+    return end_states(model, alone, pad_id)

@@ -27,7 +27,7 @@ def measured(rows: list[dict], scores: list[np.ndarray]) -> dict[tuple[str, str]
     matrices = {place: one[:, None] - one for place, one in enumerate(scores)}
     frame = compared.comparisons(rows)
     logit = [matrices[r][i, j] for r, i, j in frame[compared.PAIR].to_numpy()]
-    found = sections.rows(frame.assign(logit=logit), matrices)
+    found = sections.rows(frame.assign(logit=logit), lambda: matrices)
     return {(one["section"], one["measure"]): one for one in found}
 
 

@@ -128,12 +128,7 @@ class Wiring(base.Wiring):
     def rewards(self, cell: str) -> Step:
         judge = self._judge
         at_once = None if cell != HELD_OUT else self.study.evaluation.batch_rows
-        return Step(
-            {"responses": self._shards(cell), **judge.inputs},
-            {**judge.spec, "at_once": at_once},
-            weights=judge.weights,
-            modules=judge.modules,
-        )
+        return judge.beside({"responses": self._shards(cell)}, at_once=at_once)
 
     def reference_logps(self, cell: str) -> Step:
         pairs = self.study.evaluation.index_pairs_per_prompt
@@ -168,30 +163,24 @@ class Wiring(base.Wiring):
         # The table, unless the reference of this policy has other weights than what it was made with.
         same = precision == self.config.training.precision
         logps = f"{self.root}/reference_logps/{HELD_OUT}/logps.parquet"
-        return Step(
+        return judge.beside(
             {
                 "preferences": self._preferences(axes),
                 "prompts": f"{POOLS}/eval.jsonl",
                 "reference_rewards": self._held_out_rewards,
                 "reference_logps": logps if same else [],
                 "adapters": [],
-                **judge.inputs,
             },
-            {
-                "columns": [
-                    ["method", axes["method"]],
-                    ["seed", axes["seed"]],
-                    ["link_shift", axes["shift"]],
-                    ["link_temperature", study.link_temperature],
-                    ["num_preferences", axes["n"]],
-                ],
-                "truth": {"shift": axes["shift"], "temperature": study.link_temperature},
-                "precision": precision,
-                **self._scan,
-                **judge.spec,
-            },
-            weights=judge.weights,
-            modules=judge.modules,
+            columns=[
+                ["method", axes["method"]],
+                ["seed", axes["seed"]],
+                ["link_shift", axes["shift"]],
+                ["link_temperature", study.link_temperature],
+                ["num_preferences", axes["n"]],
+            ],
+            truth={"shift": axes["shift"], "temperature": study.link_temperature},
+            precision=precision,
+            **self._scan,
         )
 
     def gathered(self, table: str) -> Step:

@@ -26,14 +26,14 @@ def of_comparisons(
     calibration: Mapping[str, Any],
     apart: np.ndarray,
     truth: np.ndarray | None,
-    *,
-    certain: bool,
+    ceiling: Mapping[str, float],
 ) -> dict[str, Any]:
     """Measures of a judge, a row of the table `summary`.
 
     found: of `compared.with_logits`. apart: bool [comparisons], those whose prompts did not fit the
     temperature, which alone have calibrated measures. truth: known probabilities of the comparisons; None:
-    those that stand in the file, unless they are labels. certain: labels say what holds, none is drawn.
+    those that stand in the file, unless they are labels. ceiling: `most` of the comparisons, the same for
+    every judge.
     """
     logit, probability = found["logit"].to_numpy(), found["probability"].to_numpy()
     right = accuracy(comparisons.correct(logit, probability))
@@ -47,7 +47,7 @@ def of_comparisons(
         "accuracy_low": right.low,
         "accuracy_high": right.high,
         "accuracy_strict": strict.mean,
-        **most(found, truth, certain=certain),
+        **ceiling,
         "temperature": np.nan if calibration["at_bound"] else calibration["temperature"],
         "calibrated_on": calibration["comparisons"],
         "calibrated_of": 0 if calibration["at_bound"] else int(apart.sum()),
@@ -104,7 +104,7 @@ def most(found: pd.DataFrame, truth: np.ndarray | None, *, certain: bool) -> dic
 
     Labels that were drawn run in circles by chance, and scores chosen after the draw agree with too many of
     them. So where labels were drawn both are expectations by their true probabilities, `truth`, and NaN where
-    nobody knows these. Where the file has probabilities, or its labels are certain, what counts as right is no
+    nobody knows these. certain: labels say what holds, and none is drawn. Where the file has probabilities, or its labels are certain, what counts as right is no
     draw. Responses of different rows are different ones, so of equal texts in many rows the second may be too
     high. It is NaN too where a row with a circle has too many responses.
     """

@@ -1,6 +1,6 @@
 """Accuracy by section, and the published scores of benchmarks, where a set of comparisons is one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,12 @@ MEAN = "mean of sections"
 COLUMNS = ("section", "measure", "count", "value", "low", "high")
 
 
-def rows(found: pd.DataFrame, matrices: Mapping[int, np.ndarray]) -> list[dict[str, Any]]:
+def rows(
+    found: pd.DataFrame, matrices: Callable[[], Mapping[int, np.ndarray]]
+) -> list[dict[str, Any]]:
     """Rows of the table `sections` of one judge on one set, by COLUMNS; of a set without sections none.
 
-    found: of `compared.with_logits`. matrices: row of the file → (l_ij − l_ji)/2.
+    found: of `compared.with_logits`. matrices: row of the file → (l_ij − l_ji)/2, made where they are asked for.
     """
     by_section = dict(iter(found.groupby("section", sort=True)))
     if list(by_section) == [""]:
@@ -51,10 +53,12 @@ def _reward_bench(by_section: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, 
 
 
 def _reward_bench_2(
-    by_section: Mapping[str, pd.DataFrame], matrices: Mapping[int, np.ndarray]
+    by_section: Mapping[str, pd.DataFrame], matrices: Callable[[], Mapping[int, np.ndarray]]
 ) -> Iterator[dict[str, Any]]:
     """Best of four of each section, the Ties set's score, and the mean of the six."""
-    scores = {}
+    if not by_section.keys() & {*BEST_OF_FOUR, TIED, SINGLE}:
+        return
+    scores, of_rows = {}, matrices()
     for section in BEST_OF_FOUR:
         if section not in by_section:
             continue
@@ -62,12 +66,12 @@ def _reward_bench_2(
         for row, own in by_section[section].groupby("row"):
             chosen, rejected = _sides(own)
             # Its own rule: one is chosen.
-            won.append(reward_bench.best_of(matrices[row], chosen[0], rejected))
+            won.append(reward_bench.best_of(of_rows[row], chosen[0], rejected))
         interval = wilson_interval(float(np.sum(won)), len(won))
         scores[section] = interval.mean
         yield _row(section, "best of four", interval)
     tied, single = (
-        _answered(by_section[name], matrices) if name in by_section else {}
+        _answered(by_section[name], of_rows) if name in by_section else {}
         for name in (TIED, SINGLE)
     )
     if tied or single:

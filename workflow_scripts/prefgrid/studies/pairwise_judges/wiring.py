@@ -6,7 +6,7 @@ from typing import Any
 from prefgrid.config import backends, judges
 from prefgrid.files import cells, shared
 from prefgrid.files.shared import COMPARISONS
-from prefgrid.studies import base, comparing, sources
+from prefgrid.studies import base, sources
 from prefgrid.studies.base import POOLS, Paths, Step
 
 # The cell of the reference's samples.
@@ -113,7 +113,7 @@ class Wiring(base.Wiring):
         found: dict[str, Any] = {}
         known = self.config.preference_models
         # What a judge's model was trained on beside them.
-        trained = [known[judge.model].on for judge in self.asked() if judge.model in known]
+        trained = [known[judge.model].comparisons for judge in self.asked() if judge.model in known]
         left = [*self.study.comparisons, *trained]
         while left:
             label = left.pop(0)
@@ -153,25 +153,23 @@ class Wiring(base.Wiring):
         files = [f"{COMPARISONS}/{axes['on']}/calibration.jsonl", self._measured(axes["on"])]
         if self.study.samples is not None:
             files.append(f"{self.root}/responses/{SAMPLED}/shard=0/responses.jsonl")
-        return comparing.matrices(self._judge(axes), files, self.study.prompts_at_once)
+        return self._judge(axes).beside({"groups": files}, at_once=self.study.prompts_at_once)
 
     def calibration(self, cell: str) -> Step:
         """Of the same cell's matrices."""
         on = cells.values(cell)["on"]
-        return comparing.calibration(
-            self._matrices(cell), f"{COMPARISONS}/{on}/calibration.jsonl", CALIBRATES
+        return Step(
+            {
+                "matrices": self._matrices(cell),
+                "comparisons": f"{COMPARISONS}/{on}/calibration.jsonl",
+            },
+            {"file": CALIBRATES},
         )
 
     def embeddings(self, cell: str) -> Step:
         """Of the responses that a trained preference model is measured on."""
         axes = cells.values(cell)
-        judge = self._judge(axes)
-        return Step(
-            {"comparisons": self._measured(axes["on"]), **judge.inputs},
-            judge.spec,
-            weights=judge.weights,
-            modules=judge.modules,
-        )
+        return self._judge(axes).beside({"comparisons": self._measured(axes["on"])})
 
     def tabulation(self, _: str = "") -> Step:
         names = [cells.folders(axes) for axes in self.grid]
