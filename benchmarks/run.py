@@ -22,6 +22,7 @@ BENCHMARKS = (
     "scored_groups",
     "preference_matrix",
     "pair_matrices",
+    "self_play_iteration",
     "scan",
     "naive",
     "startup",

@@ -25,7 +25,7 @@ rule compare_responses:
         "Matrices: {wildcards.study}, {wildcards.cell}"
     shell:
         "exec python -m run_job --log {log} --gpus {resources.devices} steps/compare_responses "
-        "--groups {input.groups} --judge {input.judge} "
+        "--groups {input.groups} --opponents {input.opponents} --judge {input.judge} "
         "--matrices {output.matrices} --spec {params.spec:q} --code {params.code:q}"
 
 

@@ -6,7 +6,6 @@ FILES, SETTINGS, _ = made_from("export")
 rule export_policy:
     input:
         FILES,
-        policy="results/{study}/policies/{cell}/manifest.json",
         reference=f"{REFERENCE}/manifest.json",
         reference_weights=ancient(f"{REFERENCE}/model.safetensors"),
     output:

@@ -1,10 +1,10 @@
 # Data sets from the Hugging Face hub or from local files, pinned: the preference dataset of the hub
-# world, and in either world what sets of comparisons read.
+# world, and in either world what sets of comparisons and studies read.
 
 from prefgrid.plan import comparison_sets
 
 # Folder below results/ → the job's spec.
-FETCHED = comparison_sets.fetches(CONFIG)
+FETCHED = comparison_sets.fetches(CONFIG, WIRING.values())
 
 
 if FETCHED:

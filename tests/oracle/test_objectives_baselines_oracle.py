@@ -1,4 +1,4 @@
-"""IPO, robust and conservative DPO, hinge and SimPO against TRL's trainers, losses and gradients.
+"""IPO, robust and conservative DPO, hinge, hard SPPO and SimPO against TRL's trainers, losses and gradients.
 
 TRL reads its loss, β and ε anew at each evaluation of the loss, so one trainer serves several.
 Its `DPOTrainer` has no smoothed labels (`label_smoothing` is left out of the sigmoid loss), but its
@@ -94,6 +94,7 @@ def dpo_batch(dpo_trainer):
         ("ipo", {"beta_train": 0.3, "reduction": "token_mean"}, "ipo", 0.3, 0.0),
         ("robust_dpo", {"beta_train": 0.3, "flip_rate": 0.2}, "robust", 0.3, 0.2),
         ("hinge", {"beta_train": 0.01}, "hinge", 0.01, 0.0),
+        ("sppo_hard", {"eta": 20.0, "scale": "native"}, "sppo_hard", 0.05, 0.0),
     ],
 )
 def test_losses_and_gradients_equal_those_of_trl(

@@ -15,8 +15,10 @@ import yaml
 
 CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 
+# Of other papers.
+OTHERS = ("softpo_published", "sppo_published", "gpo_published")
 OPTIONS = {
     label: method["options"]
     for label, method in yaml.safe_load(CONFIG.read_text())["methods"].items()
-    if label.endswith("_published") and label != "softpo_published"  # another paper's
+    if label.endswith("_published") and label not in OTHERS
 }

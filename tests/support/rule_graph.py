@@ -19,7 +19,14 @@ FILLED = {
 # What the default config has another rule for.
 OTHERS = ("adopt_reference", "fetch_model", "fetch_judge_model", "rehearse_model", "fetch_dataset")
 # Of rules that ask a study, what no target needs.
-ON_REQUEST = ("exports/method=dpo/seed=0/shift=0.0/n=400/manifest.json",)
+_ITERATE = {"method": "sppo", "judge": "bt_scores", "seed": 0, "iteration": 1}
+ON_REQUEST = (
+    "results/link_robustness/exports/method=dpo/seed=0/shift=0.0/n=400/manifest.json",
+    f"results/self_play/published/{cells.folders(_ITERATE)}/train.parquet",
+    "results/self_play/alpaca_eval/models_configs/"
+    f"{cells.folders(_ITERATE).replace('/', ',')}/configs.yaml",
+    "results/self_play/publication/publication.json",
+)
 WILDCARDS = {
     "study": r"[a-z_]+",
     "cell": cells.PATTERN,
@@ -27,8 +34,10 @@ WILDCARDS = {
     "table": r"[a-z][a-z0-9_]*\.(?:csv|parquet)",
     "name": "base|reward",
     "comparisons": r"[A-Za-z][A-Za-z0-9_.-]*",
-    "fetched": r"data/comparisons/[A-Za-z0-9_.-]+",
+    "fetched": r"(?:data/comparisons|self_play/sources)/[A-Za-z0-9_.-]+",
     "label": r"[^/]+",
+    "model": r"[^/]+",
+    "file": "publication",
 }
 
 
@@ -136,7 +145,7 @@ def needed(wirings: Mapping[str, Any]) -> tuple[list[Job], list[str]]:
         path for study in wirings.values() for stage in STAGES for path in study.cells(stage)
     ]
     waiting += [f"results/{study}/section/section.json" for study in wirings]
-    waiting += [f"results/link_robustness/{path}" for path in ON_REQUEST]
+    waiting += _requested(wirings)
     found: dict[tuple[str, str, str], Job] = {}
     missing, seen = [], set(waiting)
     while waiting:
@@ -149,6 +158,14 @@ def needed(wirings: Mapping[str, Any]) -> tuple[list[Job], list[str]]:
         waiting += sorted(job.inputs - seen)
         seen |= job.inputs
     return list(found.values()), missing
+
+
+def _requested(wirings: Mapping[str, Any]) -> Iterable[str]:
+    for path in ON_REQUEST:
+        wiring = wirings.get(path.split("/")[1])
+        # By default nothing says where to publish.
+        if wiring and ("/publication/" not in path or wiring.study.publish):
+            yield path
 
 
 def _inputs_of(step: Step | None) -> list[str]:

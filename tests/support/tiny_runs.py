@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -44,8 +45,9 @@ TARGETS = ["q_proj", "v_proj", "down_proj"]
 DROPOUT = 0.3
 # Responses of the groups that have unequal numbers of them.
 COUNTS = (3, 1, 2, 1, 3, 2, 2, 1, 3)
-# Objectives of ours that learn from scores.
-SCORED = ("softpo", "reinforce")
+# Objectives of ours that learn from a number a response, of any responses or of two.
+SCORED = ("softpo", "reinforce", "sppo", "gpo")
+SCORED_PAIRS = ("sppo_single",)
 FILES = ("weights.safetensors", "metrics.jsonl", "link.json")
 
 
@@ -88,7 +90,7 @@ def run(
     `elsewhere`: the policy does not start at its reference, whose indices then are no rounding.
     """
     method, full = methods()[label], label.endswith("_full")
-    scored = method["objective"] in ("scores", *SCORED)
+    scored = method["objective"] in ("scores", *SCORED, *SCORED_PAIRS)
     pairs = method["objective"] != "sft" and not scored
     settings = {
         "epochs": None,
@@ -109,7 +111,8 @@ def run(
         groups = tiny_scores.scored_groups(model, COUNTS)
         objective = tiny_scores.Objective(method["options"], schedule)
     elif scored:
-        groups = compared_groups(model)
+        counts = [2] * ROWS if method["objective"] in SCORED_PAIRS else COUNTS
+        groups = compared_groups(model, counts)
         objective = created(method["objective"], method["options"], schedule)
     else:
         groups = random_groups(ROWS, responses=2 if pairs else 1, labels=pairs)
@@ -140,9 +143,9 @@ def run(
     return result
 
 
-def compared_groups(model) -> list[Group]:
+def compared_groups(model, counts: Sequence[int] = COUNTS) -> list[Group]:
     """Groups of unequal size, each of two responses at least, with scores up to 0 and values."""
-    groups = tiny_scores.scored_groups(model, [max(2, count) for count in COUNTS])
+    groups = tiny_scores.scored_groups(model, [max(2, count) for count in counts])
     return [
         replace(group, target=[score - 1 for score in group.target], prompt_value=-0.8)
         for group in groups

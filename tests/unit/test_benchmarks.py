@@ -68,12 +68,13 @@ def test_the_scan_s_benchmark_runs():
     assert math.isfinite(row.ratio) and row.target == "<= 3"
 
 
-def test_scored_groups_and_padded_rows_take_the_same_steps(monkeypatch):
+@pytest.mark.parametrize("name", ["the numbers task", "self-play"])
+def test_scored_groups_and_padded_rows_take_the_same_steps(monkeypatch, name):
     from benchmarks import scored_groups
 
-    name = "the numbers task"
-    shape = replace(scored_groups.SHAPES[name], pairs=2, steps=3)
-    monkeypatch.setitem(scored_groups.SHAPES, name, shape)
+    case = scored_groups.CASES[name]
+    shape = replace(case.shape, pairs=2, prompt=9, responses=(2, 4), steps=3)
+    monkeypatch.setitem(scored_groups.CASES, name, replace(case, shape=shape))
     groups, padded = (scored_groups.measured(name, way) for way in scored_groups.WAYS)
     assert padded["losses"] == pytest.approx(groups["losses"], abs=1e-5)
     assert groups["losses"] != padded["losses"], "the other did not run"
@@ -138,3 +139,10 @@ def test_all_ways_to_a_pair_rankers_logits_are_one(monkeypatch):
     assert max(ours) - min(ours) > 1e-3 and len(others) == 3
     for other in others:
         assert other == pytest.approx(ours, abs=pair_matrices.TOLERANCE)
+
+
+def test_an_iteration_of_self_play_needs_a_finished_run(tmp_path):
+    from benchmarks.self_play_iteration import Iteration
+
+    with pytest.raises(FileNotFoundError, match="holds no finished run: run `make run` first"):
+        Iteration(folder=tmp_path)

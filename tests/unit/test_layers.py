@@ -33,6 +33,8 @@ LAYERS = (
     "training",
     # Everything that jobs do with a model, once.
     "rehearsal",
+    # What responses are worth by judges' logits, and which of them train.
+    "targets",
     "judges",
     "sampling",
     "objectives",
@@ -55,7 +57,9 @@ LAYERS = (
     "limits",
 )
 # Modules of a study that describe it to the plan.
-PLANNING = ("base", "config", "checks", "wiring", "registry")
+PLANNING = ("base", "config", "checks", "wiring", "registry", "preference_models")
+# Those of self-play, which has many.
+PLANNING += ("axes", "judge_checks", "measured", "requested")
 RUNNER = "python -m run_job"
 HEIGHT = {part: -line for line, part in enumerate(LAYERS)}
 STANDARD_ONLY = ("run", "limits")

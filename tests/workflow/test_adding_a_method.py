@@ -117,7 +117,7 @@ def test_the_documented_commands_plan_the_documented_policies(tmp_path: Path) ->
     assert single == {"draw_single_index": 1, "train_single_index": 1}
     assert policy["train_policy"] == 1 and "evaluate_policy" not in policy
     assert study["tabulate_single_index"] == 1 and "train_policy" not in study
-    assert everything["build_report"] == 1 and everything["describe_study"] == 4
+    assert everything["build_report"] == 1 and everything["describe_study"] == 5
     # Both are cells of the default grid, not just paths that some rule can make.
     assert commands[1].split()[0] in outputs[3] and commands[2].split()[0] in outputs[0]
 

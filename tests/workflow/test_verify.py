@@ -71,10 +71,15 @@ def append(checkout: Checkout, path: str, text: bytes = b"\n") -> None:
 
 def test_everything_of_a_finished_run_is_right(clone: Checkout) -> None:
     """Also what was built on request, beside the targets of `all`."""
-    clone.snakemake(f"{STUDY}/preferences/{CELL}/chosen_rejected/pairs.jsonl")
+    run, root = "method=sppo/judge=bt_closings/seed=0", "results/self_play"
+    clone.snakemake(
+        f"{STUDY}/preferences/{CELL}/chosen_rejected/pairs.jsonl",
+        f"{root}/published/{run}/iteration=1/train.parquet",
+        f"{root}/alpaca_eval/models_configs/{run.replace('/', ',')},average=2/configs.yaml",
+    )
     status, output = verify(clone)
     assert (status, listed(output)) == (0, {})
-    assert "80 artifacts built, 80 of them right; 0 missing" in output
+    assert "130 artifacts built, 130 of them right; 0 missing" in output
 
 
 def test_a_new_learning_rate_is_seen_where_snakemake_has_lost_its_records(clone: Checkout) -> None:

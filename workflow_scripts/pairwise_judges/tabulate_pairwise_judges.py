@@ -19,6 +19,7 @@ from prefgrid.files import reading, records, store
 from prefgrid.job import jobs
 from prefgrid.judges import compared
 from prefgrid.statistics.intervals import holm, t_test_p
+from prefgrid.statistics.prompt_means import over_prompts
 from prefgrid.studies.pairwise_judges import measures, sections
 
 # What names a cell; the set of comparisons is the one that it is on.
@@ -86,7 +87,7 @@ def differences(
     """Accuracy minus the baseline's on the same comparisons, paired by prompt; means over seeds first.
 
     accuracies: set → judge → `measures.by_prompt`, one a seed. Comparisons of one prompt are not
-    independent, so prompts are the units of t interval and p value (`measures.over_prompts`); Holm's covers
+    independent, so prompts are the units of t interval and p value (`over_prompts`); Holm's covers
     the table.
     """
     rows = []
@@ -96,7 +97,7 @@ def differences(
             if baseline is None or judge == baseline:
                 continue
             gaps = (mean - means[baseline]).to_numpy()
-            interval = measures.over_prompts(gaps, -1, 1)
+            interval = over_prompts(gaps, -1, 1)
             rows.append(
                 {
                     "judge": judge,

@@ -5,9 +5,7 @@ Outputs: train, evaluation (JSONL of prompt_id, prompt).
 Spec: data {dataset (its module), bad_row_share, eval_share}, max_prompt_tokens.
 """
 
-from tokenizers import Tokenizer
-
-from prefgrid.data import instructions, pools
+from prefgrid.data import instructions, pools, prompt_files
 from prefgrid.files import store
 from prefgrid.job import jobs
 
@@ -15,11 +13,8 @@ from prefgrid.job import jobs
 def main(job: jobs.Job) -> None:
     source, limit = job.spec["data"], job.spec["max_prompt_tokens"]
     data = instructions.read(job.inputs["data"], source["dataset"], source["bad_row_share"])
-    # The bare `tokenizers` library counts tokens without importing torch.
-    tokenizer = Tokenizer.from_file(str(job.inputs["tokenizer"]))
     prompts = [row.prompt for row in data.rows]
-    lengths = [len(tokens) for tokens in tokenizer.encode_batch(prompts, add_special_tokens=False)]
-    short = [prompt for prompt, length in zip(prompts, lengths, strict=True) if length <= limit]
+    short = prompt_files.short(prompts, job.inputs["tokenizer"], limit)
     train, evaluation = pools.split(short, source["eval_share"])
     store.log(
         f"{len(data.rows)} prompts, {len(data.skipped)} bad rows skipped, "

@@ -1,7 +1,8 @@
 """Ask one judge about every ordered pair of the responses to each prompt.
 
-Inputs: groups (JSONL, one file or several: {prompt_id, prompt, responses: [{text}]} with K >= 2), judge
-(manifest.json of its model; absent where it asks none).
+Inputs: groups (JSONL, one file or several: {prompt_id, prompt, responses: [{text}]}), opponents (the same; may be
+none): each file's responses to a row's prompt, found by its prompt_id, are compared with the row's own, all of them
+numbered on, file by file; with them K >= 2. judge (manifest.json of its model; absent where it asks none).
 Outputs: matrices (parquet: file, row, prompt_id, first, second, logit, antisymmetric; see `judges.compared`).
 Spec: judge (dotted module), options (of the judge), prompt_format, at_once (prompts that are compared
 together and kept for a rerun; null: a file's. It fixes batches, hence rounding).
@@ -20,7 +21,14 @@ from prefgrid.judges.pairwise import antisymmetric, check_groups, matrices
 
 def main(job: jobs.Job) -> None:
     spec = job.spec
-    files = [reading.read_jsonl(path, records.Candidates) for path in job.inputs["groups"]]
+    opponents = {
+        str(path): reading.read_jsonl(path, records.Candidates, key="prompt_id")
+        for path in job.inputs["opponents"]
+    }
+    files = [
+        compared.with_opponents(reading.read_jsonl(path, records.Candidates), opponents)
+        for path in job.inputs["groups"]
+    ]
     asked = [
         (
             [row["prompt"] for row in rows],
@@ -54,4 +62,4 @@ def main(job: jobs.Job) -> None:
 
 
 if __name__ == "__main__":
-    jobs.run(main, inputs=("groups*", "judge?"), outputs=("matrices",))
+    jobs.run(main, inputs=("groups*", "opponents**", "judge?"), outputs=("matrices",))

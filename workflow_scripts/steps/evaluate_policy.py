@@ -34,14 +34,10 @@ def main(job: jobs.Job) -> None:
     models = {name: job.inputs[name] for name in ("policy", "reference", "judge")}
     folders = {name: model and model.parent for name, model in models.items()}
     tokenizer = loading.load_tokenizer(folders["reference"])
-    reference = loading.load_stack(folders["reference"], job.folders("adapters"), spec["precision"])
-    # A policy of all weights has its reference beside it; an adapter has it below.
-    if loading.is_adapter(folders["policy"]):
-        policy, beside = loading.load_adapter(reference, folders["policy"]), None
-    else:
-        policy = loading.load_causal_lm(folders["policy"], spec["precision"])
-        beside = reference.to(devices.device())
-    policy = policy.to(devices.device()).eval()
+    policy, beside = loading.load_iterate(
+        folders["reference"], job.folders("adapters"), folders["policy"], spec["precision"]
+    )
+    policy, beside = policy.to(devices.device()), beside and beside.to(devices.device())
     judge = importlib.import_module(spec["judge"]).load(
         folders["judge"],
         spec["options"],

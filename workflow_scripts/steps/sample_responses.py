@@ -2,8 +2,8 @@
 
 Inputs: prompts (JSONL, a pool), reference (manifest.json), adapters (manifests of the policies
 stacked on it, oldest first; may be none). Outputs: responses (JSONL, a row a group).
-Spec: prompts {pool (how many of the pool's first may be asked), asked_by (the config's key),
-order_seed (null: the pool's order), groups, shard, shards}, samples (K), noise {purpose, seed},
+Spec: prompts {pool (how many of the pool's first may be asked; null: all), asked_by (the config's key),
+order_seed (null: the pool's order), groups (null: all of these), shard, shards}, samples (K), noise {purpose, seed},
 decoding {backend, max_new_tokens, and, unless their defaults are meant, temperature, top_p, batch_rows,
 log_probs (whether responses come with those of their tokens)}, prompt_format, precision.
 A rerun after a kill continues with the batches that are not sampled yet.
@@ -24,11 +24,12 @@ def main(job: jobs.Job) -> None:
     folder = job.inputs["reference"].parent
     tokenizer = loading.load_tokenizer(folder)
     pool = reading.read_jsonl(job.inputs["prompts"], records.Prompt, key="prompt_id")
-    pools.check_size(pool, max(asked["pool"], asked["groups"]), asked["asked_by"])
+    pools.check_size(pool, max(asked["pool"] or 0, asked["groups"] or 0), asked["asked_by"])
     pool = pool[: asked["pool"]]
+    count = len(pool) if asked["groups"] is None else asked["groups"]
     if asked["order_seed"] is not None:
-        pool = responses.seed_prompts(pool, asked["order_seed"], asked["groups"])
-    numbers = responses.shard_range(asked["groups"], asked["shards"], asked["shard"])
+        pool = responses.seed_prompts(pool, asked["order_seed"], count)
+    numbers = responses.shard_range(count, asked["shards"], asked["shard"])
     prompts = [pool[number] for number in numbers]
     tokens = [
         chat.render_prompt(tokenizer, row["prompt"], spec["prompt_format"]) for row in prompts

@@ -45,6 +45,7 @@ class TestSeedPrompts:
 class TestShards:
     @given(st.integers(1, 500), st.integers(1, 40))
     def test_balanced_contiguous_and_complete(self, groups, shards):
+        shards = min(shards, groups)
         ranges = [responses.shard_range(groups, shards, shard) for shard in range(shards)]
         assert [group for shard in ranges for group in shard] == list(range(groups))
         sizes = [len(shard) for shard in ranges]
@@ -54,3 +55,10 @@ class TestShards:
     def test_a_shard_that_does_not_exist_is_an_error(self, shard):
         with pytest.raises(ValueError, match=f"shard {shard}: allowed are 0 to 2"):
             responses.shard_range(10, 3, shard)
+
+    def test_more_shards_than_prompts_are_refused(self):
+        assert [len(responses.shard_range(3, 3, shard)) for shard in range(3)] == [1, 1, 1]
+        with pytest.raises(
+            ValueError, match="generation.shards: 4 shards for 3 prompts; allowed: at most one a"
+        ):
+            responses.shard_range(3, 4, 0)

@@ -119,7 +119,43 @@ def test_pairs_do_not_tell_it(tmp_path):
         training.read(path, "labels", sampling_logps=True)
 
 
-def test_groups_are_no_pairs(tmp_path):
-    path = written(tmp_path, [group(0, [response(1), response(2)])])
-    with pytest.raises(store.DataError, match="data.jsonl, line 1"):
+def test_labels_are_those_of_groups_of_two(tmp_path):
+    """The same as of the same pairs in a file of preferences."""
+    scored = [
+        group(number, [response(2, reward=0.0), response(3, reward=(-1.0) ** number)])
+        for number in range(8)
+    ]
+    labelled = preferences.label(scored, 8, 0.0, 1.0, seed=0)
+    rows = [row | {"z": one["z"]} for row, one in zip(scored, labelled, strict=True)]
+    found = training.read(written(tmp_path, rows), "labels")
+    for one, pair in zip(found, preferences.groups(labelled), strict=True):
+        assert [one["group"], one["prompt_tokens"], one["target"]] == [
+            *(pair["group"], pair["prompt_tokens"], pair["target"])
+        ]
+        assert [each["tokens"] for each in one["responses"]] == [
+            each["tokens"] for each in pair["responses"]
+        ]
+    assert {row["target"] for row in found} == {0.0, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("count", "label"),
+    [(2, {}), (2, {"z": None}), (2, {"z": 2}), (2, {"z": 0.5}), (2, {"z": True}), (3, {"z": 1})],
+)
+def test_a_group_without_a_label_of_two_is_named(tmp_path, count, label):
+    rows = [group(4, [response(1), response(2)]) | {"z": 1}]
+    rows.append(group(9, [response(1)] * count) | label)
+    path = written(tmp_path, rows)
+    words = (
+        f"{count} responses and the label z = {label.get('z')!r}; a group that labels train needs"
+    )
+    with pytest.raises(store.DataError, match=re.escape(f"{path}, group 9: {words} two")):
         training.read(path, "labels")
+
+
+def test_pairs_and_groups_are_not_mixed(tmp_path):
+    scored = [group(0, [response(2, reward=0.0), response(3, reward=1.0)])]
+    pairs = preferences.label(scored, 1, 0.0, 1.0, seed=0)
+    for rows in ([*pairs, scored[0] | {"z": 1}], [scored[0] | {"z": 1}, *pairs]):
+        with pytest.raises(store.DataError, match="data.jsonl, line 2"):
+            training.read(written(tmp_path, rows), "labels")

@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 
 from prefgrid.config.merging import merged
 from prefgrid.data import instructions, ultrafeedback
-from prefgrid.files import reading, records, store
+from prefgrid.files import measured_records, reading, records, store
 from prefgrid.models import checking
 from prefgrid.plan.load import Config, ConfigError, load
 
@@ -58,6 +58,14 @@ def told(number: int) -> dict:
     row = group(number)
     logps = {name: [-0.5, -1.0 - number, 0.0] for name in LOG_PROBS}
     return row | {"responses": [one | logps for one in row["responses"]]}
+
+
+def measured(number: int) -> dict:
+    """A group of held-out samples: of the base, of an average, of an iterate."""
+    row = group(number)
+    kl = dict([("base", 0.75), ("previous", 0.25)][:number])
+    measures = {"entropy_nats": 1.5 + number, "kl_nats": kl}
+    return row | {"responses": [one | measures for one in row["responses"]]}
 
 
 def preference(number: int) -> dict:
@@ -107,6 +115,15 @@ def is_scored(row: Any) -> bool:
     return is_group(row) and all(is_number(one["reward"]) for one in row["responses"])
 
 
+def is_measured(row: Any) -> bool:
+    return is_group(row) and all(
+        is_number(one["entropy_nats"])
+        and set(one["kl_nats"]) <= {"base", "previous"}
+        and all(map(is_number, one["kl_nats"].values()))
+        for one in row["responses"]
+    )
+
+
 def is_preference(row: Any) -> bool:
     own = is_prompt(row) and is_count(row["pair"]) and are_tokens(row["prompt_tokens"])
     responses = all(
@@ -126,6 +143,7 @@ JSON_LINES = {
     "responses": (group, records.Group, "group", is_group),
     "responses with log-probabilities": (told, records.Group, "group", is_told),
     "rewards": (scored, records.ScoredGroup, "group", is_scored),
+    "held-out samples": (measured, measured_records.MeasuredGroup, "group", is_measured),
     "preferences": (preference, records.Preference, "pair", is_preference),
 }
 

@@ -16,8 +16,14 @@ from prefgrid.job import jobs
 from prefgrid.judges.scalar import ScalarRewardModel
 from prefgrid.models import loading
 from prefgrid.run import execution
-from prefgrid.sampling import transformers_backend
-from steps import compare_responses, compute_reference_logps, sample_responses, score_responses
+from prefgrid.sampling import measured, transformers_backend
+from steps import (
+    compare_responses,
+    compute_reference_logps,
+    sample_held_out,
+    sample_responses,
+    score_responses,
+)
 
 GROUPS, SHARDS = 7, 3
 HELD_OUT, SAMPLES = 5, 3
@@ -61,6 +67,14 @@ def sampling(
         DECODE,
         calls,
     )
+
+
+def measuring(calls: int) -> Case:
+    decoding = {"max_new_tokens": 6, "temperature": 1.0, "batch_rows": 2 * SAMPLES}
+    spec = {"prompts": HELD_OUT, "asked_by": "toy.prompts", "samples": SAMPLES, **COMMON}
+    spec |= {"noise": {"purpose": "held out", "seed": 0}, "decoding": decoding}
+    inputs = {"prompts": "prompts", "reference": "reference"}
+    return Case(sample_held_out, spec, inputs, "samples", (measured, "decode"), calls)
 
 
 def scoring(responses: str, at_once: int | None, calls: int) -> Case:
@@ -113,6 +127,7 @@ CASES = {
         temperature=0.7,
         log_probs=True,
     ),
+    "sample and measure": measuring(calls=3),
     "score shards": scoring("responses", None, calls=SHARDS),
     # Shards of 3, 6 and 6 responses, 4 at once: 1 + 2 + 2.
     "score a few at once": scoring("held out", 4, calls=5),
@@ -193,7 +208,8 @@ def run(case: Case, files, folder: Path, killed_in: int | None = None) -> int:
     """Run a script's main; the number of expensive steps that it finished."""
     folder.mkdir(exist_ok=True)
     outputs = {case.output: folder / case.output}
-    inputs = {name: files[key] for name, key in case.inputs.items()} | {"adapters": []}
+    given = {name: files[key] for name, key in case.inputs.items()}
+    inputs = {"adapters": [], "opponents": [], "policy": None} | given
     job = jobs.Job(inputs, outputs, outputs, case.spec)
     owner, name = case.step
     with pytest.MonkeyPatch.context() as patch:

@@ -4,8 +4,8 @@ import pytest
 from tiny_families import tiny_decoder
 from tiny_policy import LORA
 
+from prefgrid.models.adapted_layers import adapted_layers
 from prefgrid.models.loading import add_lora
-from prefgrid.sampling.two_models import adapted_layers
 
 
 def refused(family: str, targets, **changes) -> str:

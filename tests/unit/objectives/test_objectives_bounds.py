@@ -53,8 +53,11 @@ def test_the_ends_of_a_range_give_finite_losses_and_gradients(name, options):
     """At indices up to 100 times as far out as those that the state was fitted to; and where training
     starts, at which all indices are 0."""
     index, labels = sample(60)
-    if objectives.constants(name).needs["targets"] == "scores":
+    targets = objectives.constants(name).needs["targets"]
+    if targets == "scores":
         labels = torch.stack([-labels, labels - 1], dim=1)
+    if targets.endswith("probabilities"):
+        labels = torch.stack([1 - labels, labels], dim=1)
     for fitted_to in (index, torch.zeros(60)):
         objective = fitted(name, options, fitted_to, labels)
         t = torch.cat([fitted_to[:10], 100 * index[10:20]]).requires_grad_()

@@ -13,16 +13,19 @@ from prefgrid.objectives import (
     dpo,
     hinge,
     ipo,
+    kto_pair,
     ospo,
     ospo_orthogonal,
     pspo,
     robust_dpo,
     rspo,
+    sppo_hard,
     true_link,
 )
 
 CORRECTED = {"dpo": {}, "pspo": {}, "ospo": {}, "ospo_orthogonal": {}, "rspo": {}, "true_link": {}}
 CORRECTED |= {"ipo": {}, "robust_dpo": {}, "cdpo": {}, "hinge": {}}
+CORRECTED |= {"sppo_hard": {}, "kto_pair": {}}
 ALL = [(name, {}) for name in CORRECTED] + [
     (label.removesuffix("_published"), options) for label, options in PUBLISHED.items()
 ]
@@ -37,6 +40,8 @@ MODULES = {
     "robust_dpo": robust_dpo,
     "cdpo": cdpo,
     "hinge": hinge,
+    "sppo_hard": sppo_hard,
+    "kto_pair": kto_pair,
 }
 
 
@@ -45,7 +50,8 @@ def flip(index, labels, flipped):
     return torch.where(flipped, -index, index), torch.where(flipped, 1 - labels, labels)
 
 
-@pytest.mark.parametrize("name", CORRECTED)
+# The one that sees more of a pair than its index, which is all that is flipped here.
+@pytest.mark.parametrize("name", [name for name in CORRECTED if name != "kto_pair"])
 def test_flipped_pairs_change_nothing(name):
     """Every corrected loss and its state, with an arbitrary half of all pairs flipped."""
     index, labels = sample(200)

@@ -21,6 +21,7 @@ from prefgrid.plan.load import ConfigError, load
 REPOSITORY = Path(__file__).resolve().parents[3]
 PRESETS = sorted((REPOSITORY / "presets").glob("*.yaml"))
 DELETE = object()
+TINY = ("pairwise_judges", "self_play")
 
 
 DEFAULT = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
@@ -31,11 +32,11 @@ def default() -> dict[str, Any]:
 
 
 def changed(changes: dict[str, Any]) -> dict[str, Any]:
-    """The default config with dotted keys set (or deleted); in the hub world without the study whose default
+    """The default config with dotted keys set (or deleted); in the hub world without the studies whose default
     judges know the tiny world's language alone."""
     raw = default()
     if changes.get("world") == "hub":
-        raw["studies"].remove("pairwise_judges")
+        raw["studies"] = [one for one in raw["studies"] if one not in TINY]
     for dotted, value in changes.items():
         *parents, last = dotted.split(".")
         place = raw
@@ -184,7 +185,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an optimizer that is not there": (
         {"methods.rspo.training": {"optimizer": "adam"}},
-        r"methods.rspo.training.optimizer: .*'adam'.*'adamw', 'adafactor' or 'sgd'.*",
+        r"methods.rspo.training.optimizer: .*'adam'.*'adamw', 'adafactor', 'sgd' or 'rmsprop'.*",
     ),
     "fp16 of a method on a CPU": (
         {"methods.dpo.training": {"precision": "fp16"}},
@@ -235,8 +236,33 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"methods.pspo.training": {"warmup_steps": 39}},
         r"methods.pspo.training: at n = 400 warmup_steps is 39 of 39 optimizer steps, .*; allowed: .*",
     ),
+    "warm-up by steps and by share": (
+        {"methods.pspo.training": {"warmup_share": 0.1}},
+        r"methods.pspo.training: warmup_share is 0.1 and warmup_steps is 10; set one of them: .*",
+    ),
+    "warm-up by a share that never ends": (
+        {"methods.pspo.training": {"warmup_steps": 0, "warmup_share": 0.98}},
+        r"methods.pspo.training: at n = 400 the warm-up \(warmup_share 0.98\) takes 39 of 39 .*; allowed: .*",
+    ),
+    "horizon by steps and by epochs": (
+        {"methods.pspo.training": {"schedule_epochs": 6, "schedule_steps": 100}},
+        r"methods.pspo.training: schedule_epochs is 6 and schedule_steps is 100; set at most one .*",
+    ),
+    "horizon in epochs of a training by steps": (
+        {"methods.pspo.training": {"schedule_epochs": 6, "epochs": None, "max_steps": 100}},
+        r"methods.pspo.training: schedule_epochs is 6, but the training is as long as max_steps; .*",
+    ),
+    # 13 steps of 39, and 32 of 96.
+    "horizon in epochs that the warm-up fills": (
+        {"methods.pspo.training": {"schedule_epochs": 1, "warmup_steps": 13}},
+        r"methods.pspo.training: at n = 400 warmup_steps is 13 of 13 .* longer schedule \(schedule_epochs\).*",
+    ),
+    "rate of 0 before the end, by epochs": (
+        {"methods.pspo.training": {"schedule_epochs": 1, "final_learning_rate_share": 0.0}},
+        r"methods.pspo.training: at n = 1000 the schedule \(schedule_epochs 1\) takes 32 of 96 .*",
+    ),
     "warm-up that never ends, of all methods": (
-        {"training.warmup_steps": 39},
+        {"training.warmup_steps": 39, "studies": ["link_robustness"]},
         r"training: at n = 400 warmup_steps is 39 of 39 optimizer steps, .*; allowed: .*",
     ),
     # Four completions of 80 prompts in batches of 32: 10 steps.

@@ -75,7 +75,7 @@ def test_a_source_is_fetched_pinned_with_the_columns_that_its_module_reads():
     assert comparison_sets.step(config, "bench").inputs == {
         "files": ["results/data/comparisons/bench/train.jsonl"]
     }
-    fetches = comparison_sets.fetches(config)
+    fetches = comparison_sets.fetches(config, ())
     assert fetches.keys() == {"data/ultrafeedback", "data/comparisons/bench"}
     assert fetches["data/comparisons/bench"] == REVISION | {
         "fields": ("prompt", "chosen", "rejected", "subset"),
@@ -83,7 +83,7 @@ def test_a_source_is_fetched_pinned_with_the_columns_that_its_module_reads():
     }
     # As it was before comparisons could be fetched: nobody fetches a dataset anew.
     assert fetches["data/ultrafeedback"] == DATA | {"fields": ("instruction", "completions")}
-    assert comparison_sets.fetches(load(changed({}))) == {}
+    assert comparison_sets.fetches(load(changed({})), ()) == {}
 
 
 def test_a_local_file_beside_the_config_works_in_the_tiny_world(tmp_path, monkeypatch):
@@ -100,7 +100,7 @@ def test_a_local_file_beside_the_config_works_in_the_tiny_world(tmp_path, monkey
     config = load(raw, folders(raw, [file], lambda path: json.loads(Path(path).read_text())))
     source = config.comparisons["my.own"].source.source
     assert os.path.samefile(source, tmp_path / "mine/rows.jsonl")
-    (spec,) = comparison_sets.fetches(config).values()
+    (spec,) = comparison_sets.fetches(config, ()).values()
     assert spec["source"] == source and len(spec[CONTENT]) == 32
 
 

@@ -57,6 +57,16 @@ SANE = {
     **dict.fromkeys(("prompts", "train", "eval", "n", "steps", "max_steps"), (1, 1e10)),
     **dict.fromkeys(("schedule_steps", "fifo_capacity"), (1, 1e10)),
     "warmup_steps": (0, 1e10),
+    # A share of the warm-up, and epochs of its schedule.
+    **dict.fromkeys(("warmup_share", "schedule_epochs"), (1e-7, 1e7)),
+    # Self-play: nats of log-ratio for a win, and what is left of a length.
+    **dict.fromkeys(("eta", "clip_nats"), (1e-7, 1e7)),
+    "length_power": (0, 10),
+    "logit_scale": (1e-7, 1e7),
+    "soften": (0, 1),
+    "epsilon": (0, 0.4999),
+    **dict.fromkeys(("iterations", "of"), (1, 1000)),
+    "per_iteration": (1, 1e10),
     "discarded_orders": (0, 1e4),
     **dict.fromkeys(("batch_size", "micro_batch_size", "logp_batch_size", "batch_rows"), (1, 1e7)),
     "block_size": (2, 1e7),
@@ -103,6 +113,7 @@ SCALES = (
     "beta",
     "betas",
     "beta_start",
+    "eta",
 )
 # As large as a log-ratio of a response, a logit or a reward gets.
 LARGE_NATS = np.float32(1e3)
@@ -298,7 +309,12 @@ def slow(training: dict[str, Any], rows: int, label: str) -> Iterator[str]:
     """A run of no step, or one whose highest learning rate is less than half of the one asked for."""
     in_epoch = -(-rows // training["batch_size"])
     steps = training["max_steps"] or max(1, round(training["epochs"] * in_epoch))
+    horizon = training["schedule_steps"] or steps
+    if training["schedule_epochs"] is not None:
+        horizon = round(training["schedule_epochs"] * in_epoch)
     warmup = training["warmup_steps"]
+    if training["warmup_share"] is not None:
+        warmup = math.ceil(training["warmup_share"] * horizon)
     options = TrainingOptions(**training)
     make_optimizer({"weight": torch.zeros(2, 2, requires_grad=True)}, options)
     tried = {0, min(warmup, steps - 1), steps - 1}

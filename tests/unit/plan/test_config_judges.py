@@ -137,3 +137,87 @@ def test_a_preference_model_leaves_room_for_a_response_behind_a_cut_prompt():
     )
     judge["options"]["max_prompt_tokens"] = 899
     assert load(changed(changes)).judges["asked"].all_options["max_prompt_tokens"] == 899
+
+
+def test_the_default_preference_models_are_those_that_the_study_of_judges_trains():
+    """Folder by folder, so that the default run trains none of them a second time."""
+    config = load(changed({}))
+    studies = {
+        study: registry.wiring(package, config) for study, package in config.packages.items()
+    }
+    judges = {
+        f"{model}_{on}": f"results/preference_models/model={model}/on={on}/seed=0"
+        for model in ("bt", "gpm")
+        for on in ("scores", "closings")
+    }
+    found = {
+        label: studies["pairwise_judges"]
+        .judge(label)
+        .inputs["judge"]
+        .removesuffix("/manifest.json")
+        for label in judges
+    }
+    assert found == judges
+    trained = studies["pairwise_judges"].cells("policies")
+    assert {f"{folder}/manifest.json" for folder in judges.values()} == set(trained)
+    for label in judges:
+        assert studies["pairwise_judges"].judge(label).weights == [
+            f"{judges[label]}/model.safetensors"
+        ]
+
+
+def test_without_comparisons_of_its_own_a_judge_asks_the_model_of_its_own_set():
+    own = {"judge": "embedding", "model": "gpm"}
+    config = load(changed({"judges.own": own}))
+    wiring = registry.wiring(config.packages["pairwise_judges"], config)
+    folder = "results/preference_models/model=gpm/on=closings/seed=0"
+    assert wiring.judge("own").inputs == {"judge": f"{folder}/manifest.json"}
+
+
+def test_a_study_names_the_sets_that_its_judges_were_trained_on():
+    changes = {
+        "studies": ["pairwise_judges"],
+        "pairwise_judges.preference_models": [],
+        "pairwise_judges.comparisons": ["closings"],
+        "pairwise_judges.judges": ["bt_scores", "circle"],
+        "pairwise_judges.baseline": None,
+        "pairwise_judges.ring": None,
+    }
+    config = load(changed(changes))
+    wiring = registry.wiring(config.packages["pairwise_judges"], config)
+    assert list(wiring.sets()) == ["closings", "scores"]
+    assert len(wiring.trainings()) == 1
+
+
+@pytest.mark.parametrize(
+    ("judge", "said"),
+    [
+        (
+            {"judge": "scalar", "comparisons": "scores"},
+            "judges.one.comparisons: 'scores' is set, but its model (reward) is trained on none; allowed: "
+            "null, or one of preference_models (bt, gpm)",
+        ),
+        (
+            {"judge": "length", "model": None, "comparisons": "scores"},
+            "judges.one.comparisons: 'scores' is set, but its model (null) is trained on none; allowed: "
+            "null, or one of preference_models (bt, gpm)",
+        ),
+        (
+            {"judge": "embedding", "model": "bt", "comparisons": "score"},
+            "judges.one.comparisons: unknown comparisons 'score'; did you mean 'scores'? allowed: ",
+        ),
+    ],
+)
+def test_comparisons_that_train_no_model_are_refused(judge, said):
+    [line] = mistakes({"judges.one": judge})
+    assert line.startswith(said)
+
+
+def test_a_default_judge_that_nobody_asks_stops_no_run():
+    """In the hub's world its 1024 tokens may be too few, and its model another's."""
+    changes = {"world": "hub", "hub": HUB, "max_response_tokens": 2048}
+    changes |= {"link_robustness.judge": "length", "studies": ["link_robustness"]}
+    config = load(changed(changes))
+    assert config.judges["bt_scores"].all_options["max_tokens"] == 1024
+    [line] = mistakes(changes | {"link_robustness.judge": "reward"})
+    assert line.startswith("judges.reward.options.max_tokens: 1024 leaves no room for a prompt")

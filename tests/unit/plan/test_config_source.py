@@ -25,7 +25,8 @@ def described(model: type[Section], *parents: str) -> Iterator[tuple[str, str]]:
     for name, field in model.model_fields.items():
         key = ".".join((*parents, name))
         yield key, field.description or ""
-        if name != "hub" and get_origin(field.annotation) is not dict:
+        # Null by default, so that there are no lines.
+        if name not in ("hub", "sources", "publish") and get_origin(field.annotation) is not dict:
             for inner in models_in(field.annotation):
                 yield from described(inner, *parents, name)
 
@@ -34,7 +35,7 @@ def commented(text: str) -> dict[str, str]:
     """Dotted key → the comment on its line."""
     found, parents = {}, []
     for line in text.splitlines():
-        key = re.match(r"( *)([\w.-]+):", line)
+        key = re.match(r"( *(?:- )?)([\w.-]+):", line)
         if key:
             depth = len(key[1]) // 2
             parents = [*parents[:depth], key[2]]

@@ -12,7 +12,7 @@ from snakemake.common.configfile import load_configfile
 
 from prefgrid.config.merging import merged
 from prefgrid.plan.load import ConfigError, load
-from prefgrid.plan.local_paths import folders
+from prefgrid.plan.local_paths import folders, resolved
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -139,3 +139,22 @@ def test_further_models_of_judges_are_found_beside_the_file_that_names_them(lab)
         ConfigError, match=r"hub.models.judges.pair.rm.revision: is null, but 'pair.rm'"
     ):
         loaded(lab, "presets/local_paths.yaml", "presets/more.yaml")
+
+
+def test_files_of_self_play_are_looked_for_beside_the_config_that_names_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = ("self_play", "prompts", "sources", 1)
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "second.jsonl").touch()
+    hub = {"source": "owner/name", "revision": "main"}
+    raw = {"self_play": {"prompts": {"sources": [hub, {"source": "second.jsonl"}]}}}
+    found, nowhere = resolved(raw, {place: tmp_path / "beside"})
+    assert nowhere == []
+    assert found["self_play"]["prompts"]["sources"] == [hub, {"source": "beside/second.jsonl"}]
+    # What was given is as it was.
+    assert raw["self_play"]["prompts"]["sources"][1] == {"source": "second.jsonl"}
+    files = [tmp_path / "beside" / "mine.yaml"]
+    assert folders(raw, files, lambda path: raw)[place] == tmp_path / "beside"
+    raw["self_play"]["prompts"]["sources"][0] = {"source": "no where", "revision": None}
+    _, [(key, _)] = resolved(raw, {place: tmp_path / "beside"})
+    assert key == "self_play.prompts.sources.0.source"

@@ -67,12 +67,27 @@ EDITS = {
     "what an adapter's config names as its base": (
         "prefgrid/models/origin.py",
         *('source["commit"] is not None', 'source["commit"]'),
-        "train_policy export_policy",
+        "train_policy average_policies export_policy",
     ),
     "a comment in the training step": (
         "prefgrid/training/step.py",
         *("\n\n\n", "\n\n\n# A comment.\n"),
         "",
+    ),
+    "what is measured on held-out samples": (
+        "prefgrid/sampling/measured.py",
+        *("self.temperature, 1.0", "self.temperature, 1"),
+        "sample_held_out",
+    ),
+    "the mean of policies": (
+        "prefgrid/models/averaging.py",
+        *("(count - before) / count", "1 - before / count"),
+        "average_policies",
+    ),
+    "what goes to the hub": (
+        "prefgrid/models/publishing.py",
+        *('"Results of prefgrid"', '"Results"'),
+        "publish_self_play",
     ),
     "an objective": (
         "prefgrid/objectives/ospo_orthogonal.py",
@@ -132,13 +147,16 @@ EDITS = {
         """
         fetch_dataset train_tiny_tokenizer train_tiny_base train_tiny_reward train_reference
         build_prompt_pools collect_comparisons(scores) collect_comparisons(aspects)
-        tabulate_pairwise_judges
+        tabulate_pairwise_judges divide_prompts
         """,
     ),
     "the ring of closings": (
         "prefgrid/tinyworld/ring.py",
         *("RING = 4.0", "RING = 3.0"),
-        "collect_comparisons(tinyworld.closings) compare_responses(tinyworld.circle_judge)",
+        """
+        collect_comparisons(tinyworld.closings) compare_responses(tinyworld.circle_judge)
+        score_responses(tinyworld.class_judge)
+        """,
     ),
     "an aspect of a response": (
         "prefgrid/tinyworld/aspects.py",
@@ -155,8 +173,18 @@ EDITS = {
         *("MOST_RESPONSES = 12", "MOST_RESPONSES = 11"),
         """
         tabulate_pairwise_judges draw_figure(pairwise_judges.consistency)
-        describe_study(pairwise_judges.section)
+        describe_study(pairwise_judges.section) make_targets
         """,
+    ),
+    "which responses train": (
+        "prefgrid/targets/selection.py",
+        *('one["finish"] == "length"', 'one["finish"] != "stop"'),
+        "make_targets export_self_play",
+    ),
+    "the columns of published files": (
+        "prefgrid/targets/published.py",
+        *('"rm_scores": worth', '"scores": worth'),
+        "export_self_play",
     ),
     "a loss of comparisons": (
         "prefgrid/objectives/preference_losses.py",
@@ -181,7 +209,15 @@ EDITS = {
     "an objective on scores": (
         "prefgrid/objectives/soft_losses.py",
         *("import torch", "import math\n\nimport torch"),
-        "train_soft_policy(softpo) train_soft_policy(reinforce)",
+        "train_soft_policy(softpo)",
+    ),
+    "a mean over a group's responses": (
+        "prefgrid/objectives/groups.py",
+        *("import math\n", "import math\nimport time\n"),
+        """
+        train_policy(sppo) train_policy(gpo) train_policy(sppo_hard) train_single_index(sppo_hard) train_soft_policy(sppo_hard)
+        train_soft_policy(gpo) train_soft_policy(softpo) train_soft_policy(reinforce)
+        """,
     ),
     "the scores of a task": (
         "prefgrid/studies/soft_policy/task.py",
@@ -211,11 +247,25 @@ EDITS = {
         train_soft_policy train_preference_model
         """,
     ),
+    "the win rate at equal length": (
+        "prefgrid/statistics/length_control.py",
+        *("STEPS = 100", "STEPS = 200"),
+        "measure_run",
+    ),
+    "what a method of self-play is called": (
+        "prefgrid/studies/self_play/names.py",
+        *('"gpo": "GPO"', '"gpo": "Gpo"'),
+        """
+        describe_study(self_play.section) draw_figure(self_play.win_rate_by_kl)
+        draw_figure(self_play.length_and_gap) draw_figure(self_play.iterates) draw_figure(self_play.ring)
+        """,
+    ),
     "intervals": (
         "prefgrid/statistics/intervals.py",
         *("LEVEL = 0.95", "LEVEL = 0.9"),
         """
         tabulate_results tabulate_single_index tabulate_soft_policy tabulate_pairwise_judges
+        measure_run tabulate_self_play
         draw_figure(link_robustness.calibration)
         draw_figure(single_index.correlation) draw_figure(single_index.frontier)
         draw_figure(single_index.robustness) describe_study
@@ -239,9 +289,9 @@ EDITS = {
         *('"enable_thinking": False', '"enable_thinking": True'),
         """
         fetch_model fetch_judge_model rehearse_model train_tiny_base train_tiny_reward
-        assess_tiny_world train_reference sample_responses score_responses evaluate_policy export_preferences
-        export_policy teach_numbers train_soft_policy train_preference_model
-        compare_responses(embedding) embed_responses(embedding)
+        assess_tiny_world train_reference sample_responses sample_held_out score_responses(scalar)
+        evaluate_policy export_preferences export_policy teach_numbers train_soft_policy train_preference_model
+        compare_responses(embedding) embed_responses(embedding) export_self_play write_alpaca_config
         """,
     ),
     "a trial of chat templates": (
@@ -264,12 +314,13 @@ EDITS = {
         *("np.random.Philox(", "np.random.SFC64("),
         """
         write_tiny_data train_tiny_tokenizer train_tiny_base train_tiny_reward assess_tiny_world
-        train_reference sample_responses label_preferences train_preference_model train_policy teach_numbers
+        train_reference sample_responses sample_held_out label_preferences train_preference_model train_policy teach_numbers
         train_soft_policy train_single_index(pspo) train_single_index(true_link) evaluate_policy tabulate_results
+        measure_run tabulate_self_play
         draw_figure(link_robustness.reference_rewards) draw_figure(link_robustness.frontier)
         draw_figure(link_robustness.robustness) draw_figure(link_robustness.convergence)
         describe_study(link_robustness.section) collect_comparisons(scores)
-        collect_comparisons(aspects) collect_comparisons(tinyworld.closings)
+        collect_comparisons(aspects) collect_comparisons(tinyworld.closings) make_targets export_self_play
         """,
     ),
     "how a table is written": (
@@ -308,8 +359,9 @@ def wirings() -> dict[str, Any]:
             if objectives.constants(method["objective"]).needs["targets"] in targets
             and label not in BARRED.get(study, [])
         ]
-    # A step of 32 groups.
-    raw["soft_policy"]["drawing"] |= {"epochs": 100, "samples": 32 * 112}
+    # A step of 64 groups.
+    raw["soft_policy"]["drawing"] |= {"epochs": 100, "samples": 64 * 112}
+    raw["self_play"]["publish"] = {"repo": "someone/runs"}
     config = load(raw)
     return {study: registry.wiring(package, config) for study, package in config.packages.items()}
 

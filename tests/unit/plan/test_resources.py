@@ -6,8 +6,14 @@ from pathlib import Path
 from tests.unit.test_light_scripts import LIGHT
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-# Jobs without a model that import what it comes with: a file of tensors, a tokenizer, a download.
-WITHOUT_A_MODEL = {"draw_single_index", "train_tiny_tokenizer", "fetch_dataset"}
+# Jobs without a model that import what it comes with: a file of tensors, a tokenizer, a download, an upload.
+WITHOUT_A_MODEL = {
+    "draw_single_index",
+    "train_tiny_tokenizer",
+    "fetch_dataset",
+    "write_alpaca_config",
+    "publish_self_play",
+}
 
 
 def resources() -> dict[str, tuple[str, str, bool]]:

@@ -91,7 +91,7 @@ def test_mistakes_in_its_section_are_reported_with_all_others(lab):
         (
             ["toy"],
             "studies.0: 'toy' should be a study; allowed: link_robustness, single_index, soft_policy, "
-            "pairwise_judges, or the dotted",
+            "pairwise_judges, self_play, or the dotted",
         ),
         (["{lab}.toi"], "studies.0: '{lab}.toi' should be a study, but {lab}.toi.config is no"),
         (["{lab}.toy", "{lab}.toy"], "studies: every value may appear once; repeated"),
@@ -116,3 +116,14 @@ def test_what_is_no_study(lab, studies, line, tmp_path):
                 }
             )
         )
+
+
+def test_the_rules_of_a_study_are_its_file_and_those_of_its_parts(tmp_path, monkeypatch):
+    names = ("self_play", "self_play_targets", "self_play_publish", "single_index", "self_playing")
+    for name in names:
+        (tmp_path / f"{name}.smk").touch()
+    monkeypatch.setattr(registry, "RULES", tmp_path)
+    found = [path.removeprefix(f"{tmp_path}/") for path in registry.rules({"self_play": "any"})]
+    assert found == ["self_play.smk", "self_play_publish.smk", "self_play_targets.smk"]
+    # Another study whose name starts alike has none of them.
+    assert registry.rules({"self": "their.self"}) == registry.rules({"toy": "their.toy"}) == []

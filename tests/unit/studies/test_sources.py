@@ -156,6 +156,7 @@ def test_a_new_name_of_the_run_retabulates_and_redraws_and_trains_nothing():
         "tabulate_single_index",
         "tabulate_soft_policy",
         "tabulate_pairwise_judges",
+        "tabulate_self_play",
     }
     named = {name for name, *_ in before if name.startswith(("train", "evaluate", "describe"))}
     assert {"train_policy", "train_single_index", "train_soft_policy", "evaluate_policy"} <= named

@@ -18,11 +18,12 @@ SCRIPTS = rule_graph.REPOSITORY / "workflow_scripts"
 STUDIES = SCRIPTS / "prefgrid" / "studies"
 RAW = yaml.safe_load((rule_graph.REPOSITORY / "config.yaml").read_text())
 # Per study: methods × seeds × shifts × n; blocks of seeds × shifts × τ × n; methods at two values of β and
-# at one, × references × targets × blocks of seeds.
+# at one, × references × targets × blocks of seeds; methods of four judges × iterations × seeds.
 POLICIES = {
     "link_robustness": 4 * 2 * 2 * 2,
     "single_index": 6 * 1 * 3 * 1 * 1,
     "soft_policy": (2 * 2 + 3 * 1) * 2 * 1 * 1,
+    "self_play": (3 + 2 + 1 + 1) * 3 * 1,
 }
 PLANNING = sorted(
     path.relative_to(SCRIPTS).with_suffix("").as_posix().replace("/", ".")
@@ -81,13 +82,18 @@ def test_nothing_is_made_twice_and_every_policy_once(jobs):
         assert len(own) == len({job.cell for job in own}) == count
     trained = [job.inputs for job in jobs if job.rule.name == "train_preference_model"]
     assert len(trained) == 2 * 2
-    one_a_seed = [job.cell for job in jobs if job.rule.name == "compute_reference_logps"]
+    scored = [job for job in jobs if job.rule.name == "compute_reference_logps"]
+    one_a_seed = [job.cell for job in scored if job.study == "link_robustness"]
     assert sorted(one_a_seed) == ["pool=eval", "seed=0", "seed=1"]
+    assert len(scored) == 3 + POLICIES["self_play"]
 
 
 def test_every_rule_of_a_study_is_used(jobs):
+    """By default all but what publishes: where to is the user's to say."""
     asking = {rule.name for rule in rule_graph.rules() if rule.block}
-    assert asking == {job.rule.name for job in jobs if job.step}
+    assert asking - {"publish_self_play"} == {job.rule.name for job in jobs if job.step}
+    publishing, _ = rule_graph.needed(wirings(self_play={"publish": {"repo": "someone/runs"}}))
+    assert asking == {job.rule.name for job in publishing if job.step}
 
 
 def test_what_all_cells_share_and_what_bears_the_cell_s_name_stand_in_the_rules(jobs):
@@ -141,8 +147,9 @@ def test_a_gathered_table_has_the_cells_that_are_tracked_for_it(jobs):
 
 def test_what_is_asked_of_the_pools_is_a_key_of_the_config(jobs):
     asked = [job.step.spec["prompts"] for job in jobs if job.rule.name == "sample_responses"]
-    assert {one["pool"] for one in asked} == {1000, 200, 40}
-    for one in asked:
+    # Of an iteration's own file all.
+    assert {one["pool"] for one in asked} == {1000, 200, 40, 60, None}
+    for one in (one for one in asked if one["pool"] is not None):
         value = RAW
         for part in one["asked_by"].split("."):
             value = value[part]
@@ -189,7 +196,9 @@ def test_a_policy_s_step(default):
             "learning_rate_schedule": "cosine",
             "final_learning_rate_share": 0.05,
             "warmup_steps": 10,
+            "warmup_share": None,
             "schedule_steps": None,
+            "schedule_epochs": None,
             "optimizer": "adamw",
             "weight_decay": 0.0,
             "adam_betas": [0.9, 0.999],
@@ -359,7 +368,7 @@ def test_several_kls_reach_tables_figures_and_exact_evaluations_only():
             }
         ),
     )
-    for study in ("soft_policy", "pairwise_judges"):
+    for study in ("soft_policy", "pairwise_judges", "self_play"):
         other = several.pop(study)
         assert other.tabulation() == one[study].tabulation()
         assert other.section() == one[study].section()

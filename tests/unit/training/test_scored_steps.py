@@ -1,6 +1,7 @@
 """SoftPO's steps on groups of unequal size, against a forward a response and the formula."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from tiny_policy import LORA, PAD, logps_of, random_groups, tiny_lora, tiny_mode
 from tiny_runs import drawn_source
 from tiny_scores import scored_groups
 
-from prefgrid.objectives import softpo
+from prefgrid.objectives import gpo, softpo
 from prefgrid.training.batches import Group
 from prefgrid.training.drawn import DrawnForward
 from prefgrid.training.loop import train
@@ -95,6 +96,40 @@ def test_a_step_is_the_sum_of_its_responses(groups, chosen, value, micro_batch_s
             -0.3 if group.prompt == 4 else implied_by_hand(plain, reference, group) for group in own
         ]
     expected = loss_by_hand(chosen, plain, reference, own, values)
+    expected.backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
+    scale = max(w.grad.abs().max() for w in plain.parameters() if w.grad is not None)
+    assert scale > 1e-2
+    for (name, weight), other in zip(model.named_parameters(), plain.parameters(), strict=True):
+        if weight.requires_grad:
+            torch.testing.assert_close(
+                weight.grad, other.grad, atol=2e-4 * scale.item(), rtol=1e-3, msg=name
+            )
+
+
+@pytest.mark.parametrize("micro_batch_size", [2, 6])
+def test_a_step_of_self_play_is_the_formula(groups, micro_batch_size):
+    """GPO of the length-normalised sort with log Z of each group, at unequal K: a response at a time."""
+    settings, eta = options(micro_batch_size=micro_batch_size), 2.5
+    chosen = {"eta": eta, "baseline": "log_z", "length_power": 1.0, "scale": "native"}
+    objective = gpo.Objective(chosen, settings.schedule(len(groups), 0))
+    rows, model, reference = [4, 1, 0, 5, 3, 2], moved_lora(), tiny_model()
+    loss, _ = loss_and_gradient(
+        PolicyForward(model, groups, settings, PAD),
+        objective,
+        rows,
+        TableReference(logps_of(reference, groups)),
+        torch.Tensor.backward,
+        share=1.0,
+    )
+    plain, expected = moved_lora(), 0.0
+    for group in groups:
+        log_z = math.log(sum(math.exp(eta * score) for score in group.target) / len(group.target))
+        for response, score in zip(group.responses, group.target, strict=True):
+            ratio = logp_by_hand(plain, group.prompt_tokens, response)
+            ratio = ratio - logp_by_hand(reference, group.prompt_tokens, response).detach()
+            term = (ratio / len(response) - eta * score + log_z) ** 2
+            expected = expected + term / len(group.responses) / len(groups)
     expected.backward()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
     scale = max(w.grad.abs().max() for w in plain.parameters() if w.grad is not None)

@@ -62,7 +62,7 @@ def reference(groups):
     return logps_of(tiny_model(), groups)
 
 
-@pytest.mark.parametrize("name", ["dpo", "rspo", "simpo"])
+@pytest.mark.parametrize("name", ["dpo", "rspo", "simpo", "kto_pair"])
 def test_accumulation_changes_nothing(tmp_path, groups, reference, name):
     """8 groups in one micro-batch = 8 micro-batches of 1 = 3 + 3 + 2."""
     weights, metrics = [], []

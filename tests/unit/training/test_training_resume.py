@@ -83,6 +83,7 @@ def test_resumed_is_uninterrupted(tmp_path, monkeypatch, lines, label, dropout):
     [
         ("dpo", {"optimizer": "adafactor", "learning_rate_schedule": "linear"}),
         ("dpo_full", {"optimizer": "adafactor", "weight_decay": 0.1}),
+        ("dpo", {"optimizer": "rmsprop", "weight_decay": 0.1, "warmup_share": 0.25}),
         ("dpo", {"optimizer": "sgd", "learning_rate_schedule": "constant"}),
         ("rspo", {"gradient_checkpointing": True, "dropout": DROPOUT}),
         ("dpo_full", {"precision": "bf16", "gradient_checkpointing": True}),

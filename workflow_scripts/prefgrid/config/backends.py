@@ -1,6 +1,9 @@
 """What a sampling backend promises, read from its source without importing it."""
 
 from functools import cache
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from prefgrid.config import modules
 
@@ -24,3 +27,12 @@ def keyed_noise(backend: str) -> bool:
     if not isinstance(keyed, bool):
         raise ValueError(f"{_KIND.called(backend)}: KEYED_NOISE must be True or False")
     return keyed
+
+
+def _is_one(name: str) -> str:
+    keyed_noise(name)
+    return name
+
+
+# As a key of the config names it.
+Backend = Annotated[str, AfterValidator(_is_one)]

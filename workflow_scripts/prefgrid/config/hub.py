@@ -1,8 +1,13 @@
 """The section `hub`: where the hub world's models and data are."""
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
-from prefgrid.config.fields import Label, Section
+from prefgrid.config.fields import Distinct, Label, Section
+
+# Of one's own: owner/name.
+Repo = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}$")]
 
 
 class HubSource(Section):
@@ -29,6 +34,15 @@ class HubDataset(HubSource):
     """A dataset has splits."""
 
     split: str = Field(min_length=1, description="of the dataset's own splits, the one to read")
+
+
+class Publish(Section):
+    """Where results go when they are asked to."""
+
+    repo: Repo = Field(description="owner/name on the hub; made private where there is none")
+    what: Annotated[
+        list[Literal["policies", "averages", "published"]], Field(min_length=1), Distinct
+    ] = Field(["policies"], description="policies, averages: a model; published: a data set")
 
 
 class Hub(Section):

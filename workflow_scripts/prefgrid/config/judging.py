@@ -25,6 +25,10 @@ class Judge(Section):
         "reward",
         description="it asks: base, reward, a label of hub.models.judges or of preference_models; null: none",
     )
+    comparisons: Label | None = Field(
+        None,
+        description="on which its model was trained, one of preference_models; null: on that one's own",
+    )
     options: dict[str, Any] = Field(
         default_factory=dict, description="those not set have the judge's own defaults"
     )
@@ -71,17 +75,36 @@ def ours() -> dict[str, Judge]:
         "rule": Judge(judge="prefgrid.tinyworld.rule_judge", model=None),
         "circle": Judge(judge="prefgrid.tinyworld.circle_judge", model=None),
         "length": Judge(judge="length", model=None),
+        **{
+            f"{model}_{on}": Judge(judge="embedding", model=model, comparisons=on)
+            for on in ("scores", "closings")
+            for model in ("bt", "gpm")
+        },
+        "fluency": Judge(judge="prefgrid.tinyworld.fluency_judge", model=None),
+        "closing_class": Judge(judge="prefgrid.tinyworld.class_judge", model=None),
     }
 
 
 def models(config: Any) -> dict[str, str]:
-    """Name → folder of every model that an entry of `judges` may ask, of a config or what is usable of it."""
+    """Name → folder of every model that an entry of `judges` may ask and that is not trained on
+    comparisons, of a config or what is usable of it."""
     found = {name: f"{MODELS}/{name}" for name in WORLDS}
-    found |= {label: f"{FETCHED}/{label}" for label in fetched(config)}
-    for label, trained in config.preference_models.items():
-        # Of its own comparisons' first training.
-        found[label] = shared.preference_model(label, trained.comparisons, 0)
-    return found
+    return found | {label: f"{FETCHED}/{label}" for label in fetched(config)}
+
+
+def trained_on(config: Any, judge: Judge) -> str | None:
+    """Label of the comparisons that its model was trained on; None of a model of another sort, or of none."""
+    model = config.preference_models.get(judge.model)
+    return model and (judge.comparisons or model.comparisons)
+
+
+def folder(config: Any, judge: Judge) -> str | None:
+    """Of the model that it asks; None where it asks none."""
+    on = trained_on(config, judge)
+    if on is not None:
+        # Of several seeds the first.
+        return shared.preference_model(judge.model, on, 0)
+    return judge.model and models(config)[judge.model]
 
 
 def fetched(config: Any) -> dict[str, HubSource]:

@@ -49,6 +49,8 @@ def ours() -> dict[str, Method]:
         "hinge": Method(objective="hinge"),
         "simpo": Method(objective="simpo"),
         **_on_scores(),
+        **_of_self_play(),
+        **_published_self_play(),
     }
 
 
@@ -162,4 +164,58 @@ def _on_scores() -> dict[str, Method]:
         "softpo_published": published,
         "softpo_published_exact": published,
         "softpo_published_log": published,
+    }
+
+
+# An iteration: a few steps on few prompts, from the policy before.
+SELF_PLAY_TRAINING = {
+    "epochs": 2,
+    "max_steps": None,
+    "batch_size": 16,
+    "micro_batch_size": 16,
+    "learning_rate": 3.0e-3,
+}
+# SPPO's code at what its launcher sets, on any number of devices.
+PUBLISHED_SELF_PLAY_TRAINING = {
+    "epochs": 1,
+    "max_steps": None,
+    "batch_size": 64,
+    "micro_batch_size": 8,
+    "learning_rate": 5.0e-7,
+    "learning_rate_schedule": "linear",
+    "final_learning_rate_share": 0.0,
+    "warmup_steps": 0,
+    "warmup_share": 0.1,
+    "optimizer": "rmsprop",
+    "max_grad_norm": 1.0,
+    "lora": None,
+}
+
+
+def _of_self_play() -> dict[str, Method]:
+    def method(objective: str, **options: Any) -> Method:
+        return Method(objective=objective, options=options, training=SELF_PLAY_TRAINING)
+
+    return {
+        "sppo": method("sppo"),
+        "sppo_single": method("sppo_single"),
+        "sppo_hard": method("sppo_hard"),
+        "gpo": method("gpo"),
+        "gpo_length_normalised": method("gpo", length_power=1.0, eta=0.4),
+        "kto_pair": method("kto_pair"),
+        "iterated_dpo": method("dpo"),
+        "iterated_ipo": method("ipo"),
+    }
+
+
+def _published_self_play() -> dict[str, Method]:
+    training = PUBLISHED_SELF_PLAY_TRAINING
+    sppo = {"eta": 1000.0, "baseline": "half", "scale": "native"}
+    gpo = {"eta": 1000.0, "baseline": "zero", "scale": "native", "clip_nats": 1000.0}
+    return {
+        "sppo_published": Method(objective="sppo", options=sppo, training=training),
+        "sppo_paper": Method(
+            objective="sppo", options=sppo, training=training | {"schedule_epochs": 18}
+        ),
+        "gpo_published": Method(objective="gpo", options=gpo, training=training),
     }

@@ -7,7 +7,7 @@ from typing import Any
 from prefgrid.config import modules
 from prefgrid.config.suggestions import allowed
 
-TARGETS = ("labels", "win_probabilities", "scores", "weights", "none")
+TARGETS = ("labels", "win_probabilities", "pair_probabilities", "scores", "weights", "none")
 SWITCHES = ("reference_logps", "coupled", "sampling_logps")
 # Whatever is not said is no.
 OPTIONAL = ("sampling_logps",)
@@ -70,6 +70,12 @@ def _problem_of(needs: Any) -> str | None:
 def check_options(objective: str, options: dict[str, Any]) -> None:
     """ValueError naming every option that does not exist or whose value is out of its bound."""
     modules.check_options(f"objective {objective!r}", options, constants(objective).bounds)
+
+
+def estimates_log_z(options: dict[str, Any]) -> bool:
+    """Whether an objective's options take log Z from the responses of a group: an estimate where they are
+    all that the reference drew, and none where a pair of them was chosen by its worth."""
+    return options.get("baseline") == "log_z"
 
 
 def told_the_link(options: dict[str, Any], shift: float) -> dict[str, Any]:

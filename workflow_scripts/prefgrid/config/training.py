@@ -18,6 +18,7 @@ from prefgrid.config.fields import (
     Share,
     Width,
 )
+from prefgrid.limits import bounds
 
 
 def _all_or_layers(value: Any) -> Any:
@@ -76,11 +77,18 @@ class Training(Section):
     warmup_steps: Annotated[int, Field(ge=0, le=10**9)] = Field(
         10, description="optimizer steps of linear warm-up"
     )
+    warmup_share: Annotated[float, Field(ge=1e-6, lt=1)] | None = Field(
+        None, description="warm-up as a share of the schedule, with warmup_steps 0; null: by steps"
+    )
     schedule_steps: Count | None = Field(
         None, description="horizon of the schedule; null: the run's own number of steps"
     )
-    optimizer: Literal["adamw", "adafactor", "sgd"] = Field(
-        "adamw", description="adamw; adafactor: less memory; sgd: without momentum"
+    schedule_epochs: Positive | None = Field(
+        None, description="the same in epochs, such as more than are trained; null: by steps"
+    )
+    optimizer: Literal["adamw", "adafactor", "sgd", "rmsprop"] = Field(
+        "adamw",
+        description="adamw; adafactor: less memory; sgd, rmsprop: without momentum",
     )
     weight_decay: NonNegative = Field(0.0, description="decoupled; spares norms and biases")
     # A strict tuple takes no list, and YAML knows only lists.
@@ -114,6 +122,12 @@ class Training(Section):
                 f"epochs is {self.epochs} and max_steps is {self.max_steps}; "
                 "set exactly one of them, the other to null"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _one_pace(self) -> "Training":
+        if problem := bounds.pace_problem(self):
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

@@ -16,6 +16,8 @@ Row = Mapping[str, Any]
 
 # Fields of a response for which a step's `decoding.log_probs` asks: one number a token, nats.
 LOG_PROBS = ("token_logps", "sampling_token_logps")
+# Fields of a response that was sampled beside references (`sampling.measured`).
+MEASURES = ("entropy_nats", "kl_nats")
 
 
 class Sampled(Protocol):
@@ -33,21 +35,23 @@ def row(
 ) -> dict[str, Any]:
     """A row of responses.jsonl from the (text, response) of each of the group's samples."""
     responses = [
-        {"text": text, "tokens": one.tokens, "finish": one.finish} | _log_probs(one)
+        {"text": text, "tokens": one.tokens, "finish": one.finish}
+        | _told(one, LOG_PROBS)
+        | _told(one, MEASURES)
         for text, one in sampled
     ]
     return {"group": group, **prompt, "prompt_tokens": prompt_tokens, "responses": responses}
 
 
-def _log_probs(one: Sampled) -> dict[str, list[float]]:
-    found = {name: getattr(one, name, None) for name in LOG_PROBS}
-    return {name: logps for name, logps in found.items() if logps is not None}
+def _told(one: Sampled, names: Iterable[str]) -> dict[str, Any]:
+    found = {name: getattr(one, name, None) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def check_log_probs(sampled: Iterable[Sampled], sampler: str) -> None:
     """ValueError naming the sampler and a response without a finite number a token in LOG_PROBS."""
     for number, one in enumerate(sampled):
-        found = _log_probs(one)
+        found = _told(one, LOG_PROBS)
         for name in LOG_PROBS:
             if name not in found:
                 raise ValueError(

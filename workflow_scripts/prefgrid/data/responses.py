@@ -17,7 +17,12 @@ def seed_prompts(pool: list[Prompt], seed: int, groups: int) -> list[Prompt]:
 
 
 def shard_range(groups: int, shards: int, shard: int) -> range:
-    """The groups of one shard: contiguous, and no shard has more than one group above another."""
+    """The groups of one shard: contiguous, and no shard has more than one group above another; ValueError
+    for one that would have none."""
     if not 0 <= shard < shards:
         raise ValueError(f"shard {shard}: allowed are 0 to {shards - 1}")
+    if shards > groups:
+        raise ValueError(
+            f"generation.shards: {shards} shards for {groups} prompts; allowed: at most one a prompt"
+        )
     return range(shard * groups // shards, (shard + 1) * groups // shards)

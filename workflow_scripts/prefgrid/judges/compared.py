@@ -16,6 +16,24 @@ COLUMNS = ("file", "row", "prompt_id", "first", "second", "logit", "antisymmetri
 PAIR = ["row", "first", "second"]
 
 
+def with_opponents(rows: Sequence[Row], opponents: Mapping[str, Sequence[Row]]) -> list[Row]:
+    """`rows`, of groups, each with the responses of every file of `opponents` to its prompt behind its own.
+
+    opponents: name of a file → its rows, one a prompt. ValueError naming a prompt that a file lacks.
+    """
+    found = [{**row, "responses": list(row["responses"])} for row in rows]
+    for name, others in opponents.items():
+        by_prompt = {row["prompt_id"]: row["responses"] for row in others}
+        for row in found:
+            if row["prompt_id"] not in by_prompt:
+                raise ValueError(
+                    f"{name}: has no responses to the prompt {row['prompt_id']}, {row['prompt']!r}; allowed: "
+                    "opponents with responses to every prompt that is compared"
+                )
+            row["responses"] += by_prompt[row["prompt_id"]]
+    return found
+
+
 def frame(
     files: Sequence[tuple[Sequence[Row], Sequence[np.ndarray]]], *, antisymmetric: bool
 ) -> pd.DataFrame:
@@ -77,14 +95,8 @@ def with_logits(found: pd.DataFrame, table: pd.DataFrame, file: int) -> pd.DataF
     table: of `frame`; `found` is of the rows that its file number `file` was made from. ValueError if the
     rows are of other prompts, or a comparison has no logit.
     """
-    own = table[table["file"] == file]
-    known = own.drop_duplicates("row").set_index("row")["prompt_id"]
     wanted = found.drop_duplicates("row").set_index("row")["prompt_id"]
-    if not known.equals(wanted):
-        raise ValueError(
-            f"file {file} of the matrices has {len(known)} prompts, and they are not the {len(wanted)} of "
-            "these comparisons in their order: they were made from other data"
-        )
+    own = _of_the_same(table, file, wanted, "comparisons")
     logits = own.set_index(PAIR)["logit"].astype(np.float64)
     turned = found[["row", "second", "first"]]
     there, back = (
@@ -100,7 +112,32 @@ def with_logits(found: pd.DataFrame, table: pd.DataFrame, file: int) -> pd.DataF
 
 def matrices(table: pd.DataFrame, file: int) -> dict[int, np.ndarray]:
     """Row of file number `file` → float64 [K, K] of (l_ij − l_ji)/2."""
+    found = _by_row(table[table["file"] == file])
+    return {row: (logits - logits.T) / 2 for row, logits in found.items()}
+
+
+def raw_matrices(table: pd.DataFrame, file: int, prompt_ids: Sequence[str]) -> list[np.ndarray]:
+    """float64 [K, K] of l_ij, 0 on the diagonal, of each row of file number `file`.
+
+    ValueError unless its rows are of the prompts `prompt_ids`, in their order.
+    """
+    own = _of_the_same(table, file, pd.Series(prompt_ids, dtype=str), "responses")
+    return list(_by_row(own).values())
+
+
+def _of_the_same(table: pd.DataFrame, file: int, wanted: pd.Series, what: str) -> pd.DataFrame:
+    """The file's part of the table; ValueError unless its rows have the prompt ids `wanted`, by row."""
     own = table[table["file"] == file]
+    known = own.drop_duplicates("row").set_index("row")["prompt_id"]
+    if known.to_dict() != wanted.to_dict():
+        raise ValueError(
+            f"file {file} of the matrices has {len(known)} prompts, and they are not the {len(wanted)} of "
+            f"these {what} in their order: they were made from other data"
+        )
+    return own
+
+
+def _by_row(own: pd.DataFrame) -> dict[int, np.ndarray]:
     return {int(row): _matrix(logits) for row, logits in own.groupby("row", sort=True)}
 
 
@@ -108,4 +145,4 @@ def _matrix(own: pd.DataFrame) -> np.ndarray:
     count = int(own["first"].max()) + 1
     found = np.zeros((count, count))
     found[own["first"], own["second"]] = own["logit"].astype(np.float64)
-    return (found - found.T) / 2
+    return found

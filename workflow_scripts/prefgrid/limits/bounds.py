@@ -96,25 +96,61 @@ def are_whole(shares: Iterable[float]) -> bool:
     return abs(sum(shares) - 1) <= 1e-9
 
 
-def warm_up_problem(warmup_steps: int, run_steps: int) -> str | None:
-    """What is wrong with a warm-up in which training ends, or None."""
-    if warmup_steps < run_steps:
+def pace_problem(pace: lengths.Pace) -> str | None:
+    """Which keys about the learning rate over time contradict each other, or None."""
+    if pace.warmup_share is not None and pace.warmup_steps > 0:
+        return (
+            f"warmup_share is {pace.warmup_share:g} and warmup_steps is {pace.warmup_steps}; set one of "
+            "them: allowed: warmup_steps 0, or warmup_share null"
+        )
+    if pace.schedule_epochs is None:
         return None
+    if pace.schedule_steps is not None:
+        return (
+            f"schedule_epochs is {pace.schedule_epochs:g} and schedule_steps is {pace.schedule_steps}; "
+            "set at most one of them, the other to null"
+        )
+    if pace.epochs is None:
+        return (
+            f"schedule_epochs is {pace.schedule_epochs:g}, but the training is as long as max_steps; "
+            "allowed: epochs in the place of max_steps, or schedule_steps"
+        )
+    return None
+
+
+def warm_up_problem(pace: lengths.Pace, run_steps: int) -> str | None:
+    """What is wrong with a warm-up in which training ends, or None.
+
+    A schedule of more epochs than the training's is meant to be left early, in its warm-up too.
+    """
+    warmup = lengths.warm_up_steps(pace, run_steps)
+    by_epochs = pace.schedule_epochs is not None
+    end = lengths.horizon(pace, run_steps) if by_epochs else run_steps
+    if warmup < end:
+        return None
+    share = pace.warmup_share
+    said = "warmup_steps is" if share is None else f"the warm-up (warmup_share {share:g}) takes"
+    longer = "a longer schedule (schedule_epochs)" if by_epochs else "longer training"
     return (
-        f"warmup_steps is {warmup_steps} of {run_steps} optimizer steps, so the learning rate would "
-        "never reach its peak; allowed: fewer warmup_steps, or longer training (epochs, max_steps, "
+        f"{said} {warmup} of {end} optimizer steps, so the learning rate would "
+        f"never reach its peak; allowed: a shorter warm-up, or {longer} (epochs, max_steps, "
         "more data or a smaller batch_size)"
     )
 
 
-def standstill_problem(
-    schedule_steps: int | None, final_share: float, run_steps: int
-) -> str | None:
+def standstill_problem(pace: lengths.Pace, run_steps: int) -> str | None:
     """What is wrong with a rate that is 0 before training ends, or None."""
-    if final_share > 0 or schedule_steps is None or schedule_steps >= run_steps:
+    horizon = lengths.horizon(pace, run_steps)
+    if pace.final_learning_rate_share > 0 or horizon >= run_steps:
         return None
+    epochs = pace.schedule_epochs
+    said = (
+        "schedule_steps is"
+        if epochs is None
+        else f"the schedule (schedule_epochs {epochs:g}) takes"
+    )
     return (
-        f"schedule_steps is {schedule_steps} of {run_steps} optimizer steps and "
+        f"{said} {horizon} of {run_steps} optimizer steps and "
         "final_learning_rate_share is 0, so the last steps would learn nothing; allowed: a longer "
         "schedule or null, a share above 0, or shorter training (epochs, max_steps)"
     )

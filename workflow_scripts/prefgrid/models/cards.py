@@ -32,13 +32,16 @@ def adapter_card(
     stack: Sequence[str],
     *,
     tokenizer: str,
+    averaged: Sequence[str],
     trained: Mapping[str, Any],
     last_step: Mapping[str, Any],
 ) -> str:
     """Of a policy as it is trained: an adapter in the folder `place`.
 
     base: the reference. stack: folders of the policies merged into it before. tokenizer: its folder.
-    trained: identity or record of the training job. last_step: the last row of its metrics.
+    averaged: folders of the policies that it is the mean of, if it was not trained itself.
+    trained: identity or record of the training job, the last one of an average. last_step: the last row of
+    its metrics.
     """
     goes_on = _code(base.name) + (f" at commit {_code(base.revision)}" if base.revision else "")
     if stack:
@@ -62,7 +65,7 @@ tokenizer = AutoTokenizer.from_pretrained({"folder" if tokenizer == place else r
 {PROMPTS[trained["spec"]["prompt_format"]]}
 logits = policy(**inputs).logits
 ```"""
-    about = f"A LoRA adapter. It goes on {goes_on}."
+    about = f"A LoRA adapter. It goes on {goes_on}.{_mean_of(averaged)}"
     return _card("peft", "adapter", place, base, about, trained, last_step, load)
 
 
@@ -87,6 +90,7 @@ def tuned_card(
     base: Base,
     stack: Sequence[str],
     *,
+    averaged: Sequence[str],
     trained: Mapping[str, Any],
     last_step: Mapping[str, Any],
 ) -> str:
@@ -94,7 +98,7 @@ def tuned_card(
     about = f"A whole model: all weights of {_code(base.name)} were trained"
     if stack:
         about += f", after these were merged into it in this order: {_listed(stack)}"
-    return _whole_card(place, base, f"{about}.", trained, last_step)
+    return _whole_card(place, base, f"{about}.{_mean_of(averaged)}", trained, last_step)
 
 
 def _whole_card(
@@ -178,12 +182,18 @@ def _card(
     )
 
 
+def _mean_of(averaged: Sequence[str]) -> str:
+    if not averaged:
+        return ""
+    return f" Its weights are the mean of {_listed(averaged)}; what follows is the last one's."
+
+
 def _dtype(trained: Mapping[str, Any]) -> str:
     return DTYPES[trained["spec"]["training"]["precision"]]
 
 
 def _evaluations(place: str) -> str:
-    for stage in ("/policies/", "/exports/"):
+    for stage in ("/policies/", "/exports/", "/averages/"):
         place = place.replace(stage, "/evaluations/")
     return f"{place}/"
 

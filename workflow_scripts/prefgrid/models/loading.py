@@ -11,36 +11,53 @@ import transformers
 from prefgrid.files import artifacts, store
 from prefgrid.models import attention, checking
 from prefgrid.models.lora_linear import InPlaceLoraLinear
+from prefgrid.models.stacked_linear import put_below
 from prefgrid.models.targets import refusals
 
 # Weights' dtype by the name of the precision.
 DTYPES = {"none": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # One weights file whatever the size, so that the declared outputs of a rule are known beforehand.
 ONE_SHARD = "100TB"
+# Beside an average: which policies it is of.
+AVERAGE = "average.json"
 HOW_IT_WAS_READ = ("is_local", "local_files_only")
 
 
 def load_causal_lm(folder: Path | str, precision: str = "none") -> Any:
-    """The causal language model in `folder`, in evaluation mode, on the CPU.
-
-    Raises ValueError if the folder holds no sound model or the precision has no dtype.
-    """
+    """The causal language model in `folder`, in evaluation mode, on the CPU. ValueError if the folder holds
+    no sound model or the precision has no dtype."""
     return load_model(transformers.AutoModelForCausalLM, folder, precision)
 
 
 def load_stack(folder: Path | str, adapters: Sequence[Path | str], precision: str = "none") -> Any:
-    """The causal language model in `folder` with the policies of earlier iterations merged into it,
-    one after the other; as `load_causal_lm` returns it, and with its errors and `load_adapter`'s.
+    """The causal language model in `folder` with the policies of earlier iterations on it, one after the
+    other; as `load_causal_lm` returns it, and with its errors and `load_adapter`'s.
 
-    A policy of all weights takes the place of what came before it. Adapters are merged in float32 and
-    the weights rounded to the precision once. Nothing is written.
+    A policy of all weights takes the place of what came before it. In float32 adapters are merged. In a narrower
+    precision they stay unmerged, in float32 (`stacked_linear`), where each is plain LoRA on linear layers; where
+    one is not, all are merged in float32 and the weights rounded to the precision once, which is logged: the
+    stack is then its last policy up to that rounding. Nothing is written.
     """
     whole = [place for place, one in enumerate(adapters) if not is_adapter(one)]
     if whole:
         folder, adapters = adapters[whole[-1]], adapters[whole[-1] + 1 :]
     if not adapters:
         return load_causal_lm(folder, precision)
-    dtype = _dtype(precision)
+    if _dtype(precision) == torch.float32:
+        return _merged(folder, adapters, torch.float32)
+    model = load_causal_lm(folder, precision)
+    for adapter in adapters:
+        model = put_below(load_adapter(model, adapter))
+        if model is None:
+            store.log(
+                f"{adapter}: more than plain LoRA on linear layers, so all are merged and rounded to {precision}; "
+                "what starts from it has the policy for its reference up to that rounding"
+            )
+            return _merged(folder, adapters, _dtype(precision))
+    return model.requires_grad_(True).eval()
+
+
+def _merged(folder: Path | str, adapters: Sequence[Path | str], dtype: torch.dtype) -> Any:
     model = load_causal_lm(folder)
     for adapter in adapters:
         model = load_adapter(model, adapter).merge_and_unload()
@@ -89,11 +106,8 @@ def load_config(folder: Path | str) -> Any:
 
 
 def load_tokenizer(folder: Path | str) -> Any:
-    """The tokenizer in `folder`.
-
-    ValueError if there is none, if its files are damaged, or if the folder's model has no embedding
-    for some of its tokens.
-    """
+    """The tokenizer in `folder`. ValueError if there is none, if its files are damaged, or if the folder's
+    model has no embedding for some of its tokens."""
     if is_adapter(folder):
         raise ValueError(f"{folder}: holds an adapter; the tokenizer is the reference's")
     _require_file(folder, "tokenizer_config.json", "a tokenizer")
@@ -143,6 +157,11 @@ def is_adapter(folder: Path | str) -> bool:
     return (Path(folder) / "adapter_config.json").is_file()
 
 
+def is_average(folder: Path | str) -> bool:
+    """Whether the policy in `folder` is a mean of others, on the bare reference and without one before it."""
+    return (Path(folder) / AVERAGE).is_file()
+
+
 def load_adapter(model: Any, folder: Path | str, *, trainable: bool = False) -> Any:
     """Wrap `model` with the adapter saved in `folder`.
 
@@ -160,6 +179,17 @@ def load_adapter(model: Any, folder: Path | str, *, trainable: bool = False) -> 
     if saved != set(peft.get_peft_model_state_dict(wrapped)):
         raise ValueError(f"{folder}: {_unfit(model)}: its layers are others than the model's")
     return wrapped
+
+
+def load_iterate(
+    folder: Path | str, adapters: Sequence[Path | str], policy: Path | str, precision: str
+) -> tuple[Any, Any | None]:
+    """(policy, reference) in evaluation mode: the one in the folder `policy`, and the `load_stack` that it started
+    from; None where that is the policy with its adapter off. Errors as of `load_stack` and `load_adapter`."""
+    reference = load_stack(folder, adapters, precision)
+    if is_adapter(policy):
+        return load_adapter(reference, policy).eval(), None
+    return load_causal_lm(policy, precision), reference
 
 
 def _unfit(model: Any) -> str:

@@ -18,19 +18,21 @@ def save_policy(
     place: Path | str,
     trained: Mapping[str, Any],
     last_step: Mapping[str, Any],
+    averaged: Sequence[Path | str] = (),
 ) -> None:
     """Write `policy`, an adapter with the base that it goes on or a whole model, the reference's tokenizer, a
     card and then the manifest into `folder`, which will be at `place`.
 
-    The other arguments are the card's. An adapter on a stack of policies names no base: peft would put
+    averaged: folders of the policies that it is the mean of, if it was not trained; then `trained` and `last_step`
+    are the last one's, and it goes on the bare reference. The other arguments are the card's. An adapter on a stack of policies names no base: peft would put
     it on the bare reference. A tokenizer with more tokens than the model has embeddings stays with
     the reference: peft would resize the model to it.
     """
     folder = Path(folder)
-    stack = list(trained["inputs"].get("adapters", {}))
+    stack = [] if averaged else list(trained["inputs"].get("adapters", {}))
     base = origin.base(reference)
+    told = {"averaged": list(map(str, averaged)), "trained": trained, "last_step": last_step}
     if not isinstance(policy, peft.PeftModel):
-        told = {"trained": trained, "last_step": last_step}
         card = cards.tuned_card(str(place), base, _folders(stack), **told)
         store.write_text(folder / artifacts.CARD, card)
         loading.save_model(folder, policy, loading.load_tokenizer(reference))
@@ -46,8 +48,7 @@ def save_policy(
         base,
         _folders(stack),
         tokenizer=str(place if beside else reference),
-        trained=trained,
-        last_step=last_step,
+        **told,
     )
     store.write_text(folder / artifacts.CARD, card)
     loading.write_manifest(folder)

@@ -4,8 +4,8 @@ An objective sees sequence log-probabilities and targets, never text and never a
 carries two literal constants, read with `ast.literal_eval` where importing torch is not wanted:
 
 * `NEEDS`: `targets`, one of "labels" (one a group: which of two responses is preferred),
-  "win_probabilities", "scores" and "weights" (one a response) and "none"; `responses` (K of every
-  group, None for any); `reference_logps` (bool); `coupled` (True where the loss of a batch is not
+  "win_probabilities", "pair_probabilities", "scores" and "weights" (one a response) and "none";
+  `responses` (K of every group, None for any); `reference_logps` (bool); `coupled` (True where the loss of a batch is not
   the mean of the losses of its groups); and, where it is True, `sampling_logps`;
 * `OPTIONS`: every option with (its default, its bound in the grammar of `limits.bounds`).
 

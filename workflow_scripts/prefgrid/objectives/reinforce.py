@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from prefgrid.objectives import base
-from prefgrid.objectives.soft_losses import group_mean
+from prefgrid.objectives.groups import group_mean
 
 NEEDS = {"targets": "scores", "responses": None, "reference_logps": True, "coupled": False}
 OPTIONS = {

@@ -36,11 +36,6 @@ class Scored:
         return (self.scores - self.values) / self.beta
 
 
-def group_mean(values: Tensor, present: Tensor) -> Tensor:
-    """Tensor[G]: mean of `values` [G, K] over the responses that are there."""
-    return torch.where(present, values, 0.0).sum(1) / present.sum(1)
-
-
 def log_complement(logs: Tensor) -> Tensor:
     """log(1 − e^x) for x < 0, exact near 0 and far out, gradients too."""
     near = logs > -math.log(2)

@@ -43,7 +43,8 @@ from torch import Tensor
 
 from prefgrid.limits import bounds
 from prefgrid.objectives import base
-from prefgrid.objectives.soft_losses import CROSS_ENTROPIES, LOSSES, Scored, group_mean
+from prefgrid.objectives.groups import group_mean
+from prefgrid.objectives.soft_losses import CROSS_ENTROPIES, LOSSES, Scored
 
 # `sampling_logps` are needed by `wmle` alone.
 NEEDS = {"targets": "scores", "responses": None, "reference_logps": True, "coupled": False}

@@ -13,6 +13,7 @@ from prefgrid.config.reference import Sft
 from prefgrid.config.suggestions import allowed
 from prefgrid.limits import bounds, lengths, tiny_world
 from prefgrid.plan import comparison_checks, preference_checks, world_checks
+from prefgrid.plan.asked_judges import asked
 from prefgrid.plan.schema import SCRIPTS, Config
 from prefgrid.studies import registry
 from prefgrid.studies.checks import enough_for_the_devices, float16_has_a_gpu, layers_exist
@@ -88,8 +89,8 @@ def _of_the_study(check: Any, study: str, config: Config) -> Iterator[Problem]:
 
 
 def _judges_ask_models_there_are(config: Config) -> Iterator[Problem]:
-    known = judging.models(config)
-    for label, judge in config.judges.items():
+    known = [*judging.models(config), *config.preference_models]
+    for label, judge in asked(config).items():
         if judge.model is not None and judge.model not in known:
             yield (
                 f"judges.{label}.model",
@@ -109,7 +110,7 @@ def _models_of_judges_have_names_of_their_own(config: Config) -> Iterator[Proble
 
 
 def _judges_have_room(config: Config) -> Iterator[Problem]:
-    for label, judge in config.judges.items():
+    for label, judge in asked(config).items():
         options, place = judge.all_options, f"judges.{label}.options.max_tokens"
         most, prompt = options.get("max_tokens"), options.get("max_prompt_tokens")
         if most is None:
@@ -130,7 +131,7 @@ def _judges_have_room(config: Config) -> Iterator[Problem]:
 
 
 def _judges_fit_the_device(config: Config) -> Iterator[Problem]:
-    for label, judge in config.judges.items():
+    for label, judge in asked(config).items():
         precision = judge.all_options.get("precision")
         yield from float16_has_a_gpu(f"judges.{label}.options", precision, config)
 
@@ -164,7 +165,7 @@ def _the_reference_leaves_its_warm_up(config: Config) -> Iterator[Problem]:
     if examples is None and training.max_steps is None:
         return
     steps = lengths.steps(examples or 1, training.batch_size, training.epochs, training.max_steps)
-    problem = bounds.warm_up_problem(training.warmup_steps, steps)
+    problem = bounds.warm_up_problem(training, steps)
     if problem:
         counted = (
             ""

@@ -31,11 +31,18 @@ def _mixtures_are_of_what_trains(config: Config) -> Iterator[Problem]:
                 )
 
 
-def _sources_can_be_read(config: Config) -> Iterator[Problem]:
+def _sources(config: Config) -> Iterator[tuple[str, str]]:
+    """(key, source) of the files of comparisons, and of those that studies have of their own."""
     for label, one in config.comparisons.items():
-        if one.source is None:
-            continue
-        key, source = f"comparisons.{label}.source.source", one.source.source
+        if one.source is not None:
+            yield f"comparisons.{label}.source.source", one.source.source
+    for study in config.packages:
+        for key, one in getattr(config.section(study), "files", {}).items():
+            yield f"{study}.{key}.source", one.source
+
+
+def _sources_can_be_read(config: Config) -> Iterator[Problem]:
+    for key, source in _sources(config):
         if Path(source).exists():
             try:
                 local_sources.signature(source)

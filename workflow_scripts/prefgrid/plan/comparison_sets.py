@@ -1,5 +1,6 @@
 """What each set of comparisons is made from, and where the files of those with a source come from."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from prefgrid.comparisons.base import SPLITS
@@ -7,7 +8,7 @@ from prefgrid.config import comparisons
 from prefgrid.files.shared import COMPARISONS
 from prefgrid.plan import local_sources
 from prefgrid.plan.schema import Config
-from prefgrid.studies.base import Step
+from prefgrid.studies.base import Step, Wiring
 
 
 def step(config: Config, label: str) -> Step:
@@ -40,8 +41,9 @@ def fetched(label: str) -> str:
     return f"data/comparisons/{label}"
 
 
-def fetches(config: Config) -> dict[str, dict[str, Any]]:
-    """Folder below results/ → spec of the job that fetches a dataset's file into it."""
+def fetches(config: Config, studies: Iterable[Wiring]) -> dict[str, dict[str, Any]]:
+    """Folder below results/ → spec of the job that fetches a dataset's file into it, those that `studies` have
+    of their own among them."""
     specs: dict[str, dict[str, Any]] = {}
     if config.world == "hub" and config.hub.dataset is not None:
         folder = config.data.path.removeprefix("results/").rpartition("/")[0]
@@ -51,4 +53,7 @@ def fetches(config: Config) -> dict[str, dict[str, Any]]:
             constants = comparisons.constants(one.comparisons)
             fields = {"fields": constants.fields, "optional_fields": constants.optional_fields}
             specs[fetched(label)] = local_sources.origin(one.source) | fields
+    for study in studies:
+        for folder, (source, columns) in study.fetches().items():
+            specs[folder] = local_sources.origin(source) | {"fields": columns}
     return specs

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from prefgrid.config.fields import Problem
-from prefgrid.config.merging import merged
 
-# The keys that lead to a section with a source.
-Place = tuple[str, ...]
+# The keys, or places in a list, that lead to a section with a source.
+Place = tuple[str | int, ...]
 HUB = (("hub", "models", "base"), ("hub", "models", "reward"), ("hub", "dataset"))
 # What holds sections with a source by labels.
 JUDGES = ("hub", "models", "judges")
+# Files that a study of ours has of its own.
+FILES = ("self_play", "prompts", "sources")
 # One name, or an owner's; a path that is not there mostly looks otherwise.
 HUB_ID = re.compile(r"(?:\w[\w.-]*/)?\w[\w.-]*")
 
@@ -25,6 +26,8 @@ HUB_ID = re.compile(r"(?:\w[\w.-]*/)?\w[\w.-]*")
 def _places(raw: Mapping[str, Any]) -> list[Place]:
     """Those of the world, and of comparisons, that the config may have."""
     sets = [("comparisons", label, "source") for label in _labels(raw, ("comparisons",))]
+    files = _found(raw, FILES)
+    sets += [(*FILES, number) for number in range(len(files) if isinstance(files, list) else 0)]
     if raw.get("world") != "hub":
         return sets
     return [*HUB, *((*JUDGES, label) for label in _labels(raw, JUDGES)), *sets]
@@ -70,12 +73,12 @@ def resolved(
         if found is None:
             problems += _nowhere(raw, place, source, tried)
         elif os.path.normpath(found) != os.path.normpath(source):  # else it stays as it is written
-            raw = merged(raw, _nested(place, {"source": os.path.normpath(found)}))
+            raw = _with(raw, (*place, "source"), os.path.normpath(found))
     return raw, problems
 
 
 def _nowhere(raw: Any, place: Place, source: str, tried: Sequence[str]) -> list[Problem]:
-    key = ".".join(place)
+    key = ".".join(map(str, place))
     looked = " and ".join(dict.fromkeys(os.path.abspath(path) for path in tried))
     if not HUB_ID.fullmatch(source):
         return [
@@ -102,12 +105,24 @@ def _source(raw: Any, place: Place) -> Any:
 
 def _at(raw: Any, place: Place) -> Mapping[str, Any]:
     """The section at a place, empty where there is none."""
+    found = _found(raw, place)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _found(raw: Any, place: Place) -> Any:
+    """What stands at a place; None where there is none."""
     for key in place:
-        raw = raw.get(key) if isinstance(raw, Mapping) else None
-    return raw if isinstance(raw, Mapping) else {}
+        if isinstance(raw, list) and isinstance(key, int) and key < len(raw):
+            raw = raw[key]
+        else:
+            raw = raw.get(key) if isinstance(raw, Mapping) else None
+    return raw
 
 
-def _nested(place: Place, value: dict[str, Any]) -> dict[str, Any]:
-    for key in reversed(place):
-        value = {key: value}
-    return value
+def _with(raw: Any, place: Place, value: Any) -> Any:
+    """`raw` with another value at a place that it has; it itself stays as it is."""
+    if not place:
+        return value
+    changed = list(raw) if isinstance(raw, list) else dict(raw)
+    changed[place[0]] = _with(raw[place[0]], place[1:], value)
+    return changed

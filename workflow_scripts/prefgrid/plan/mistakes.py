@@ -42,6 +42,8 @@ def _message(item: Any, model: type[Section]) -> str:
             return f"unknown key; {allowed(str(loc[-1]), _keys_at(model, loc[:-1]))}"
         case "missing":
             return "missing; it has no default"
+        case "model_type":
+            return f"{value!r} should be {{{', '.join(_keys_at(model, loc))}}}"
         case "value_error":
             return str(item["ctx"]["error"])
         case "float_type" if isinstance(value, str):

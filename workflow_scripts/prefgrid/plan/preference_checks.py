@@ -7,6 +7,7 @@ from prefgrid.config.fields import Problem, Unusable
 from prefgrid.config.preference_models import PreferenceModel
 from prefgrid.config.suggestions import allowed
 from prefgrid.config.training import Training
+from prefgrid.plan.asked_judges import asked
 from prefgrid.plan.schema import Config
 from prefgrid.studies.checks import (
     enough_for_the_devices,
@@ -42,17 +43,35 @@ def _labels_name_no_other_model(config: Config) -> Iterator[Problem]:
 
 def _comparisons_exist(config: Config) -> Iterator[Problem]:
     for label, model in config.preference_models.items():
-        if model.comparisons not in config.comparisons:
+        yield from _trains(f"preference_models.{label}", model.comparisons, config)
+
+
+def _comparisons_of_judges_train_their_models(config: Config) -> Iterator[Problem]:
+    for label, judge in asked(config).items():
+        if judge.comparisons is None:
+            continue
+        if judge.model in config.preference_models:
+            yield from _trains(f"judges.{label}", judge.comparisons, config)
+        elif judge.model in (None, *judging.models(config)):
             yield (
-                f"preference_models.{label}.comparisons",
-                f"unknown comparisons {model.comparisons!r}; "
-                f"{allowed(model.comparisons, config.comparisons)}",
+                f"judges.{label}.comparisons",
+                f"{judge.comparisons!r} is set, but its model ({judge.model or 'null'}) is trained on none; "
+                f"allowed: null, or one of preference_models ({', '.join(config.preference_models)})",
             )
-        elif not config.comparisons[model.comparisons].trains:
-            yield (
-                f"preference_models.{label}.comparisons",
-                f"{model.comparisons!r} is a benchmark, which has no rows to train on; allowed: others",
-            )
+
+
+def _trains(place: str, on: str, config: Config) -> Iterator[Problem]:
+    """For the `comparisons` at a place, on which a model is trained."""
+    if on not in config.comparisons:
+        yield (
+            f"{place}.comparisons",
+            f"unknown comparisons {on!r}; {allowed(on, config.comparisons)}",
+        )
+    elif not config.comparisons[on].trains:
+        yield (
+            f"{place}.comparisons",
+            f"{on!r} is a benchmark, which has no rows to train on; allowed: others",
+        )
 
 
 def _trainings_fit_the_device(config: Config) -> Iterator[Problem]:
@@ -84,6 +103,7 @@ def _batches_hold_whole_groups(config: Config) -> Iterator[Problem]:
 CHECKS: tuple[Callable[[Config], Iterator[Problem]], ...] = (
     _labels_name_no_other_model,
     _comparisons_exist,
+    _comparisons_of_judges_train_their_models,
     _trainings_fit_the_device,
     _rates_are_reached,
     _batches_hold_whole_groups,

@@ -8,6 +8,7 @@ from prefgrid.config.fields import Problem
 from prefgrid.config.hub import HubSource
 from prefgrid.limits import tiny_world
 from prefgrid.plan import local_sources
+from prefgrid.plan.asked_judges import asked
 from prefgrid.plan.schema import Config
 
 # What the tiny world writes its data as.
@@ -98,7 +99,7 @@ def _flash_attention_has_halves(config: Config) -> Iterator[Problem]:
                 "is null, so weights are float32, but model.attention flash_attention_2 computes "
                 "halves; allowed: an adapter",
             )
-    for label, judge in config.judges.items():
+    for label, judge in asked(config).items():
         if judge.model is not None:
             precision = judge.all_options.get("precision")
             precisions[f"judges.{label}.options.precision"] = precision

@@ -33,6 +33,21 @@ def outside_nucleus(logits: Tensor, top_p: float) -> Tensor:
     return torch.empty_like(dropped).scatter_(-1, order, dropped)
 
 
+def kl_nats(log_probs: Tensor, reference_log_probs: Tensor) -> Tensor:
+    """Σ_v π(v) [log π(v) − log π_ref(v)] of one step, ≥ 0, from [..., V] each; the Rao–Blackwellised step of
+    a sequence's KL (arXiv 2504.10637). Infinite where π draws what the reference never does."""
+    probs = log_probs.exp()
+    # A token of probability 0 adds 0 · (−inf), which is 0 in the limit.
+    log_ratio = (log_probs - reference_log_probs).masked_fill(probs == 0, 0.0)
+    return (probs * log_ratio).sum(dim=-1).clamp(min=0)
+
+
+def entropy_nats(log_probs: Tensor) -> Tensor:
+    """−Σ_v π(v) log π(v) of one step, ≥ 0, from [..., V]."""
+    probs = log_probs.exp()
+    return (probs * -log_probs.masked_fill(probs == 0, 0.0)).sum(dim=-1)
+
+
 def draw(probabilities: Tensor, uniform: Tensor) -> Tensor:
     """Inverse-CDF draw in token order: the first k with Σ_{j≤k} p_j > u. [R, V], [R] → [R].
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from prefgrid.files import store
 from prefgrid.sampling.decode import decode
-from prefgrid.sampling.distribution import draw, sampled_log_probs
+from prefgrid.sampling.distribution import draw, kl_nats, sampled_log_probs
 from prefgrid.sampling.request import DecodingOptions, Response, prompt_batches, uniforms_per_prompt
 from prefgrid.sampling.two_models import policy_and_reference
 
@@ -61,12 +61,9 @@ class Mixture:
         mixed = torch.lerp(reference, policy, self.weights[rows, None])
         log_probs = sampled_log_probs(mixed, self.temperature, self.top_p)
         reference_log_probs = sampled_log_probs(reference, self.temperature, self.top_p)
-        log_ratio = log_probs - reference_log_probs
-        probs = log_probs.exp()
-        token = draw(probs, uniform)
-        drawn = log_ratio.gather(1, token[:, None])[:, 0]
-        # A token of probability 0 adds 0 · (−inf), which is 0 in the limit.
-        expected = (probs * log_ratio.masked_fill(probs == 0, 0.0)).sum(dim=-1).clamp(min=0)
+        token = draw(log_probs.exp(), uniform)
+        drawn = (log_probs - reference_log_probs).gather(1, token[:, None])[:, 0]
+        expected = kl_nats(log_probs, reference_log_probs)
         self.kl_nats[rows] += expected.masked_fill(~live, 0.0)
         self.kl_sample_nats[rows] += drawn.masked_fill(~live, 0.0)
         return token

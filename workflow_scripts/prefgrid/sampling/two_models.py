@@ -1,7 +1,7 @@
 """A policy and its reference, decoded together.
 
-Two whole models have a forward each. A LoRA policy and its base have one where every adapted layer sees its batch as rows: the adapter then acts on the
-batch's first half only. (peft's own mixed adapter batches do the same by lists of rows, which every
+Two whole models have a forward each. A LoRA policy and its base have one where every adapted layer sees
+its batch as rows: the adapter then acts on the batch's first half only. (peft's own mixed adapter batches do the same by lists of rows, which every
 layer walks through in Python and gathers by; halves are slices.) An expert's layer sees tokens in
 no order of rows, and fused experts, embeddings or reshaped states are no linear layers of rows at
 all: such models are run twice a step, with the adapter and without.
@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from peft.tuners.lora import Linear, LoraLayer
-from peft.utils.other import AuxiliaryTrainingWrapper
+from peft.tuners.lora import Linear
 from torch import Tensor, nn
 
+from prefgrid.models.adapted_layers import adapted_layers, is_plain
 from prefgrid.sampling.passes import Pass
 
 # Rows and tokens of the batch that is shown to the adapted layers: numbers that cannot be mistaken.
@@ -46,12 +46,6 @@ def policy_and_reference(model: Any, reference: Any | None = None) -> Iterator[S
             del layer.forward
 
 
-def adapted_layers(model: Any) -> list[nn.Module]:
-    """Layers that are another with the adapter than without."""
-    kinds = LoraLayer, AuxiliaryTrainingWrapper
-    return [module for module in model.modules() if isinstance(module, kinds)]
-
-
 def _on_first_half(layer: Linear, adapter: str) -> Callable[[Tensor], Tensor]:
     lora_a, lora_b = layer.lora_A[adapter], layer.lora_B[adapter]
     scaling = layer.scaling[adapter]
@@ -68,7 +62,7 @@ def _on_first_half(layer: Linear, adapter: str) -> Callable[[Tensor], Tensor]:
 def _see_rows(model: Any, layers: Sequence[nn.Module]) -> bool:
     """Whether every adapted layer is plain LoRA on a linear one, and in a forward sees all of its
     input as [rows, tokens, width]."""
-    if not all(_is_plain(layer, model.active_adapter) for layer in layers):
+    if not all(is_plain(layer, model.active_adapter) for layer in layers):
         return False
     seen: dict[nn.Module, set[tuple[int, ...]]] = {layer: set() for layer in layers}
 
@@ -83,12 +77,3 @@ def _see_rows(model: Any, layers: Sequence[nn.Module]) -> bool:
         for hook in hooks:
             hook.remove()
     return all(shapes == {PROBE} for shapes in seen.values())
-
-
-def _is_plain(layer: nn.Module, adapter: str) -> bool:
-    return (
-        isinstance(layer, Linear)
-        and not layer.merged
-        and layer.active_adapters == [adapter]
-        and adapter not in layer.lora_variant
-    )

@@ -9,6 +9,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from prefgrid.config import judging, literals, objectives
+from prefgrid.config.hub import HubDataset
 from prefgrid.config.suggestions import allowed
 from prefgrid.studies import sources, training_spec
 from prefgrid.studies.step import Paths, Step
@@ -22,8 +23,9 @@ STAGES = ("preferences", "policies", "evaluations", "figures", "tables")
 class Wiring:
     """A study's answers. Subclasses define what their blocks need; `{cell}` comes as its folders.
 
-    The shared rules ask `responses`, `rewards`, `reference_logps`, `policy`, `evaluation`, `matrices` and
-    `calibration` for the Step of a cell, where there are such cells; and `export`, `gathered`, `figure`, `section`.
+    The shared rules ask `responses`, `rewards`, `reference_logps`, `policy`, `averaging`, `held_out`, `evaluation`,
+    `matrices` and `calibration` for the Step of a cell, where there are such cells; and `export`, `gathered`, `figure`,
+    `section`.
     """
 
     name: str
@@ -99,6 +101,10 @@ class Wiring:
         label = getattr(self.study, "judge", None)
         return [] if label is None else [self.config.judges[label]]
 
+    def fetches(self) -> dict[str, tuple[HubDataset, list[str]]]:
+        """Folder below results/ → a dataset of the study's own that is fetched into it, and its columns."""
+        return {}
+
     @cached_property
     def sources(self) -> dict[str, str]:
         """Which run, models and data the study is of, as it names them: see `sources.named`."""
@@ -127,7 +133,10 @@ class Wiring:
                 "its policies are no adapters of the reference: none can be merged into it"
             )
         return Step(
-            {"adapters": policy.inputs["adapters"]},
+            {
+                "policy": f"{self.root}/policies/{cell}/manifest.json",
+                "adapters": policy.inputs["adapters"],
+            },
             {"prompt_format": self.config.prompt_format},
             weights=policy.weights,
         )
@@ -138,7 +147,7 @@ class Wiring:
 
     def judge_of(self, judge: Any) -> Step:
         """The same of an entry of `judges`."""
-        folder = judge.model and judging.models(self.config)[judge.model]
+        folder = judging.folder(self.config, judge)
         tried = judging.rehearsals(self.config, judge.model)
         return Step(
             {"judge": manifest(folder) if folder else []},

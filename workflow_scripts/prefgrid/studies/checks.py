@@ -3,7 +3,7 @@
 Each takes the key that its message is about, or the study's name, and the whole config.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -188,11 +188,10 @@ def rate_is_reached(
 ) -> Iterator[Problem]:
     """For trainings of a shortest and a longest number of steps, each with where it is that: the warm-up
     ends in the shortest, and the rate is not 0 before the longest ends."""
-    if problem := bounds.warm_up_problem(training.warmup_steps, shortest[1]):
+    if problem := bounds.warm_up_problem(training, shortest[1]):
         yield place, f"{shortest[0]} {problem}"
-    share = training.final_learning_rate_share
     if training.learning_rate_schedule != "constant" and (
-        problem := bounds.standstill_problem(training.schedule_steps, share, longest[1])
+        problem := bounds.standstill_problem(training, longest[1])
     ):
         yield place, f"{longest[0]} {problem}"
 
@@ -207,6 +206,16 @@ def overridden_methods_exist(
                 f"{study}.overrides",
                 f"unknown label {label!r}; {allowed(label, config.methods)} (see methods)",
             )
+
+
+def overrides_fit(
+    place: str, model: type[Section], build: Callable[[], Section]
+) -> Iterator[Problem]:
+    """For overrides that stand at `place` and that `build` puts on top of a section, a `model`."""
+    try:
+        build()
+    except ValidationError as error:
+        yield from told(error, place, model)
 
 
 def told(error: ValidationError, place: str, model: type[Section]) -> Iterator[Problem]:

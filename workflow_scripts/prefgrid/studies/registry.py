@@ -14,7 +14,7 @@ from prefgrid.config import literals
 from prefgrid.config.fields import Section
 from prefgrid.config.suggestions import allowed
 
-BUILT_IN = ("link_robustness", "single_index", "soft_policy", "pairwise_judges")
+BUILT_IN = ("link_robustness", "single_index", "soft_policy", "pairwise_judges", "self_play")
 RULES = Path(__file__).resolve().parents[3] / "rules" / "studies"
 
 
@@ -75,5 +75,12 @@ def _of_the_study(package: str, module: str, name: str) -> Any:
 
 def rules(packages: Mapping[str, str]) -> list[str]:
     """Files of rules that belong to the studies alone."""
-    paths = (RULES / f"{name}.smk" for name in packages)
-    return [str(path) for path in paths if path.is_file()]
+    return [str(path) for name in packages for path in _files(name)]
+
+
+def _files(study: str) -> list[Path]:
+    """<study>.smk, and <study>_<part>.smk where its rules are many."""
+    found = [RULES / f"{study}.smk", *sorted(RULES.glob(f"{study}_*.smk"))]
+    # Another study's name may start alike.
+    theirs = tuple(name for name in BUILT_IN if name.startswith(f"{study}_"))
+    return [path for path in found if path.is_file() and not path.name.startswith(theirs)]

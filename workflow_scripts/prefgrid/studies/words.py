@@ -4,31 +4,45 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 
-def training_words(training: Mapping[str, Any], options: Mapping[str, Any]) -> str:
-    """A method's training as the report words it."""
+def training_words(
+    training: Mapping[str, Any], options: Mapping[str, Any], rows: str = "pairs"
+) -> str:
+    """A method's training as the report words it; rows: what a batch is of."""
     length = f"{training['epochs']:g} epochs" if training["epochs"] else None
     words = [
         length or f"{training['max_steps']} steps",
-        f"{training['batch_size']} pairs a step",
+        f"{training['batch_size']} {rows} a step",
         f"lr {training['learning_rate']:g}",
         f"LoRA rank {training['lora']['rank']}" if training["lora"] else "all weights",
         precision_name(training["precision"]),
     ]
+    if training["optimizer"] != "adamw":
+        words.append(training["optimizer"])
+    if training["schedule_epochs"]:
+        words.append(f"scheduled for {training['schedule_epochs']:g} epochs")
     if training["seed"]:
         words.append(f"training seed {training['seed']}")
-    if "beta_train" in options:  # another's objective may have none
+    # Another's objective may have none of these.
+    if "beta_train" in options:
         words.insert(3, f"training β {options['beta_train']:g}")
+    if "eta" in options:
+        words.insert(3, f"η {options['eta']:g}")
+    if options.get("length_power"):
+        words.insert(4, f"log-ratios over length^{options['length_power']:g}")
     return ", ".join(words)
 
 
 def trainings(
-    labels: Sequence[str], learner: Callable[[str], Mapping[str, Any]]
+    labels: Sequence[str], learner: Callable[[str], Mapping[str, Any]], rows: str = "pairs"
 ) -> list[list[Any]]:
     """[methods trained alike, their training in words] each."""
     found = {label: learner(label) for label in labels}
     return worded_alike(
         labels,
-        {label: training_words(one["training"], one["options"]) for label, one in found.items()},
+        {
+            label: training_words(one["training"], one["options"], rows)
+            for label, one in found.items()
+        },
     )
 
 

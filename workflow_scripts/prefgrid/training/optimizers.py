@@ -24,10 +24,31 @@ def _sgd(groups: list[dict[str, Any]], options: TrainingOptions) -> torch.optim.
     return torch.optim.SGD(groups, lr=options.learning_rate, fused=True)
 
 
+def _rmsprop(groups: list[dict[str, Any]], options: TrainingOptions) -> torch.optim.Optimizer:
+    """torch's with its defaults (α .99, ε 1e-8, no momentum), as transformers' Trainer makes it.
+
+    But for weight decay: torch's is coupled, which would divide it by the gradient's size.
+    """
+    coupled = [group | {"weight_decay": 0.0, "decay": group["weight_decay"]} for group in groups]
+    made = torch.optim.RMSprop(coupled, lr=options.learning_rate)
+    made.register_step_pre_hook(_decay)
+    return made
+
+
+@torch.no_grad()
+def _decay(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+    """As AdamW before its step."""
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            if weight.grad is not None:
+                weight.mul_(1 - group["lr"] * group["decay"])
+
+
 OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]], TrainingOptions], torch.optim.Optimizer]] = {
     "adamw": _adamw,
     "adafactor": _adafactor,
     "sgd": _sgd,
+    "rmsprop": _rmsprop,
 }
 
 

@@ -16,7 +16,7 @@ def load_policy(
     seed: int,
     adapters: Sequence[Path | str] = (),
 ) -> Any:
-    """The model in `folder`, with the `adapters` of earlier iterations merged into it, made
+    """The model in `folder`, with the `adapters` of earlier iterations on it (`load_stack`), made
     trainable, on the CPU.
 
     With LoRA the frozen weights have the precision's dtype and the new adapter is float32; with it

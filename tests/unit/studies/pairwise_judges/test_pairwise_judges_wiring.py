@@ -34,6 +34,7 @@ def test_a_trained_judge_is_asked_about_three_files_with_what_it_was_trained_on(
             "results/comparisons/closings/test.jsonl",
             f"{ROOT}/responses/pool=eval/shard=0/responses.jsonl",
         ],
+        "opponents": [],
         "judge": f"{folder}/manifest.json",
     }
     assert list(step.weights) == [f"{folder}/model.safetensors"]

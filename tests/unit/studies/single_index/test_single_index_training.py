@@ -19,6 +19,8 @@ LEARNERS = {
     "robust_dpo": {},
     "cdpo": {},
     "hinge": {},
+    "sppo_hard": {},
+    "kto_pair": {},
 }
 
 

@@ -60,6 +60,10 @@ CASES = {
         {f"{STUDY}.methods": ["softpo", "true_link"], **ON_PAIRS},
         r"methods.true_link.options.link_shift: is null, but preferences between numbers have no .*",
     ),
+    "schedule in epochs of what is drawn": (
+        {"methods.softpo.training.schedule_epochs": 3},
+        rf"methods.softpo\w*.training: schedule_epochs is 3, but {STUDY} draws its data .*allowed: null.*",
+    ),
     "warm start that never ends": (
         {
             f"{STUDY}.methods": ["softpo", "pspo"],

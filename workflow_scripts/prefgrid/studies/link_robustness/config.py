@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from prefgrid.config import backends
+from prefgrid.config.backends import Backend
 from prefgrid.config.fields import (
     Count,
     Distinct,
@@ -19,15 +19,8 @@ from prefgrid.config.fields import (
     Tokens,
 )
 
-
-def _is_a_backend(name: str) -> str:
-    backends.keyed_noise(name)
-    return name
-
-
 # Of one prompt.
 Samples = Annotated[int, Field(ge=1, le=10**5)]
-Backend = Annotated[str, AfterValidator(_is_a_backend)]
 
 
 class Prompts(Section):

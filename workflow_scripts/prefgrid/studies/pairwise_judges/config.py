@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from prefgrid.config import backends
+from prefgrid.config.backends import Backend
 from prefgrid.config.fields import (
     Count,
     Distinct,
@@ -15,12 +15,6 @@ from prefgrid.config.fields import (
     Temperature,
     Tokens,
 )
-
-
-def _is_a_backend(name: str) -> str:
-    backends.keyed_noise(name)
-    return name
-
 
 # The smallest number that can run in a circle.
 LEAST_RESPONSES = 3
@@ -33,9 +27,7 @@ class Samples(Section):
     responses: Annotated[int, Field(ge=LEAST_RESPONSES, le=1000)] = Field(
         5, description="K, of each prompt"
     )
-    backend: Annotated[str, AfterValidator(_is_a_backend)] = Field(
-        "transformers", description="as of link_robustness.generation"
-    )
+    backend: Backend = Field("transformers", description="as of link_robustness.generation")
     max_new_tokens: Tokens = Field(
         64, description='a response that reaches it ends with finish reason "length"'
     )

@@ -7,12 +7,10 @@ import numpy as np
 import pandas as pd
 
 from prefgrid.statistics import comparisons, intransitivity, reliability
-from prefgrid.statistics.intervals import Interval, t_interval, wilson_interval
+from prefgrid.statistics.intervals import Interval, wilson_interval
 from prefgrid.statistics.judge_calibration import log_loss
 from prefgrid.statistics.order_effects import order_effect
-
-# Of intervals over prompts.
-FEWEST_PROMPTS = 20
+from prefgrid.statistics.prompt_means import over_prompts
 
 
 def accuracy(correct: np.ndarray) -> Interval:
@@ -125,16 +123,6 @@ def most(found: pd.DataFrame, truth: np.ndarray | None, *, certain: bool) -> dic
         totals.append(known[key])
     either, scalar = np.sum(totals, axis=0) / len(rows)
     return {"accuracy_most": float(either), "accuracy_scalar_most": float(scalar)}
-
-
-def over_prompts(values: np.ndarray, low: float, high: float) -> Interval:
-    """Mean of one number in [low, high] a prompt, with its t interval, cut to that range. The interval is NaN
-    below `FEWEST_PROMPTS`, where t takes such numbers for normal ones without ground, and of equal numbers,
-    which tell nothing of their spread."""
-    found = t_interval(values)
-    if found.count < FEWEST_PROMPTS or not found.high > found.low:
-        return found._replace(low=np.nan, high=np.nan)
-    return found._replace(low=max(low, found.low), high=min(high, found.high))
 
 
 def of_samples(matrices: Iterable[np.ndarray]) -> dict[str, float]:

@@ -6,7 +6,7 @@ from typing import Any
 from prefgrid.config import backends, judges
 from prefgrid.files import cells, shared
 from prefgrid.files.shared import COMPARISONS
-from prefgrid.studies import base, sources
+from prefgrid.studies import base, preference_models, sources
 from prefgrid.studies.base import POOLS, Paths, Step
 
 # The cell of the reference's samples.
@@ -94,10 +94,8 @@ class Wiring(base.Wiring):
 
     def trainings(self) -> list[dict[str, Any]]:
         """Of the models that are trained on the sets here, and on their own for a judge that asks them."""
-        known = self.config.preference_models
-        asked = (judge.model for judge in self.asked() if judge.model in known)
-        labels = dict.fromkeys((*self.study.preference_models, *asked))
-        return [self.config.training_of(known[label].training).model_dump() for label in labels]
+        labels = self.study.preference_models
+        return preference_models.trainings(self.config, labels, self.asked())
 
     def asked(self) -> list[Any]:
         return [self.config.judges[label] for label in self.study.judges]
@@ -110,17 +108,7 @@ class Wiring(base.Wiring):
     def sets(self) -> dict[str, Any]:
         """Label → entry of `comparisons`, of all that it measures or a model was trained on, a mixture's parts
         among them."""
-        found: dict[str, Any] = {}
-        known = self.config.preference_models
-        # What a judge's model was trained on beside them.
-        trained = [known[judge.model].comparisons for judge in self.asked() if judge.model in known]
-        left = [*self.study.comparisons, *trained]
-        while left:
-            label = left.pop(0)
-            if label not in found:
-                found[label] = self.config.comparisons[label]
-                left += found[label].shares or ()
-        return found
+        return preference_models.sets(self.config, self.study.comparisons, self.asked())
 
     def responses(self, cell: str) -> Step:
         """pool=eval/shard=0: K responses of the reference to held-out prompts."""
@@ -153,7 +141,8 @@ class Wiring(base.Wiring):
         files = [f"{COMPARISONS}/{axes['on']}/calibration.jsonl", self._measured(axes["on"])]
         if self.study.samples is not None:
             files.append(f"{self.root}/responses/{SAMPLED}/shard=0/responses.jsonl")
-        return self._judge(axes).beside({"groups": files}, at_once=self.study.prompts_at_once)
+        inputs = {"groups": files, "opponents": []}
+        return self._judge(axes).beside(inputs, at_once=self.study.prompts_at_once)
 
     def calibration(self, cell: str) -> Step:
         """Of the same cell's matrices."""

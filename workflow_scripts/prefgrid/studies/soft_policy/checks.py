@@ -138,6 +138,13 @@ def _epochs_have_whole_steps(own: Config, config: Any) -> Iterator[Problem]:
                 "(samples / (group_size × training.batch_size)); allowed: a divisor",
             )
         trained, length = f"methods.{label}.training", (f"in {STUDY}", drawing.epochs * steps)
+        if method.training.schedule_epochs is not None:
+            yield (
+                trained,
+                f"schedule_epochs is {method.training.schedule_epochs:g}, but {STUDY} draws its data as it "
+                "trains; allowed: null, or schedule_steps",
+            )
+            continue
         yield from checks.rate_is_reached(trained, method.training, length, length)
 
 
