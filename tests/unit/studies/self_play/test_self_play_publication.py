@@ -54,8 +54,9 @@ def published(hub=None, policies=(POLICY, AVERAGE), data=(DATA,), token=TOKEN):
     words += [str(ROOT / one / "manifest.json") for one in policies]
     words += ["--data", *[str(ROOT / one / "train.parquet") for one in data]]
     words += ["--publication", str(place), "--spec", json.dumps({"repo": "someone/runs"})]
-    # Others' tests leave HF_HUB_OFFLINE behind.
-    environment = {name: one for name, one in os.environ.items() if not name.startswith("HF_")}
+    # Others' tests leave it behind that the hub must not be asked.
+    of_the_hub = ("HF_", "TRANSFORMERS_")
+    environment = {name: one for name, one in os.environ.items() if not name.startswith(of_the_hub)}
     environment |= {"PYTHONPATH": str(SCRIPTS), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     environment |= {"HF_HOME": str(Path.cwd() / "home of the hub's")}
     environment |= {} if token is None else {"HF_TOKEN": token}
