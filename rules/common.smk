@@ -59,14 +59,17 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
     run_lock.hold(Path(".snakemake"))
 
 
-# Name of a rule → what has to hold before the first job of a run that needs it; WorkflowError if it does not.
+# Name of a rule → what has to hold before the first job of a run that needs it; ValueError if it does not.
 NEEDED_AT_START = {}
 
 
 # Called in the main process alone, and only if there are jobs to run.
 onstart:
     for name in NEEDED_AT_START.keys() & {job.rule.name for job in workflow.dag.needrun_jobs()}:
-        NEEDED_AT_START[name]()
+        try:
+            NEEDED_AT_START[name]()
+        except ValueError as error:
+            raise WorkflowError(str(error)) from None
     # A cluster job is alone in its allocation: a server would serve nobody else there.
     if CONFIG.execution.preload and workflow.local_exec:
         job_environment.start_server()

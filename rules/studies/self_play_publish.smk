@@ -1,5 +1,7 @@
 # The self-play study on the hub, on request: no target depends on it, and no other rule pushes anything.
 
+from prefgrid.limits.hub_token import token
+
 FILES, SETTINGS, _ = made_from("publication", key=None, study="self_play")
 
 
@@ -30,14 +32,4 @@ rule publish_self_play:
 
 
 # Known before all is trained, and not when it is to be pushed.
-def has_a_token():
-    # Slow to import, and of no other run's business.
-    from prefgrid.models import publishing
-
-    try:
-        publishing.token(CONFIG.section("self_play").publish.repo)
-    except ValueError as error:
-        raise WorkflowError(str(error)) from None
-
-
-NEEDED_AT_START["publish_self_play"] = has_a_token
+NEEDED_AT_START["publish_self_play"] = lambda: token(CONFIG.section("self_play").publish.repo)

@@ -9,12 +9,13 @@ Spec: repo (owner/name).
 
 from prefgrid.files import store
 from prefgrid.job import jobs
+from prefgrid.limits import hub_token
 from prefgrid.models import checking, publishing
 
 
 def main(job: jobs.Job) -> None:
     repo = job.spec["repo"]
-    token = publishing.token(repo)
+    token = hub_token.token(repo)
     kinds = {"model": job.folders("policies"), "dataset": job.folders("data")}
     for folder in kinds["model"]:
         checking.check_files(folder)

@@ -1,6 +1,5 @@
 """Folders of results on the hub: the one place that pushes anything."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,19 +7,6 @@ from typing import Any
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from prefgrid.files import artifacts, store
-
-TOKEN = "HF_TOKEN"
-
-
-def token(repo: str) -> str:
-    """Of the environment; ValueError without one. It goes into requests alone."""
-    found = os.environ.get(TOKEN, "")
-    if not found:
-        raise ValueError(
-            f"{TOKEN} is not set in the environment of this run: nobody may write to {repo} without a token; "
-            "allowed: a token of the hub with write access"
-        )
-    return found
 
 
 def publish(
