@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -69,17 +70,6 @@ def test_kills_in_the_second_iteration_leave_the_bytes_of_a_quiet_run(
     clone = finished.copy(tmp_path / "clone")
     set_config(clone, "execution", "checkpoint_seconds", value=0)
     draw = random.Random(SEED)
-    again = [
-        f"{ROOT}/responses/{RUN}/iteration=2",
-        f"{ROOT}/matrices/{RUN}/iteration=2/matrices.parquet",
-        f"{ROOT}/targets/{RUN}/iteration=2",
-        f"{ROOT}/policies/{RUN}/iteration=2",
-    ]
-    for path in again:
-        place = clone.folder / path
-        for file in [place] if place.is_file() else place.rglob("*"):
-            if file.is_file():
-                file.unlink()
     for script in ("sample_responses", "compare_responses", "train_policy"):
         kill_one(clone, script, draw)
     clone.snakemake(SECOND)
@@ -87,21 +77,48 @@ def test_kills_in_the_second_iteration_leave_the_bytes_of_a_quiet_run(
     assert compare(finished, clone) > 100
 
 
+# Script → what it makes, in this order: what is gone with all that was made of it is made again.
+MADE_BY = {
+    "sample_responses": f"{ROOT}/responses/{RUN}/iteration=2",
+    "compare_responses": f"{ROOT}/matrices/{RUN}/iteration=2/matrices.parquet",
+    "make_targets": f"{ROOT}/targets/{RUN}/iteration=2",
+    "train_policy": f"{ROOT}/policies/{RUN}/iteration=2",
+}
+# A job that is over sooner than this was not killed; then sooner.
+LONGEST_SECONDS = (0.6, 0.2, 0.05, 0.0)
+
+
 def kill_one(checkout: Checkout, script: str, draw: random.Random) -> None:
     """SIGKILL a process of the first job of a script, some moment after it started."""
-    snakemake = checkout.start(SECOND)
+    scripts = list(MADE_BY)
+    for longest in LONGEST_SECONDS:
+        for later in scripts[scripts.index(script) :]:
+            remove(checkout.folder / MADE_BY[later])
+        snakemake = checkout.start(SECOND)
+        assert kills(checkout, snakemake, script, draw.uniform(0, longest)), f"no {script} ran"
+        if snakemake.wait() != 0:
+            return
+    pytest.fail(f"{script} was never interrupted")
+
+
+def kills(checkout: Checkout, snakemake: Any, script: str, moment: float) -> bool:
+    """Whether there was a process of the script."""
     while snakemake.poll() is None:
         found = [one for one, words in processes(checkout, snakemake).items() if script in words]
-        if not found:
-            time.sleep(0.02)
-            continue
-        time.sleep(draw.uniform(0, 0.6))
-        for victim in found:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                victim.send_signal(signal.SIGKILL)
-        assert snakemake.wait() != 0, f"{script} was not interrupted"
-        return
-    pytest.fail(f"no job of {script} ran")
+        if found:
+            time.sleep(moment)
+            for victim in found:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    victim.send_signal(signal.SIGKILL)
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def remove(place: Path) -> None:
+    for file in [place] if place.is_file() else place.rglob("*"):
+        if file.is_file():
+            file.unlink()
 
 
 @pytest.mark.parametrize(
