@@ -6,7 +6,7 @@ the policy's other files, as those of a trained one, a card and average.json: wh
 Spec: {}.
 """
 
-from prefgrid.files import artifacts, reading, records, store
+from prefgrid.files import store
 from prefgrid.job import jobs
 from prefgrid.models import averaging, loading, standalone
 
@@ -16,14 +16,13 @@ def main(job: jobs.Job) -> None:
     model = averaging.averaged(reference, policies)
     folder = job.folder("manifest")
     store.write_json(folder / loading.AVERAGE, {"policies": list(map(str, policies))})
-    _, record = artifacts.record_places(job.inputs["policies"][-1])
-    *_, last_step = reading.iterate_jsonl(policies[-1] / "metrics.jsonl", dict)
+    trained, last_step = standalone.training_of(policies[-1])
     standalone.save_policy(
         folder,
         model,
         reference,
         place=job.finals["manifest"].parent,
-        trained=reading.read_json(record, records.Provenance),
+        trained=trained,
         last_step=last_step,
         averaged=policies,
     )

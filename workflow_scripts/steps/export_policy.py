@@ -7,9 +7,6 @@ were stacked on it before, oldest first; may be none). Outputs: weights, config,
 the tokenizer's other files, the generation config and a card). Spec: prompt_format.
 """
 
-from pathlib import Path
-
-from prefgrid.files import artifacts, reading, records
 from prefgrid.job import jobs
 from prefgrid.models import loading, standalone
 from prefgrid.sampling.request import stop_ids
@@ -22,19 +19,14 @@ def main(job: jobs.Job) -> None:
     ends = stop_ids(tokenizer, model, job.spec["prompt_format"])
     model.generation_config.eos_token_id = list(ends)
     model.generation_config.pad_token_id = loading.pad_id(tokenizer)
-    # An average was not trained itself; its card has the last one's training.
-    trained = policy
-    if loading.is_average(policy):
-        trained = Path(reading.read_json(policy / loading.AVERAGE, dict)["policies"][-1])
-    _, record = artifacts.record_places(trained / artifacts.MANIFEST)
-    *_, last_step = reading.iterate_jsonl(trained / "metrics.jsonl", dict)
+    trained, last_step = standalone.training_of(policy)
     standalone.save_merged(
         job.folder("manifest"),
         model,
         tokenizer,
         [reference, *adapters],
         place=job.finals["manifest"].parent,
-        trained=reading.read_json(record, records.Provenance),
+        trained=trained,
         last_step=last_step,
     )
 

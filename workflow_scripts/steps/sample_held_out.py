@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from prefgrid import chat, seeding
-from prefgrid.data import groups, pools
-from prefgrid.files import reading, records, store
+from prefgrid.data import pools
+from prefgrid.files import reading, records
 from prefgrid.job import devices, jobs
 from prefgrid.models import loading
 from prefgrid.sampling.measured import References, sample_measured
 from prefgrid.sampling.request import DecodingOptions, stop_ids
+from prefgrid.sampling.writing import write_groups
 
 
 def main(job: jobs.Job) -> None:
@@ -48,17 +49,7 @@ def main(job: jobs.Job) -> None:
     )
     with devices.explained_out_of_memory("lower evaluation.batch_rows"):
         sampled = sample_measured(model, tokens, uniforms, options, references, job.part)
-    texts = [chat.decode_response(tokenizer, response.said) for response in sampled]
-    both = list(zip(texts, sampled, strict=True))
-    store.write_jsonl(
-        job.outputs["samples"],
-        (
-            groups.row(number, prompt, ids, both[samples * number : samples * (number + 1)])
-            for number, (prompt, ids) in enumerate(zip(prompts, tokens, strict=True))
-        ),
-    )
-    cut = sum(response.finish == "length" for response in sampled)
-    store.log(f"sampled {len(sampled)} responses; {cut} reached the limit of tokens")
+    write_groups(job.outputs["samples"], tokenizer, range(len(prompts)), prompts, tokens, sampled)
 
 
 def _models(

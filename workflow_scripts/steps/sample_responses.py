@@ -13,10 +13,11 @@ import importlib
 
 from prefgrid import chat, seeding
 from prefgrid.data import groups, pools, responses
-from prefgrid.files import reading, records, store
+from prefgrid.files import reading, records
 from prefgrid.job import devices, jobs
 from prefgrid.models import loading
 from prefgrid.sampling.request import DecodingOptions, stop_ids
+from prefgrid.sampling.writing import write_groups
 
 
 def main(job: jobs.Job) -> None:
@@ -54,17 +55,7 @@ def main(job: jobs.Job) -> None:
         raise ValueError(f"{backend.__name__} gave {len(sampled)} responses for {len(uniforms)}")
     if options.log_probs:
         groups.check_log_probs(sampled, backend.__name__)
-    texts = [chat.decode_response(tokenizer, response.said) for response in sampled]
-    both = list(zip(texts, sampled, strict=True))
-    store.write_jsonl(
-        job.outputs["responses"],
-        (
-            groups.row(number, prompt, ids, both[samples * i : samples * (i + 1)])
-            for i, (number, prompt, ids) in enumerate(zip(numbers, prompts, tokens, strict=True))
-        ),
-    )
-    cut = sum(response.finish == "length" for response in sampled)
-    store.log(f"sampled {len(sampled)} responses; {cut} reached the limit of tokens")
+    write_groups(job.outputs["responses"], tokenizer, numbers, prompts, tokens, sampled)
 
 
 if __name__ == "__main__":

@@ -117,15 +117,20 @@ def test_a_mix_of_both_kinds_is_refused(tmp_path):
         averaging.averaged(reference, [one, tmp_path / "whole"])
 
 
-def test_the_script_s_folder_is_a_policy_s(tmp_path, monkeypatch):
-    """An adapter that names its base, beside tokenizer and card, which plain peft loads."""
+@pytest.fixture
+def policies(tmp_path, monkeypatch):
+    """Folders of two iterates, below the working folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(execution.WORK_VARIABLE, str(tmp_path / "work"))
     tiny_policies.make_reference()
     cells = ["method=dpo/seed=0/iteration=1", "method=dpo/seed=0/iteration=2"]
-    policies = [
+    return [
         tiny_policies.train(cell, stack=tuple(cells[:number])) for number, cell in enumerate(cells)
     ]
+
+
+def test_the_script_s_folder_is_a_policy_s(policies):
+    """An adapter that names its base, beside tokenizer and card, which plain peft loads."""
     folder = STUDY / "averages/method=dpo/seed=0/average=2"
     folder.mkdir(parents=True)
     inputs = {
@@ -146,14 +151,7 @@ def test_the_script_s_folder_is_a_policy_s(tmp_path, monkeypatch):
     assert_weights(found.merge_and_unload(), plain_mean(REFERENCE, policies))
 
 
-def test_exported_it_is_one_model_with_the_mean_of_merged_weights(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(execution.WORK_VARIABLE, str(tmp_path / "work"))
-    tiny_policies.make_reference()
-    cells = ["method=dpo/seed=0/iteration=1", "method=dpo/seed=0/iteration=2"]
-    policies = [
-        tiny_policies.train(cell, stack=tuple(cells[:number])) for number, cell in enumerate(cells)
-    ]
+def test_exported_it_is_one_model_with_the_mean_of_merged_weights(policies):
     average = "method=dpo/seed=0/average=2"
     folder, exported = STUDY / "averages" / average, STUDY / "exports" / average
     folder.mkdir(parents=True)

@@ -68,6 +68,29 @@ def implied_by_hand(model, reference, group) -> float:
     return sum(found) / len(found)
 
 
+def a_step(model, groups, settings, objective, rows, reference):
+    """Loss and batch of one step; gradients are left on the model."""
+    return loss_and_gradient(
+        PolicyForward(model, groups, settings, PAD),
+        objective,
+        rows,
+        TableReference(logps_of(reference, groups)),
+        torch.Tensor.backward,
+        share=1.0,
+    )
+
+
+def assert_gradients(model, plain):
+    """Those of `plain`, which are not small."""
+    scale = max(w.grad.abs().max() for w in plain.parameters() if w.grad is not None)
+    assert scale > 1e-2
+    for (name, weight), other in zip(model.named_parameters(), plain.parameters(), strict=True):
+        if weight.requires_grad:
+            torch.testing.assert_close(
+                weight.grad, other.grad, atol=2e-4 * scale.item(), rtol=1e-3, msg=name
+            )
+
+
 @pytest.mark.parametrize("micro_batch_size", [1, 2, 4, 6])
 @pytest.mark.parametrize("value", ["given", "learned"])
 @pytest.mark.parametrize("chosen", ["squared", "cross_entropy"])
@@ -80,14 +103,7 @@ def test_a_step_is_the_sum_of_its_responses(groups, chosen, value, micro_batch_s
     )
     objective.values = {4: -0.3}
     rows, model, reference = [4, 1, 0, 5, 3, 2], moved_lora(), tiny_model()
-    loss, batch = loss_and_gradient(
-        PolicyForward(model, groups, settings, PAD),
-        objective,
-        rows,
-        TableReference(logps_of(reference, groups)),
-        torch.Tensor.backward,
-        share=1.0,
-    )
+    loss, batch = a_step(model, groups, settings, objective, rows, reference)
     assert batch.prompts.tolist() == [IDS[row] for row in rows]
     plain, own = moved_lora(), [groups[row] for row in rows]
     values = [group.prompt_value for group in own]
@@ -98,13 +114,7 @@ def test_a_step_is_the_sum_of_its_responses(groups, chosen, value, micro_batch_s
     expected = loss_by_hand(chosen, plain, reference, own, values)
     expected.backward()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
-    scale = max(w.grad.abs().max() for w in plain.parameters() if w.grad is not None)
-    assert scale > 1e-2
-    for (name, weight), other in zip(model.named_parameters(), plain.parameters(), strict=True):
-        if weight.requires_grad:
-            torch.testing.assert_close(
-                weight.grad, other.grad, atol=2e-4 * scale.item(), rtol=1e-3, msg=name
-            )
+    assert_gradients(model, plain)
 
 
 @pytest.mark.parametrize("micro_batch_size", [2, 6])
@@ -114,14 +124,7 @@ def test_a_step_of_self_play_is_the_formula(groups, micro_batch_size):
     chosen = {"eta": eta, "baseline": "log_z", "length_power": 1.0, "scale": "native"}
     objective = gpo.Objective(chosen, settings.schedule(len(groups), 0))
     rows, model, reference = [4, 1, 0, 5, 3, 2], moved_lora(), tiny_model()
-    loss, _ = loss_and_gradient(
-        PolicyForward(model, groups, settings, PAD),
-        objective,
-        rows,
-        TableReference(logps_of(reference, groups)),
-        torch.Tensor.backward,
-        share=1.0,
-    )
+    loss, _ = a_step(model, groups, settings, objective, rows, reference)
     plain, expected = moved_lora(), 0.0
     for group in groups:
         log_z = math.log(sum(math.exp(eta * score) for score in group.target) / len(group.target))
@@ -132,13 +135,7 @@ def test_a_step_of_self_play_is_the_formula(groups, micro_batch_size):
             expected = expected + term / len(group.responses) / len(groups)
     expected.backward()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
-    scale = max(w.grad.abs().max() for w in plain.parameters() if w.grad is not None)
-    assert scale > 1e-2
-    for (name, weight), other in zip(model.named_parameters(), plain.parameters(), strict=True):
-        if weight.requires_grad:
-            torch.testing.assert_close(
-                weight.grad, other.grad, atol=2e-4 * scale.item(), rtol=1e-3, msg=name
-            )
+    assert_gradients(model, plain)
 
 
 @pytest.mark.parametrize("value", ["given", "learned", "group"])

@@ -20,6 +20,11 @@ LOG_PROBS = ("token_logps", "sampling_token_logps")
 MEASURES = ("entropy_nats", "kl_nats")
 
 
+def said(tokens: Sequence[int], finish: str) -> Sequence[int]:
+    """A response's tokens without the one that ends them, which need not be special to the tokenizer."""
+    return tokens[:-1] if finish == "stop" else tokens
+
+
 class Sampled(Protocol):
     """What a sampler returns: token ids, why they end ("stop" or "length"), and, where it was asked
     for them, each token's log-probability under the model and under what it was drawn from."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import peft
 
-from prefgrid.files import artifacts, store
+from prefgrid.files import artifacts, reading, records, store
 from prefgrid.models import cards, loading, origin
 
 
@@ -52,6 +52,16 @@ def save_policy(
     )
     store.write_text(folder / artifacts.CARD, card)
     loading.write_manifest(folder)
+
+
+def training_of(policy: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(record of its training, last row of its metrics) of the policy in this folder, what a card tells of it; of
+    an average those of the last policy that it is of."""
+    if loading.is_average(policy):
+        policy = Path(reading.read_json(policy / loading.AVERAGE, dict)["policies"][-1])
+    _, record = artifacts.record_places(policy / artifacts.MANIFEST)
+    *_, last_step = reading.iterate_jsonl(policy / "metrics.jsonl", dict)
+    return reading.read_json(record, records.Provenance), last_step
 
 
 def _folders(manifests: Sequence[str]) -> list[str]:

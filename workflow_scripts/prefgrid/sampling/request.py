@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from prefgrid import chat
+from prefgrid.data import groups
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class Response:
 
     @property
     def said(self) -> list[int]:
-        """The tokens without the one that ends them, which need not be special to the tokenizer."""
-        return self.tokens[:-1] if self.finish == "stop" else self.tokens
+        """The tokens without the one that ends them."""
+        return groups.said(self.tokens, self.finish)
 
 
 def stop_ids(tokenizer: Any, model: Any, prompt_format: str) -> tuple[int, ...]:

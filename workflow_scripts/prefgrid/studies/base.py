@@ -105,10 +105,15 @@ class Wiring:
         """Folder below results/ → a dataset of the study's own that is fetched into it, and its columns."""
         return {}
 
+    def sets(self) -> dict[str, Any]:
+        """Label → entry of `comparisons`, of all that it trains on or measures."""
+        return {}
+
     @cached_property
     def sources(self) -> dict[str, str]:
         """Which run, models and data the study is of, as it names them: see `sources.named`."""
-        return sources.named(self.config, self.trainings(), self.asked(), self.reads_dataset)
+        used = self.trainings(), self.asked(), self.reads_dataset, self.sets()
+        return sources.named(self.config, *used)
 
     def figure(self, name: str) -> Step:
         """One figure, by the literals of its module."""

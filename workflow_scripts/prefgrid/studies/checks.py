@@ -14,6 +14,9 @@ from prefgrid.config.suggestions import allowed
 from prefgrid.config.training import Lora, Training
 from prefgrid.limits import bounds, lengths, tiny_world
 
+# What knows the tiny world's language, and no other.
+TINY = "prefgrid.tinyworld."
+
 
 class Trained(NamedTuple):
     """A method of a grid: its name, its training, its objective's literals, all of its options."""
@@ -41,12 +44,12 @@ def grid(labels: Iterable[str], config: Any) -> Iterator[Trained]:
         yield found
 
 
-def scores_responses(study: str, label: str, config: Any) -> Iterator[Problem]:
-    """For a study whose `judge` gives each response a reward."""
+def scores_responses(key: str, label: str, config: Any) -> Iterator[Problem]:
+    """For a judge that gives each response a reward; key: where the study names it."""
     judge = config.judges.get(label)
     if judge is not None and judges.compares(judge.judge):
         yield (
-            f"{study}.judge",
+            key,
             f"{label!r} compares responses (COMPARES in judge {judge.judge!r}) and scores none, but this "
             "study needs a reward for each; allowed: a judge that scores",
         )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prefgrid.data import groups
 from prefgrid.files import reading, records
 from prefgrid.files.store import DataError
 from prefgrid.judges import compared
@@ -43,7 +44,7 @@ def read(
             found.append(
                 Compared(
                     logits,
-                    [_said(one) for one in whole["responses"]],
+                    [groups.said(one["tokens"], one["finish"]) for one in whole["responses"]],
                     own=len(row["responses"]),
                     others=tuple(size[row["prompt_id"]] for size in sizes),
                 )
@@ -67,8 +68,3 @@ def _require_as_many(where: str, row: Row, logits: np.ndarray) -> None:
             f"{where}: {count} responses, opponents' included, but the matrices compare {len(logits)}: they were "
             "made from other responses"
         )
-
-
-def _said(response: Row) -> list[int]:
-    """The tokens without the one that ends them."""
-    return response["tokens"][:-1] if response["finish"] == "stop" else response["tokens"]

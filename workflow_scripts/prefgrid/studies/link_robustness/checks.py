@@ -86,7 +86,7 @@ def _prompts_exist(own: Config, config: Any) -> Iterator[Problem]:
 
 
 def _the_judge_scores(own: Config, config: Any) -> Iterator[Problem]:
-    return checks.scores_responses(STUDY, own.judge, config)
+    return checks.scores_responses(f"{STUDY}.judge", own.judge, config)
 
 
 def _methods_fit(own: Config, config: Any) -> Iterator[Problem]:

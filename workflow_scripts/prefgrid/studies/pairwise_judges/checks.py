@@ -9,8 +9,6 @@ from prefgrid.studies import checks
 from prefgrid.studies.pairwise_judges.config import Config
 
 STUDY = "pairwise_judges"
-# What knows the tiny world's language, and no other.
-TINY = "prefgrid.tinyworld."
 
 
 def _names_exist(own: Config, config: Any) -> Iterator[Problem]:
@@ -32,7 +30,7 @@ def _the_tiny_world_s_own_stay_there(own: Config, config: Any) -> Iterator[Probl
         tiny = [
             label
             for label in getattr(own, section)
-            if label in known and known[label].module.startswith(TINY)
+            if label in known and known[label].module.startswith(checks.TINY)
         ]
         if tiny:
             yield (

@@ -6,7 +6,7 @@ from typing import Any
 from prefgrid.config import backends, judges
 from prefgrid.files import cells, shared
 from prefgrid.files.shared import COMPARISONS
-from prefgrid.studies import base, preference_models, sources
+from prefgrid.studies import base, preference_models
 from prefgrid.studies.base import POOLS, Paths, Step
 
 # The cell of the reference's samples.
@@ -99,11 +99,6 @@ class Wiring(base.Wiring):
 
     def asked(self) -> list[Any]:
         return [self.config.judges[label] for label in self.study.judges]
-
-    @cached_property
-    def sources(self) -> dict[str, str]:
-        used = self.trainings(), self.asked(), self.reads_dataset, self.sets()
-        return sources.named(self.config, *used)
 
     def sets(self) -> dict[str, Any]:
         """Label → entry of `comparisons`, of all that it measures or a model was trained on, a mixture's parts

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from prefgrid.config import judges, judging
+from prefgrid.config import judging
 from prefgrid.config.fields import Problem
 from prefgrid.config.suggestions import allowed
+from prefgrid.studies import checks
 from prefgrid.studies.self_play.config import Config
 
 STUDY = "self_play"
-# What knows the tiny world's language, and no other.
-TINY = "prefgrid.tinyworld."
 
 
 def _named(own: Config) -> Iterator[tuple[str, str]]:
@@ -28,7 +27,7 @@ def _the_judges_are_there(own: Config, config: Any) -> Iterator[Problem]:
     for key, label in _named(own):
         if label not in config.judges:
             yield key, f"unknown judge {label!r}; {allowed(label, config.judges)} (see judges)"
-        elif config.world != "tiny" and config.judges[label].module.startswith(TINY):
+        elif config.world != "tiny" and config.judges[label].module.startswith(checks.TINY):
             yield (
                 key,
                 f"{label!r}: of the tiny world's language, and this is world: {config.world}; allowed: others",
@@ -59,14 +58,8 @@ def _policies_are_evaluated_by_another_judge(own: Config, config: Any) -> Iterat
 
 def _scores_are_scored(own: Config, config: Any) -> Iterator[Problem]:
     for key, label in _named(own):
-        judge = config.judges.get(label)
-        scores = key.endswith((".classes", ".scorers"))
-        if scores and judge is not None and judges.compares(judge.judge):
-            yield (
-                key,
-                f"{label!r} compares responses (COMPARES in judge {judge.judge!r}) and scores none; allowed: a "
-                "judge that scores",
-            )
+        if key.endswith((".classes", ".scorers")):
+            yield from checks.scores_responses(key, label, config)
 
 
 JUDGES = (_the_judges_are_there, _policies_are_evaluated_by_another_judge, _scores_are_scored)

@@ -6,11 +6,15 @@ from prefgrid.config import backends
 from prefgrid.files import cells
 from prefgrid.studies import base
 from prefgrid.studies.base import Step
+from prefgrid.studies.self_play import axes as cell_axes
 from prefgrid.studies.self_play import grid
 from prefgrid.studies.words import trainings
 
 # Of the figures, in reading order; that of classes only where some judge of the grid has them.
 FIGURES = ("win_rate_by_kl", "length_and_gap", "iterates", "ring")
+
+# Keys of `evaluation` that say how held-out responses are drawn.
+DECODING = {"max_new_tokens", "temperature", "batch_rows"}
 
 
 class Measured(base.Wiring):
@@ -46,7 +50,7 @@ class Measured(base.Wiring):
     def held_out(self, cell: str) -> Step:
         """…/iteration=t, …/average=T, or pool=eval: samples on held-out prompts."""
         axes, study = cells.values(cell), self.study
-        run = _run(axes)
+        run = cell_axes.run(axes)
         policies: list[str] = []
         policy: base.Paths = []
         if "average" in axes:
@@ -58,7 +62,6 @@ class Measured(base.Wiring):
             maker = axes["iteration"]
         else:
             maker = 0
-        used = {"max_new_tokens", "temperature", "batch_rows"}
         return Step(
             {"prompts": grid.held_out_prompts(), "policy": policy, **base.start(policies).inputs},
             {
@@ -67,7 +70,7 @@ class Measured(base.Wiring):
                 "samples": study.evaluation.samples,
                 # Two iterates' samples are independent; those of two runs at one iteration share their noise.
                 "noise": {"purpose": f"self play by {maker}", "seed": study.evaluation.seed},
-                "decoding": study.evaluation.model_dump(include=used),
+                "decoding": study.evaluation.model_dump(include=DECODING),
                 "prompt_format": self.config.prompt_format,
                 "precision": self._precision(axes),
             },
@@ -77,7 +80,7 @@ class Measured(base.Wiring):
         """…/iteration=t/asked=A, …/average=T/asked=A: A's logits of the cell's held-out samples, the base's and
         those of the iterates before, or of all that are averaged."""
         axes = cells.values(cell)
-        run = _run(axes)
+        run = cell_axes.run(axes)
         if "average" in axes:
             own, others = grid.average_samples(run, axes["average"]), axes["average"]
         else:
@@ -101,11 +104,10 @@ class Measured(base.Wiring):
         axes, study = cells.values(cell), self.study
         evaluation, best = study.evaluation, study.evaluation.best
         backend = backends.module_name(study.generation.backend)
-        used = {"max_new_tokens", "temperature", "batch_rows"}
         return Step(
             {
                 "prompts": grid.held_out_prompts(),
-                **base.start(grid.policies(_run(axes), axes["by"])).inputs,
+                **base.start(grid.policies(cell_axes.run(axes), axes["by"])).inputs,
             },
             {
                 "prompts": {
@@ -121,7 +123,7 @@ class Measured(base.Wiring):
                     "purpose": f"self play best of by {axes['by']}",
                     "seed": evaluation.seed,
                 },
-                "decoding": {**evaluation.model_dump(include=used), "backend": backend},
+                "decoding": {**evaluation.model_dump(include=DECODING), "backend": backend},
                 "prompt_format": self.config.prompt_format,
                 "precision": self._precision(axes),
             },
@@ -132,7 +134,7 @@ class Measured(base.Wiring):
         """pool=best/asked=A, also behind a run's axes: A's logits of the candidates and of the base's held-out
         samples."""
         axes = cells.values(cell)
-        run = _run(axes)
+        run = cell_axes.run(axes)
         last = self.study.iterations if run else 0
         candidates = grid.best_responses(run, last)
         return self.judge(axes["asked"]).beside(
@@ -210,8 +212,3 @@ class Measured(base.Wiring):
         if "method" not in axes:
             return self.config.training.precision
         return base.weights_precision(self.learner(axes["method"])["training"])
-
-
-def _run(axes: grid.Axes) -> dict[str, Any]:
-    """What names the run of a cell; of the base, nothing."""
-    return {key: axes[key] for key in ("method", "judge", "seed") if key in axes}

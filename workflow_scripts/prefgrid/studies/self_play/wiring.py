@@ -1,12 +1,11 @@
 """What the self-play study's iterations are made from: prompts, responses, targets, policies."""
 
-from functools import cached_property
 from typing import Any
 
 from prefgrid.config import backends
 from prefgrid.config.hub import HubDataset
 from prefgrid.files import cells
-from prefgrid.studies import base, preference_models, sources
+from prefgrid.studies import base, preference_models
 from prefgrid.studies.base import POOLS, Step
 from prefgrid.studies.self_play import axes, compat, grid
 from prefgrid.studies.self_play.requested import Requested
@@ -30,11 +29,6 @@ class Wiring(Requested):
     def sets(self) -> dict[str, Any]:
         """Label → entry of `comparisons`, of those that the judges' models were trained on."""
         return preference_models.sets(self.config, (), self.asked())
-
-    @cached_property
-    def sources(self) -> dict[str, str]:
-        used = self.trainings(), self.asked(), self.reads_dataset, self.sets()
-        return sources.named(self.config, *used)
 
     def asked(self) -> list[Any]:
         return [self.config.judges[label] for label in self.study.judges]
